@@ -1,0 +1,259 @@
+"""Windows of biosignals: the kinds of signal we know, and the one door that reads every form.
+
+Whatever container windows come in, `read_windows` returns the same thing: ``signals``, indexable by
+window, whose items have shape (n_channels, n_times). It is a 3-D array where all windows have the
+same length, else a 1-D object array of 2-D arrays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array
+
+Signals = NDArray[Any]  # (n_windows, n_channels, n_times), or (n_windows,) of (n_channels, n_times)
+
+
+@dataclass(frozen=True)
+class Modality:
+    """How one kind of biosignal is looked at.
+
+    Parameters
+    ----------
+    spectrogram_window : float or None
+        Length of the pieces whose spectra make a spectrogram, in seconds: long enough for two or
+        more periods of the slowest rhythm of interest. None takes an eighth of the window.
+    frequency_range : (float, float) or None
+        Frequencies that a spectrogram shows, in Hz. None shows all up to the Nyquist limit.
+    """
+
+    spectrogram_window: float | None
+    frequency_range: tuple[float, float] | None
+
+
+MODALITIES = {
+    # Sympathetic activity modulates skin conductance below 0.25 Hz, and 0.4 Hz under load.
+    "eda": Modality(spectrogram_window=20.0, frequency_range=(0.0, 0.5)),
+    # A pulse of 40 to 180 beats per minute, with the second harmonic that shapes it.
+    "bvp": Modality(spectrogram_window=8.0, frequency_range=(0.5, 5.0)),
+    "ppg": Modality(spectrogram_window=8.0, frequency_range=(0.5, 5.0)),
+    # 3 to 60 breaths per minute.
+    "resp": Modality(spectrogram_window=20.0, frequency_range=(0.05, 1.0)),
+    # Saturation follows breathing: nothing in it is faster.
+    "spo2": Modality(spectrogram_window=20.0, frequency_range=(0.0, 0.5)),
+    # The QRS complex is under 100 ms long and has its power at 5 to 30 Hz.
+    "ecg": Modality(spectrogram_window=1.0, frequency_range=(0.5, 40.0)),
+    # Motor unit potentials are 5 to 15 ms long; below 20 Hz lies movement.
+    "emg": Modality(spectrogram_window=0.25, frequency_range=(20.0, 250.0)),
+    # Delta to low gamma.
+    "eeg": Modality(spectrogram_window=2.0, frequency_range=(0.5, 45.0)),
+    "generic": Modality(spectrogram_window=None, frequency_range=None),
+}
+
+
+def check_known(kind: str, name: object, known: Sequence[str]) -> None:
+    """Raise ValueError where ``name`` is none of ``known``, with the nearest spelling."""
+    if name in known:
+        return
+    nearest = get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise ValueError(f"Unknown {kind} {name!r}; expected one of {sorted(known)}.{hint}")
+
+
+def read_windows(X: Any, *, modality: str) -> Signals:
+    """Read windows in any supported form.
+
+    Parameters
+    ----------
+    X : array-like, Series, list, DataFrame, Arrow or polars column
+        One of: numbers of shape (n_windows, n_times) or (n_windows, n_channels, n_times), wide
+        numeric DataFrame columns among them; a list, object array, Series, Arrow array or polars
+        Series whose items are arrays of shape (n_times,) or (n_channels, n_times) that may differ
+        in n_times; a frame or table of such columns, each of them a channel.
+    modality : str
+        Named in error messages.
+
+    Returns
+    -------
+    signals : ndarray
+        float32 or float64, as given (other types become float64): of shape (n_windows, n_channels,
+        n_times), or where lengths differ (n_windows,) of dtype object holding arrays of shape
+        (n_channels, n_times).
+
+    Raises
+    ------
+    ValueError
+        For empty, zero-length, complex, more than 3-D or non-finite windows, cells that are no
+        array of numbers, and windows whose number of channels differs; the row is named.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_windows(np.zeros((5, 240)), modality="eda").shape
+    (5, 1, 240)
+    >>> ragged = read_windows([np.zeros(240), np.zeros(200)], modality="eda")
+    >>> [window.shape for window in ragged]
+    [(1, 240), (1, 200)]
+    """
+    columns = cell_columns(X)
+    signals = _from_numbers(X) if columns is None else _from_columns(columns, modality)
+    _refuse_non_finite(signals, modality)
+    return signals
+
+
+def cell_columns(X: Any) -> list[Any] | None:
+    """Split ``X`` into columns whose cells are arrays; None where ``X`` is made of numbers."""
+    if hasattr(X, "columns"):  # pandas, polars, Arrow table
+        names = X.column_names if hasattr(X, "column_names") else X.columns
+        columns = [X[name] for name in names]
+    elif isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2:
+        columns = list(X.T)
+    else:
+        columns = [X]
+    return columns if any(_holds_arrays(column) for column in columns) else None
+
+
+def _holds_arrays(column: Any) -> bool:
+    if _arrow_array(column) is not None:
+        return True
+    if isinstance(column, list | tuple):
+        # Equally long lists of numbers are a matrix, as everywhere in scikit-learn.
+        return any(isinstance(cell, np.ndarray) for cell in column) or (
+            bool(column)
+            and isinstance(column[0], list | tuple)
+            and len({np.size(cell) for cell in column}) > 1
+        )
+    if isinstance(column, np.ndarray) and (column.dtype.kind != "O" or column.ndim != 1):
+        return False
+    if not (getattr(column, "dtype", None) == np.dtype(object) or _is_polars_list(column)):
+        return False
+    return any(np.ndim(cell) for cell in column)
+
+
+def _is_polars_list(column: Any) -> bool:
+    return type(column).__module__.startswith("polars") and str(column.dtype).startswith(
+        ("List", "Array")
+    )
+
+
+def _arrow_array(column: Any) -> Any | None:
+    """Return the Arrow list array behind an Arrow or Arrow-backed pandas column, else None."""
+    if type(column).__module__.startswith("pandas") and hasattr(column.array, "__arrow_array__"):
+        column = column.array.__arrow_array__()
+    if not type(column).__module__.startswith("pyarrow"):
+        return None
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return column if any(is_kind(column.type) for is_kind in kinds) else None
+
+
+def _arrow_cells(column: Any, modality: str) -> list[NDArray[Any]]:
+    """Cut the values of an Arrow list array into views, one per row."""
+    if column.null_count:
+        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise ValueError(_cell_message(row, modality, None))
+    # flatten() respects slices (values does not) and drops the values of null rows (none here).
+    values = column.flatten()
+    lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+    numbers = values.to_numpy(zero_copy_only=False)
+    return np.split(numbers, np.cumsum(lengths)[:-1])
+
+
+def _from_numbers(X: Any) -> Signals:
+    numbers = check_array(X, dtype=[np.float64, np.float32], allow_nd=True, ensure_all_finite=False)
+    if numbers.ndim > 3:
+        raise ValueError(
+            f"Found array with dim {numbers.ndim}, while dim <= 3 is required: windows have shape "
+            "(n_windows, n_times) or (n_windows, n_channels, n_times)."
+        )
+    if numbers.size == 0:
+        raise ValueError(f"Found windows without samples (shape={numbers.shape}).")
+    return numbers if numbers.ndim == 3 else numbers[:, None, :]
+
+
+def _from_columns(columns: list[Any], modality: str) -> Signals:
+    channels = [_read_cells(column, modality) for column in columns]
+    if len(channels) == 1:
+        rows = channels[0]
+    else:
+        pairs = enumerate(zip(*channels, strict=True))
+        rows = [_join_channels(row, cells, modality) for row, cells in pairs]
+    n_channels = {row.shape[0] for row in rows}
+    if len(n_channels) > 1:
+        raise ValueError(
+            f"Windows of modality {modality!r} have {sorted(n_channels)} channels; "
+            "every window needs the same number."
+        )
+    if len({row.shape for row in rows}) == 1:
+        return np.stack(rows)
+    signals = np.empty(len(rows), dtype=object)
+    signals[:] = rows
+    return signals
+
+
+def _read_cells(column: Any, modality: str) -> list[NDArray[Any]]:
+    arrow = _arrow_array(column)
+    cells = _arrow_cells(arrow, modality) if arrow is not None else column
+    if _is_polars_list(column):
+        cells = column.to_numpy()
+    return [_read_cell(row, cell, modality) for row, cell in enumerate(cells)]
+
+
+def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any]:
+    """One window as float (n_channels, n_times)."""
+    if np.ndim(cell) not in (1, 2):
+        raise ValueError(_cell_message(row, modality, cell))
+    samples = np.asarray(cell)
+    if samples.dtype.kind not in "fiubO":
+        raise ValueError(_cell_message(row, modality, cell))
+    if samples.dtype not in (np.float32, np.float64):
+        try:
+            samples = samples.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(_cell_message(row, modality, cell)) from error
+    if samples.size == 0:
+        raise ValueError(f"Window {row} of modality {modality!r} has no samples.")
+    return np.atleast_2d(samples)
+
+
+def _join_channels(row: int, cells: tuple[NDArray[Any], ...], modality: str) -> NDArray[Any]:
+    if len({cell.shape[1] for cell in cells}) > 1:
+        lengths = [cell.shape[1] for cell in cells]
+        raise ValueError(
+            f"Window {row} of modality {modality!r} has channels of {lengths} samples; the columns "
+            "given together are channels of one signal and must be equally long. Give signals of "
+            "different sampling rates a transformer each."
+        )
+    return np.concatenate(cells)
+
+
+def _cell_message(row: int, modality: str, cell: Any) -> str:
+    given = f"{type(cell).__name__} {cell!r:.60}"
+    if isinstance(cell, np.ndarray):
+        given = f"an array of shape {cell.shape} and dtype {cell.dtype}"
+    return (
+        f"Window {row} of modality {modality!r} is {given}; expected an array of real numbers of "
+        "shape (n_times,) or (n_channels, n_times). Drop the row or mend the cell."
+    )
+
+
+def _refuse_non_finite(signals: Signals, modality: str) -> None:
+    if signals.dtype.kind != "O" and np.isfinite(signals).all():
+        return
+    bad_rows = [row for row, window in enumerate(signals) if not np.isfinite(window).all()]
+    if not bad_rows:
+        return
+    window = signals[bad_rows[0]]
+    n_nan, n_infinite = int(np.isnan(window).sum()), int(np.isinf(window).sum())
+    held = [f"{n} {name}" for n, name in [(n_nan, "NaN"), (n_infinite, "infinite")] if n]
+    raise ValueError(
+        f"Window {bad_rows[0]} of modality {modality!r} holds {' and '.join(held)} of "
+        f"{window.size} samples ({len(bad_rows)} of {len(signals)} windows hold NaN or infinity); "
+        "drop such windows or fill their gaps before drawing."
+    )
