@@ -1,5 +1,17 @@
-"""sklearn_biomoe: biosignals to pictures to embeddings, as scikit-learn transformers."""
+"""Biosignals to pictures to Tiny-BioMoE embeddings, as scikit-learn transformers."""
 
 from ._version import __version__
+from .images import BiosignalImages
+from .transformers import (
+    BiosignalImageTransformer,
+    TinyBioMoEEmbedder,
+    UntrainedBackboneWarning,
+)
 
-__all__ = ["__version__"]
+__all__ = [
+    "BiosignalImageTransformer",
+    "BiosignalImages",
+    "TinyBioMoEEmbedder",
+    "UntrainedBackboneWarning",
+    "__version__",
+]

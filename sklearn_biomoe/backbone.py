@@ -163,9 +163,10 @@ class SelfAttention(nn.Module):
         q = self.q(x if queries is None else queries).unflatten(2, (self.n_heads, -1))
         kv = self.kv(x).unflatten(2, (2, self.n_heads, -1))  # (B, N, 2, heads, C / heads)
         k, v = kv.unbind(dim=2)
-        # (B, N, heads, C / heads) -> (B, heads, N, C / heads); scaled by (C / heads) ** -0.5
+        # (B, N, heads, C / heads) -> (B, heads, N, C / heads)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-        mixed = functional.scaled_dot_product_attention(q, k, v)
+        # Not torch's fused attention: for a single query, its bits depend on the batch's order.
+        mixed = (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(dim=3) @ v
         return self.proj(mixed.transpose(1, 2).flatten(2))  # (B, N, C)
 
 

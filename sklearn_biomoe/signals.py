@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
@@ -106,9 +107,14 @@ def read_windows(X: Any, *, modality: str) -> Signals:
 
 def cell_columns(X: Any) -> list[Any] | None:
     """Split ``X`` into columns whose cells are arrays; None where ``X`` is made of numbers."""
-    if hasattr(X, "columns"):  # pandas, polars, Arrow table
-        names = X.column_names if hasattr(X, "column_names") else X.columns
-        columns = [X[name] for name in names]
+    if isinstance(X, pd.DataFrame):
+        if not any(dtype.kind == "O" for dtype in X.dtypes):
+            return None  # wide frames are read at once, not by their thousands of columns
+        columns = [X.iloc[:, position] for position in range(X.shape[1])]
+    elif hasattr(X, "get_columns"):  # polars
+        columns = X.get_columns()
+    elif hasattr(X, "columns"):  # Arrow
+        columns = X.columns
     elif isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2:
         columns = list(X.T)
     else:
@@ -193,7 +199,8 @@ def _from_columns(columns: list[Any], modality: str) -> Signals:
     if len({row.shape for row in rows}) == 1:
         return np.stack(rows)
     signals = np.empty(len(rows), dtype=object)
-    signals[:] = rows
+    for row, window in enumerate(rows):
+        signals[row] = window
     return signals
 
 

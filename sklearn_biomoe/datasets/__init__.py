@@ -1,0 +1,6 @@
+"""Labelled biosignal windows of many subjects: a simulator, and a real data set to fetch."""
+
+from .simulated import make_biosignal_windows
+from .stress_predict import fetch_stress_predict
+
+__all__ = ["fetch_stress_predict", "make_biosignal_windows"]

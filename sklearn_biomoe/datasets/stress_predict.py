@@ -1,0 +1,305 @@
+"""Stress-Predict: wrist recordings of rest and stress, found, verified and cut into windows."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from ..signals import check_known
+
+Array = NDArray[np.float64]
+
+_REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
+_COMMIT = "f49d2eae603f90c3f0140fbbbae7c0480d651023"
+_BASE_URL = f"https://raw.githubusercontent.com/italha-d/Stress-Predict-Dataset/{_COMMIT}/"
+_LABELS_FILE = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
+_DATA_VARIABLE = "SKLEARN_BIOMOE_DATA"
+_BY_HAND = (
+    f"To get them by hand, clone {_REPOSITORY}, check out commit {_COMMIT[:7]}, and pass that "
+    f"folder as data_home or in the environment variable {_DATA_VARIABLE}."
+)
+
+_WINDOW, _HOP, _MIN_LABELLED = 60, 30, 54  # seconds
+_DISTANCES = np.array([0, 30, 60])  # seconds between a window and the change of label
+
+_STRESS_PREDICT_DESCR = """\
+Stress-Predict: wrist blood volume pulse (64 Hz) and skin conductance (4 Hz, in microsiemens) of 34
+subjects, S02 to S35, recorded with an Empatica E4 during rest and three tasks: Stroop, interview,
+hyperventilation. It is about stress, not pain.
+
+Licence: MIT, (c) 2022 Talha Iqbal. Cite: Iqbal T. et al. 2022, "Stress Monitoring Using Wearable
+Sensors: A Pilot Study and Stress-Predict Dataset", Sensors 22(21):8135, doi:10.3390/s22218135.
+
+Pitfalls: everybody does the tasks in the same order, so the time since the start alone tells the
+class well (protocol "grid"; see `elapsed_time`), and protocol "transitions" was made to remove
+that. S01 has another order and no labels, and is left out. Labels come from the processed table:
+the tags of S06, S17, S18 and S30 are wrong. Wrist signals hold movement artefacts.
+"""
+
+
+def fetch_stress_predict(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    protocol: str = "grid",
+    download_if_missing: bool = True,
+) -> Bunch:
+    """Load windows of rest and stress from the Stress-Predict data set, downloading where needed.
+
+    The files are looked for in ``data_home``, then in the folder that the environment variable
+    ``SKLEARN_BIOMOE_DATA`` names (in both: the folder itself, then its ``stress_predict``), then
+    in the user's cache. Otherwise they are downloaded (57 MB) into ``data_home/stress_predict``,
+    or the cache where no ``data_home`` is given. Every file is checked against a pinned hash. Cache
+    and download need ``pip install "sklearn-biomoe[data]"``.
+
+    Parameters
+    ----------
+    data_home : path-like, default=None
+    protocol : {"grid", "transitions"}, default="grid"
+        "grid": windows of 60 s, starting at a subject's first labelled second and every 30 s after
+        it. "transitions": pairs of windows on the two sides of each change of label at second b:
+        an earlier one [b - p - 60, b - p) and a later one [b + q, b + q + 60), for all p and q of
+        0, 30 and 60 s. Onsets and offsets of stress balance, and the second window is always the
+        later one: elapsed time tells nothing, and each subject is its own baseline. In both, at
+        least 54 of a window's 60 seconds carry a label, all the same, and the window lies wholly
+        inside both signals.
+    download_if_missing : bool, default=True
+        If False, raise OSError where the files are not found.
+
+    Returns
+    -------
+    bunch : Bunch
+        data : DataFrame
+            Columns ``subject``, ``bvp`` and ``eda`` (µS); cells of the latter two are float64
+            arrays of shape (3840,) and (240,): read-only views into the subject's recording, as
+            windows overlap. 3,291 rows for "grid"; for "transitions", each distinct window once.
+        target : ndarray, int
+            "grid": of shape (n_windows,), 0 rest and 1 stress. "transitions": of shape (n_pairs,),
+            1 where the later window is stress (and the earlier one rest).
+        groups : ndarray of the shape of ``target``, int
+            The subject, 2 to 35.
+        pairs : ndarray of shape (n_pairs, 2), int
+            Only for "transitions": rows of ``data``, the earlier and the later. With embeddings
+            ``E`` of ``data``, the features are later minus earlier,
+            ``E[pairs[:, 1]] - E[pairs[:, 0]]``. 1,752 pairs.
+        elapsed_time : ndarray of shape (n_windows,), float64
+            Seconds from the subject's first labelled second to the start of each row of ``data``.
+        sampling_rates : dict of str to float
+            Hz per modality.
+        target_names : list of str
+        DESCR : str
+            Licence, citation and pitfalls.
+
+    Raises
+    ------
+    ValueError
+        For an unknown protocol, and for a file whose content is not the pinned one.
+    OSError
+        If the files are not found and not to be downloaded, or the download failed.
+    ImportError
+        If pooch is missing and needed.
+
+    References
+    ----------
+    Iqbal T. et al. 2022, "Stress Monitoring Using Wearable Sensors: A Pilot Study and
+    Stress-Predict Dataset", Sensors 22(21):8135, doi:10.3390/s22218135.
+
+    Examples
+    --------
+    >>> from sklearn_biomoe.datasets import fetch_stress_predict
+    >>> windows = fetch_stress_predict()  # doctest: +SKIP
+    >>> windows.data.shape  # doctest: +SKIP
+    (3291, 3)
+    """
+    check_known("protocol", protocol, ["grid", "transitions"])
+    registry = _read_registry()
+    folder = _find_stress_predict(data_home, registry, download_if_missing)
+    _verify(folder, registry)
+    recordings = _read_recordings(folder, registry)
+    windows = _grid(recordings) if protocol == "grid" else _transitions(recordings)
+    return Bunch(
+        **windows,
+        sampling_rates={"bvp": 64.0, "eda": 4.0},
+        target_names=["rest", "stress"],
+        DESCR=_STRESS_PREDICT_DESCR,
+    )
+
+
+def _read_registry() -> dict[str, str]:
+    """Return the sha256 of every file of Stress-Predict that we use."""
+    text = files("sklearn_biomoe").joinpath("registries/stress_predict.txt").read_text("utf-8")
+    pairs = (line.split() for line in text.splitlines())
+    return {path: digest.removeprefix("sha256:") for path, digest in pairs}
+
+
+def _find_stress_predict(
+    data_home: str | os.PathLike[str] | None, registry: dict[str, str], download_if_missing: bool
+) -> Path:
+    """Return a folder that has all files, after downloading them if need be."""
+    homes = [Path(home).expanduser() for home in (data_home, os.getenv(_DATA_VARIABLE)) if home]
+    folders = [folder for home in homes for folder in (home, home / "stress_predict")]
+    for folder in folders:
+        if not _missing(folder, registry):
+            return folder
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            f"{_not_found(folders, registry)} To look in the cache and to download, "
+            'pip install "sklearn-biomoe[data]" (pooch).'
+        ) from error
+    cache = Path(pooch.os_cache("sklearn_biomoe")) / "stress_predict"
+    if not _missing(cache, registry):
+        return cache
+    not_found = _not_found([*folders, cache], registry)
+    if not download_if_missing:
+        raise OSError(f"{not_found} Pass download_if_missing=True to get them. {_BY_HAND}")
+    folder = homes[0] / "stress_predict" if data_home else cache
+    fetcher = pooch.create(folder, _BASE_URL, registry=registry, retry_if_failed=1)
+    try:
+        for path in registry:
+            fetcher.fetch(path)
+    except OSError as error:  # which all errors of requests are
+        raise OSError(f"{not_found} Downloading them failed. {_BY_HAND}") from error
+    return folder
+
+
+def _missing(folder: Path, registry: dict[str, str]) -> list[str]:
+    return [path for path in registry if not (folder / path).is_file()]
+
+
+def _not_found(folders: list[Path], registry: dict[str, str]) -> str:
+    """Say where the files were looked for, and which are missing from folders that have some."""
+    places = []
+    for folder in folders:
+        missing = _missing(folder, registry)
+        if len(missing) < len(registry):
+            named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            places.append(f"{folder} (misses {len(missing)} of {len(registry)}: {named})")
+        else:
+            places.append(str(folder))
+    looked = "; ".join(places) if places else f"data_home and {_DATA_VARIABLE}, which are not set"
+    return f"The {len(registry)} files of Stress-Predict were not found in {looked}."
+
+
+def _verify(folder: Path, registry: dict[str, str]) -> None:
+    for path, expected in registry.items():
+        with (folder / path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"{folder / path} is not the file it should be: expected sha256 {expected}, got "
+                f"{found}. Delete it to have it downloaded again, or get it from {_BASE_URL}{path}."
+            )
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """One subject's labels, one per second of UTC, and signals."""
+
+    subject: int
+    seconds: NDArray[np.int64]  # the labelled ones, increasing
+    labels: NDArray[np.int64]
+    signals: dict[str, tuple[int, int, Array]]  # start in seconds of UTC, Hz, samples
+
+    def window_labels(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return 0 or 1 for windows of one label inside every signal, -1 for all others."""
+        counts = np.array(
+            [self._count(label, starts + _WINDOW) - self._count(label, starts) for label in (0, 1)]
+        )  # (2, *starts.shape), in seconds
+        usable = (counts.min(axis=0) == 0) & (counts.max(axis=0) >= _MIN_LABELLED)
+        for begin, rate, samples in self.signals.values():
+            usable &= (starts >= begin) & ((starts + _WINDOW - begin) * rate <= len(samples))
+        return np.where(usable, counts.argmax(axis=0), -1)
+
+    def _count(self, label: int, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Seconds of this label before ``ends``."""
+        return np.searchsorted(self.seconds[self.labels == label], ends)
+
+    def cut(self, name: str, starts: NDArray[np.int64]) -> list[Array]:
+        begin, rate, samples = self.signals[name]
+        return [samples[i : i + _WINDOW * rate] for i in (starts - begin) * rate]
+
+
+def _read_recordings(folder: Path, registry: dict[str, str]) -> list[_Recording]:
+    table = pd.read_csv(folder / _LABELS_FILE).sort_values(["Participant", "Time(sec)"])
+    names = sorted({Path(path).parent.name for path in registry if path != _LABELS_FILE})
+    recordings = []
+    for name in names:
+        rows = table[table["Participant"] == int(name[1:])]
+        signals = {
+            modality: _read_signal(folder / "Raw_data" / name / f"{modality.upper()}.csv")
+            for modality in ("bvp", "eda")
+        }
+        seconds, labels = rows["Time(sec)"].to_numpy(int), rows["Label"].to_numpy(int)
+        recordings.append(_Recording(int(name[1:]), seconds, labels, signals))
+    return recordings
+
+
+def _read_signal(path: Path) -> tuple[int, int, Array]:
+    begin, rate, *_ = values = np.loadtxt(path)
+    samples = values[2:]
+    samples.flags.writeable = False
+    return int(begin), int(rate), samples  # whole seconds and Hz in all of the pinned files
+
+
+def _frame(recordings: list[_Recording], starts: list[NDArray[np.int64]]) -> dict[str, Any]:
+    """Cut windows at each recording's ``starts``."""
+    both = list(zip(recordings, starts, strict=True))
+    subject = np.concatenate([np.full(len(at), recording.subject) for recording, at in both])
+    cells = {
+        name: [window for recording, at in both for window in recording.cut(name, at)]
+        for name in ("bvp", "eda")
+    }
+    elapsed_time = np.concatenate([at - recording.seconds[0] for recording, at in both])
+    data = pd.DataFrame({"subject": subject, **cells})
+    return {"data": data, "elapsed_time": elapsed_time.astype(float)}
+
+
+def _grid(recordings: list[_Recording]) -> dict[str, Any]:
+    starts, targets = [], []
+    for recording in recordings:
+        at = np.arange(recording.seconds[0], recording.seconds[-1] + 1, _HOP)
+        labels = recording.window_labels(at)
+        starts.append(at[labels >= 0])
+        targets.append(labels[labels >= 0])
+    frame = _frame(recordings, starts)
+    groups = frame["data"]["subject"].to_numpy(copy=True)
+    return {**frame, "target": np.concatenate(targets), "groups": groups}
+
+
+def _transitions(recordings: list[_Recording]) -> dict[str, Any]:
+    starts, pairs, targets, groups = [], [], [], []
+    n_windows = 0
+    for recording in recordings:
+        at, target = _window_pairs(recording)
+        distinct, rows = np.unique(at, return_inverse=True)
+        starts.append(distinct)
+        pairs.append(rows.reshape(at.shape) + n_windows)
+        targets.append(target)
+        groups.append(np.full(len(target), recording.subject))
+        n_windows += len(distinct)
+    return {
+        **_frame(recordings, starts),
+        "pairs": np.concatenate(pairs),
+        "target": np.concatenate(targets),
+        "groups": np.concatenate(groups),
+    }
+
+
+def _window_pairs(recording: _Recording) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return starts of earlier and later windows, (n_pairs, 2), and labels of the later ones."""
+    labels = recording.labels
+    changes = np.flatnonzero(np.diff(labels)) + 1
+    p, q = (grid.ravel() for grid in np.meshgrid(_DISTANCES, _DISTANCES, indexing="ij"))
+    second = recording.seconds[changes, None]
+    at = np.stack([second - p - _WINDOW, second + q], axis=-1)  # (n_changes, 9, 2)
+    sides = np.stack([labels[changes - 1], labels[changes]], axis=-1)[:, None]  # (n_changes, 1, 2)
+    usable = (recording.window_labels(at) == sides).all(axis=-1)
+    return at[usable], np.broadcast_to(sides[..., 1], usable.shape)[usable]

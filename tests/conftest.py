@@ -1,0 +1,46 @@
+"""What several test modules share."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import sklearn_biomoe
+
+RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
+if RECORDINGS.is_dir():
+    os.environ.setdefault("SKLEARN_BIOMOE_DATA", str(RECORDINGS))
+
+
+class SmallBackbone(nn.Module):
+    """Stands in for the backbone where embedding is not the point: thousands of images a second."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AvgPool2d(14)
+        self.linear = nn.Linear(3 * 16 * 16, 192)
+
+    def forward(self, images):
+        return self.linear(self.pool(images).flatten(1))
+
+
+@pytest.fixture
+def small_backbone(monkeypatch):
+    """Embed with `SmallBackbone`, without the warning that it is untrained."""
+    from sklearn_biomoe import inference
+
+    monkeypatch.setattr("sklearn_biomoe.weights.TinyBioMoE", SmallBackbone)
+    inference._load.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sklearn_biomoe.UntrainedBackboneWarning)
+        yield SmallBackbone
+    inference._load.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads():
+    """Bitwise comparisons and time limits assume the two cores that checks run on."""
+    torch.set_num_threads(2)

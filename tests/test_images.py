@@ -1,0 +1,121 @@
+"""The lazy stack: indexing like an array, drawing late."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_biomoe import BiosignalImages
+
+SETTINGS = {
+    "representations": ["waveform", "spectrogram_psd"],
+    "sampling_rate": 4.0,
+    "modality": "eda",
+    "image_size": 24,
+}
+
+
+def stack(n_windows=40, n_channels=2, **settings):
+    signals = np.cumsum(np.random.default_rng(0).normal(size=(n_windows, n_channels, 60)), axis=2)
+    return BiosignalImages(signals, **SETTINGS | settings)
+
+
+@pytest.fixture(scope="module")
+def ragged():
+    rng = np.random.default_rng(0)
+    signals = np.empty(7, dtype=object)
+    for row, n_times in enumerate([60, 50, 60, 1, 50, 60, 49]):
+        signals[row] = rng.normal(size=(1, n_times))
+    return BiosignalImages(signals, **SETTINGS)
+
+
+def test_describes_itself_like_an_array():
+    images = stack()
+    assert images.shape == (40, 4, 24, 24, 3)
+    assert (images.ndim, len(images), images.dtype) == (5, 40, np.uint8)
+    assert images.image_names == [
+        "eda_0_waveform",
+        "eda_0_spectrogram_psd",
+        "eda_1_waveform",
+        "eda_1_spectrogram_psd",
+    ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        3,
+        -1,
+        np.int64(2),
+        (3, 0),
+        (-1, 2),
+        slice(10, 20),
+        slice(None, None, -3),
+        [1, 5, 1],
+        np.array([4, 0]),
+        np.arange(40) % 3 == 0,
+        (slice(2, 5), 1),
+        (slice(None), [0, 2]),
+        (3, slice(None), 0, 0, 0),
+        ([1, 2], 0, slice(4, 8)),
+    ],
+    ids=str,
+)
+def test_indexing_gives_what_an_array_gives(key):
+    images = stack()
+    picked = images[key]
+    np.testing.assert_array_equal(np.asarray(picked), np.asarray(images)[key])
+
+
+def test_picking_windows_draws_nothing():
+    images = stack()
+    picked = images[3:9]
+    assert isinstance(picked, BiosignalImages)
+    assert picked.signals.base is images.signals
+
+
+def test_out_of_range():
+    with pytest.raises(IndexError):
+        stack()[40]
+
+
+def test_iterates_over_windows():
+    images = stack(n_windows=3)
+    for window, expected in zip(images, np.asarray(images), strict=True):
+        np.testing.assert_array_equal(window, expected)
+
+
+def test_each_picture_is_its_window_alone(ragged):
+    together = np.asarray(ragged)
+    alone = np.concatenate([np.asarray(ragged[row : row + 1]) for row in range(len(ragged))])
+    np.testing.assert_array_equal(together, alone)
+    assert together.shape == (7, 2, 24, 24, 3)
+
+
+def test_channels_and_representations_stand_in_order():
+    images = stack(n_windows=2)
+    second_channel = BiosignalImages(images.signals[:, 1:], **SETTINGS)
+    np.testing.assert_array_equal(images[:, 2:], np.asarray(second_channel))
+    only_waveform = BiosignalImages(
+        images.signals[:, 1:], **SETTINGS | {"representations": ["waveform"]}
+    )
+    np.testing.assert_array_equal(images[:, 2], np.asarray(only_waveform)[:, 0])
+
+
+def test_array_conversion():
+    images = stack(n_windows=2)
+    assert np.asarray(images).dtype == np.uint8
+    assert np.asarray(images, dtype=np.float32).dtype == np.float32
+    with pytest.raises(ValueError, match="copy=False"):
+        np.asarray(images, copy=False)
+
+
+def test_row_labels_follow_the_windows():
+    images = stack(n_windows=4, index=pd.Index(list("abcd")))
+    assert list(images[[2, 0]].index) == ["c", "a"]
+
+
+def test_costs_the_memory_of_its_signals():
+    signals = np.zeros((100_000, 1, 2), dtype=np.float32)
+    images = BiosignalImages(signals, **SETTINGS | {"image_size": 224})
+    assert images.signals is signals
+    assert images.shape == (100_000, 2, 224, 224, 3)

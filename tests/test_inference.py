@@ -1,0 +1,188 @@
+"""Embedding with the real backbone: the same whatever else is in the batch, on any call."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_biomoe import BiosignalImageTransformer, inference
+from sklearn_biomoe.inference import embed, get_backbone, read_images, resolve_device
+from sklearn_biomoe.weights import random_backbone, weights_sha256
+
+SETTINGS = {"device": "cpu", "progress": False}
+
+
+@pytest.fixture(scope="module")
+def images():
+    windows = np.cumsum(np.random.default_rng(0).normal(size=(11, 240)), axis=1)
+    drawer = BiosignalImageTransformer(
+        ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
+    )
+    return drawer.fit_transform(windows)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return random_backbone(0)
+
+
+@pytest.fixture(scope="module")
+def embeddings(backbone, images):
+    return embed(backbone, images, batch_size=8, **SETTINGS)
+
+
+def test_equals_the_backbone_on_drawn_pictures(backbone, images, embeddings):
+    pictures = torch.from_numpy(np.asarray(images)).flatten(0, 1).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        expected = backbone(pictures).reshape(11, 2, 192)
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(embeddings, expected, atol=2e-5)
+    assert embeddings.std(axis=0).min() > 1e-5  # windows differ in every value
+
+
+def test_bitwise_the_same_in_any_order_alone_or_together(backbone, images, embeddings):
+    order = np.random.default_rng(1).permutation(11)
+    shuffled = embed(backbone, images[order], batch_size=8, **SETTINGS)
+    np.testing.assert_array_equal(shuffled, embeddings[order])
+    alone = embed(backbone, images[5:6], batch_size=8, **SETTINGS)
+    np.testing.assert_array_equal(alone, embeddings[5:6])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_batch_sizes_agree(backbone, images, embeddings, batch_size):
+    # 3 does not divide the two pictures of a window, 1 is fewer than they are.
+    other = embed(backbone, images[:4], batch_size=batch_size, **SETTINGS)
+    np.testing.assert_allclose(other, embeddings[:4], atol=2e-5)
+
+
+def test_arrays_embed_as_the_lazy_stack_does(backbone, images, embeddings):
+    drawn = np.asarray(images[:3])
+    for pictures in (drawn, drawn / np.float32(255), drawn[:, ::-1][:, ::-1]):
+        result = embed(backbone, pictures, batch_size=8, **SETTINGS)
+        np.testing.assert_allclose(result, embeddings[:3], atol=2e-5)
+
+
+def test_every_batch_has_the_same_size(images):
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, batch):
+            seen.append(tuple(batch.shape))
+            return batch.new_zeros(len(batch), 192)
+
+    embed(Spy(), images, batch_size=4, **SETTINGS)
+    assert set(seen) == {(4, 3, 224, 224)}
+
+
+def test_progress_bar(backbone, images, capsys):
+    embed(backbone, images[:1], batch_size=2, device="cpu", progress=True)
+    assert "embedding: 100%" in capsys.readouterr().err
+    embed(backbone, images[:1], batch_size=2, **SETTINGS)
+    assert capsys.readouterr().err == ""
+
+
+def test_one_copy_per_process_even_from_two_threads(monkeypatch):
+    loaded = []
+    original = inference.weights_module.load_backbone
+    monkeypatch.setattr(
+        inference.weights_module,
+        "load_backbone",
+        lambda *args: loaded.append(args) or original(*args),
+    )
+    sha256 = weights_sha256("random", 123)
+    results = []
+    threads = [
+        threading.Thread(target=lambda: results.append(get_backbone("random", 123, sha256, "cpu")))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loaded) == 1
+    assert all(result is results[0] for result in results)
+
+
+def test_weights_that_changed_are_refused():
+    with pytest.raises(ValueError, match=r"have sha256 .* but the embedder was fitted with 0000"):
+        get_backbone("random", 0, "0000", "cpu")
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    for unknown in ("gpu", "cuda:x", "mps", ""):
+        with pytest.raises(ValueError, match="Unknown device"):
+            resolve_device(unknown)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_cuda_without_cuda(device):
+    with pytest.raises(ValueError, match="sees 0 CUDA devices here; use device='auto' or 'cpu'"):
+        resolve_device(device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_agrees_with_the_cpu(backbone, images, embeddings):  # pragma: no cover
+    on_cuda = embed(
+        random_backbone(0).to("cuda"), images, batch_size=8, device="cuda", progress=False
+    )
+    np.testing.assert_allclose(on_cuda, embeddings, atol=1e-3)
+
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
+
+
+def test_forms_of_pictures():
+    from PIL import Image
+
+    expected = PICTURES[:, None]
+    for form in (PICTURES, list(PICTURES), expected, [Image.fromarray(p) for p in PICTURES]):
+        np.testing.assert_array_equal(read_images(form), expected)
+    scaled = read_images(PICTURES / 255)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, expected / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((5, 240)), "put the picture transformer before it"),
+        (np.zeros((5, 2, 240)), "put the picture transformer before it"),
+        (np.zeros(5), "put the picture transformer before it"),
+        ([np.zeros(5), np.zeros(6)], "got list of shape"),
+        ([], "got list of shape"),
+        ([PICTURES[0], PICTURES[0, :9]], "takes pictures"),
+        (np.array([["a"]]), "takes pictures"),
+        (None, "takes pictures"),
+        (np.empty((0, 224, 224, 3), np.uint8), "takes pictures"),
+        (PICTURES[:, :128], r"shape \(128, 224, 3\); the backbone takes \(224, 224, 3\)"),
+        (PICTURES.transpose(0, 3, 1, 2), "image_size=224"),
+        (PICTURES.astype(np.int64), "dtype int64; expected uint8"),
+        (PICTURES.astype(np.float32), r"window 0 span \[0, 255\]; divide by 255"),
+        (np.full((1, 224, 224, 3), np.nan), "divide by 255"),
+        (PICTURES / 255 - 0.1, r"\[-0.1, 0.9\]"),
+    ],
+)
+def test_what_is_no_picture(X, message):
+    with pytest.raises(ValueError, match=message):
+        read_images(X)
+
+
+def test_pictures_of_another_size_are_refused():
+    small = BiosignalImageTransformer(image_size=64).fit_transform(np.zeros((2, 5)))
+    with pytest.raises(ValueError, match=r"\(64, 64, 3\).*Draw them with image_size=224"):
+        read_images(small)
+
+
+def test_no_global_state_is_left_behind(backbone, images):
+    before = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled())
+    state, environment = torch.random.get_rng_state(), dict(os.environ)
+    embed(backbone, images[:1], batch_size=2, **SETTINGS)
+    after = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled())
+    assert before == after
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert environment == dict(os.environ)

@@ -1,0 +1,22 @@
+"""The package from outside: what importing it loads, and that its files are all there."""
+
+import subprocess
+import sys
+
+import sklearn_biomoe
+
+
+def test_import_does_not_load_torch():
+    script = (
+        "import sys, sklearn_biomoe, sklearn_biomoe.datasets; "
+        "sklearn_biomoe.BiosignalImageTransformer(); sklearn_biomoe.TinyBioMoEEmbedder(); "
+        "print({'torch', 'matplotlib', 'pooch', 'skorch'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_public_names_exist():
+    assert all(hasattr(sklearn_biomoe, name) for name in sklearn_biomoe.__all__)

@@ -1,0 +1,233 @@
+"""Every input form reads as the same windows, and bad ones are refused by row."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sklearn.compose import ColumnTransformer, make_column_selector
+
+from sklearn_biomoe import BiosignalImageTransformer
+from sklearn_biomoe.signals import MODALITIES, check_known, read_windows
+
+EQUAL = np.random.default_rng(0).normal(size=(4, 6))
+RAGGED = [EQUAL[0], EQUAL[1, :3], EQUAL[2, :5], EQUAL[3, :1]]
+TWO_CHANNELS = np.random.default_rng(1).normal(size=(4, 2, 6))
+
+
+def arrow(rows, kind="list"):
+    kinds = {"list": pa.list_(pa.float64()), "large": pa.large_list(pa.float64())}
+    type_ = pa.list_(pa.float64(), len(rows[0])) if kind == "fixed" else kinds[kind]
+    return pa.array([row.tolist() for row in rows], type=type_)
+
+
+def as_object_array(rows):
+    array = np.empty(len(rows), dtype=object)
+    array[:] = [*rows]
+    return array
+
+
+EQUAL_FORMS = {
+    "2-D array": EQUAL,
+    "3-D array": EQUAL[:, None, :],
+    "Fortran order": np.asfortranarray(EQUAL),
+    "lists of numbers": EQUAL.tolist(),
+    "list of arrays": list(EQUAL),
+    "wide frame": pd.DataFrame(EQUAL).add_prefix("eda_"),
+    "wide polars frame": pl.DataFrame(EQUAL, schema=[f"eda_{i}" for i in range(6)]),
+    "wide Arrow table": pa.table({f"eda_{i}": EQUAL[:, i] for i in range(6)}),
+    "fixed-size Arrow list": arrow(EQUAL, "fixed"),
+    "sliced fixed-size Arrow list": arrow([EQUAL[3], *EQUAL, EQUAL[3]], "fixed")[1:5],
+    "pandas Arrow fixed-size list": pd.Series(
+        arrow(EQUAL, "fixed"), dtype=pd.ArrowDtype(arrow(EQUAL, "fixed").type)
+    ),
+    "polars Array": pl.Series("eda", EQUAL),
+}
+RAGGED_FORMS = {
+    "list of arrays": RAGGED,
+    "tuple of arrays": tuple(RAGGED),
+    "list of lists": [row.tolist() for row in RAGGED],
+    "object array": as_object_array(RAGGED),
+    "object column": as_object_array(RAGGED)[:, None],
+    "Series": pd.Series(RAGGED),
+    "Series of lists": pd.Series([row.tolist() for row in RAGGED]),
+    "frame of one column": pd.DataFrame({"eda": RAGGED}),
+    "Arrow list": arrow(RAGGED),
+    "Arrow large list": arrow(RAGGED, "large"),
+    "sliced Arrow list": arrow([RAGGED[1], *RAGGED, RAGGED[2]])[1:5],
+    "chunked Arrow list": pa.chunked_array([arrow(RAGGED[:1]), arrow(RAGGED[1:])]),
+    "Arrow table": pa.table({"eda": arrow(RAGGED)}),
+    "pandas Arrow list": pd.Series(arrow(RAGGED), dtype=pd.ArrowDtype(arrow(RAGGED).type)),
+    "polars List": pl.Series("eda", [row.tolist() for row in RAGGED]),
+    "polars frame": pl.DataFrame({"eda": [row.tolist() for row in RAGGED]}),
+}
+
+
+@pytest.mark.parametrize("form", EQUAL_FORMS)
+def test_equally_long_windows(form):
+    signals = read_windows(EQUAL_FORMS[form], modality="eda")
+    np.testing.assert_array_equal(signals, EQUAL[:, None, :])
+    assert signals.dtype == np.float64
+
+
+@pytest.mark.parametrize("form", RAGGED_FORMS)
+def test_windows_of_different_lengths(form):
+    signals = read_windows(RAGGED_FORMS[form], modality="eda")
+    assert signals.shape == (4,)
+    for window, expected in zip(signals, RAGGED, strict=True):
+        np.testing.assert_array_equal(window, expected[None])
+
+
+@pytest.mark.parametrize("form", {**EQUAL_FORMS, **RAGGED_FORMS})
+def test_every_form_through_the_transformer(form):
+    X = {**RAGGED_FORMS, **EQUAL_FORMS}[form]
+    images = BiosignalImageTransformer(modality="eda", image_size=32).fit_transform(X)
+    assert images.shape == (4, 1, 32, 32, 3)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+@pytest.mark.parametrize("selection", ["eda", ["eda"]])
+@pytest.mark.parametrize("rows", [EQUAL, RAGGED], ids=["equal", "ragged"])
+def test_cells_through_a_column_transformer(make, selection, rows, small_backbone):
+    from sklearn.pipeline import make_pipeline
+
+    from sklearn_biomoe import TinyBioMoEEmbedder
+
+    X = make({"eda": list(rows), "age": [20, 30, 40, 50]})
+    embed = make_pipeline(BiosignalImageTransformer(modality="eda"), TinyBioMoEEmbedder())
+    branch = ColumnTransformer([("eda", embed, selection)]).fit_transform(X)
+    np.testing.assert_array_equal(branch, embed.fit_transform(list(rows)))
+
+
+def test_wide_columns_by_pattern_through_a_column_transformer():
+    X = pd.concat([EQUAL_FORMS["wide frame"], pd.DataFrame({"bvp_0": [0.0] * 4})], axis=1)
+    seen = []
+
+    class Spy(BiosignalImageTransformer):
+        def transform(self, X):
+            seen.append(super().transform(X).signals)
+            return np.zeros((len(X), 1))
+
+    branch = [("eda", Spy(modality="eda"), make_column_selector(pattern="^eda_"))]
+    ColumnTransformer(branch).fit_transform(X)
+    np.testing.assert_array_equal(seen[0], EQUAL[:, None, :])
+
+
+TWO_CHANNEL_FORMS = {
+    "3-D array": TWO_CHANNELS,
+    "list of 2-D arrays": list(TWO_CHANNELS),
+    "Series of 2-D arrays": pd.Series(list(TWO_CHANNELS)),
+    "two columns": pd.DataFrame({"a": list(TWO_CHANNELS[:, 0]), "b": list(TWO_CHANNELS[:, 1])}),
+    "two polars columns": pl.DataFrame({"a": TWO_CHANNELS[:, 0], "b": TWO_CHANNELS[:, 1]}),
+}
+
+
+@pytest.mark.parametrize("form", TWO_CHANNEL_FORMS)
+def test_channels(form):
+    signals = read_windows(TWO_CHANNEL_FORMS[form], modality="eeg")
+    np.testing.assert_array_equal(signals, TWO_CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("f4", "f4"),
+        ("f8", "f8"),
+        ("f2", "f8"),
+        (">f8", "f8"),
+        ("i2", "f8"),
+        ("u1", "f8"),
+        ("?", "f8"),
+    ],
+)
+@pytest.mark.parametrize("as_cells", [False, True])
+def test_dtypes(dtype, expected, as_cells):
+    values = (EQUAL > 0).astype(dtype)
+    signals = read_windows(list(values) if as_cells else values, modality="eda")
+    assert signals.dtype == np.dtype(expected)
+    np.testing.assert_array_equal(signals[:, 0], EQUAL > 0)
+
+
+def test_reading_copies_no_ragged_cells():
+    signals = read_windows(RAGGED, modality="eda")
+    assert all(np.shares_memory(window, row) for window, row in zip(signals, RAGGED, strict=True))
+
+
+def bad_sample(value):
+    bad = EQUAL.copy()
+    bad[2, 1] = value
+    return bad
+
+
+@pytest.mark.parametrize("as_cells", [False, True])
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "1 NaN of 6"), (np.inf, "1 infinite of 6")]
+)
+def test_non_finite_samples_are_refused_by_row(value, message, as_cells):
+    bad = bad_sample(value)
+    X = [*bad, EQUAL[0, :2]] if as_cells else bad
+    with pytest.raises(ValueError, match=f"Window 2 of modality 'eda' holds {message} samples"):
+        read_windows(X, modality="eda")
+
+
+def test_null_samples_are_refused_by_row():
+    for X in (
+        pa.array([[1.0, 2.0], [1.0, None]]),
+        pl.Series([[1.0, 2.0], [1.0, None]]),
+        pd.Series([[1.0, 2.0], [1.0, None]]),
+        pd.DataFrame({"a": [1.0, 2.0], "b": pd.array([1.0, None], dtype="Float64")}),
+    ):
+        with pytest.raises(ValueError, match="Window 1 of modality 'bvp' holds 1 NaN of 2"):
+            read_windows(X, modality="bvp")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series([EQUAL[0], None]),
+        pd.Series([EQUAL[0], np.nan]),
+        pd.Series([EQUAL[0], "0.1 0.2"]),
+        pd.Series([EQUAL[0], 5.0]),
+        pd.Series([EQUAL[0], ["a", "b"]]),
+        pd.Series([EQUAL[0], EQUAL[0] * 1j]),
+        pd.Series([EQUAL[0], TWO_CHANNELS]),
+        pa.array([[1.0, 2.0], None]),
+        pa.array([[1.0, 2.0], None], type=pa.list_(pa.float64(), 2)),
+        pl.Series([[1.0, 2.0], None]),
+    ],
+)
+def test_cells_that_are_no_windows_are_refused_by_row(cells):
+    with pytest.raises(ValueError, match=r"Window 1 of modality 'eda' is .*expected an array"):
+        read_windows(cells, modality="eda")
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.empty((0, 5)), "Found array with 0 sample"),
+        (np.empty((5, 0)), "Found array with 0 feature"),
+        (np.empty((5, 2, 0)), "without samples"),
+        (np.zeros((2, 2, 2, 2)), "Found array with dim 4, while dim <= 3 is required"),
+        (np.zeros(5), "Expected 2D array, got 1D array instead"),
+        (np.zeros((2, 3), dtype=complex), "Complex data not supported"),
+        (np.array([["a", "b"]]), "could not convert string"),
+        ([], "Expected 2D array, got 1D array instead"),
+        (pd.Series([EQUAL[0], np.array([])]), "Window 1 of modality 'eda' has no samples"),
+        (pd.Series(["a", "b"]), "Expected 2D array, got 1D array instead|could not convert"),
+        (pd.Series([1.0, 2.0]), "Expected a 2-dimensional container"),
+        ([EQUAL, EQUAL[:2]], r"have \[2, 4\] channels"),
+        (pd.DataFrame({"a": RAGGED, "b": list(EQUAL)}), r"Window 1 .*channels of \[3, 6\] samples"),
+    ],
+)
+def test_other_bad_input(X, message):
+    with pytest.raises(ValueError, match=message):
+        read_windows(X, modality="eda")
+    with pytest.raises(ValueError, match=message):
+        BiosignalImageTransformer(modality="eda").fit(X)
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(ValueError, match=r"Unknown modality 'edaa'.*Did you mean 'eda'\?"):
+        check_known("modality", "edaa", list(MODALITIES))
+    with pytest.raises(ValueError, match=r"expected one of .*'waveform'\]\.$"):
+        check_known("representation", "zzz", ["waveform"])

@@ -1,0 +1,204 @@
+"""scikit-learn citizenship: its own estimator checks, names, outputs, pickles, searches."""
+
+import pickle
+from unittest import SkipTest
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.fixes import parse_version
+
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+
+pytestmark = pytest.mark.usefixtures("small_backbone")
+
+BOTH = ["waveform", "spectrogram_psd"]
+ESTIMATORS = [
+    BiosignalImageTransformer(),
+    BiosignalImageTransformer(BOTH, sampling_rate=4.0, modality="eda"),
+    Pipeline([("image", BiosignalImageTransformer()), ("embed", TinyBioMoEEmbedder())]),
+    Pipeline(
+        [
+            ("image", BiosignalImageTransformer(BOTH, sampling_rate=4.0, modality="eda")),
+            ("embed", TinyBioMoEEmbedder(fuse="mean")),
+        ]
+    ),
+]
+
+
+def expected_failed_checks(estimator):
+    """scikit-learn's own suite exempts every Pipeline from these two, and nothing else."""
+    if not isinstance(estimator, Pipeline):
+        return {}
+    reason = "Pipeline changes the `steps` parameter"
+    return {
+        "check_dont_overwrite_parameters": reason,
+        "check_estimators_overwrite_params": reason,
+    }
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failed_checks)
+def test_estimator_checks(estimator, check):
+    try:
+        check(estimator)
+    except SkipTest:
+        assert check.func.__name__ == "check_array_api_input"
+        raise
+
+
+def test_how_many_estimator_checks_run():
+    drawing, embedding = ESTIMATORS[1], ESTIMATORS[3]
+    n_checks = [len(list(estimator_checks_generator(est))) for est in (drawing, embedding)]
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        assert n_checks == [46, 47]
+    else:
+        assert min(n_checks) >= 40
+
+
+@pytest.fixture
+def windows():
+    """24 windows of 4 subjects with EDA and two-channel ECG of differing lengths."""
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1], 12)
+    eda = [np.cumsum(rng.normal(label, 1.0, rng.integers(200, 240))) for label in y]
+    X = pd.DataFrame({"eda": eda, "ecg": list(rng.normal(size=(24, 2, 300)))})
+    X["age"] = rng.uniform(20, 60, 24)
+    X.index = rng.permutation(np.arange(100, 124))
+    return X, y, np.repeat([1, 2, 3, 4], 6)
+
+
+def multimodal():
+    eda = Pipeline(
+        [
+            ("image", BiosignalImageTransformer(BOTH, sampling_rate=4.0, modality="eda")),
+            ("embed", TinyBioMoEEmbedder()),
+        ]
+    )
+    ecg = make_pipeline(BiosignalImageTransformer(modality="ecg"), TinyBioMoEEmbedder(fuse="mean"))
+    return ColumnTransformer(
+        [("eda", eda, "eda"), ("ecg", ecg, "ecg"), ("age", "passthrough", ["age"])]
+    )
+
+
+def test_feature_names_through_the_pipeline(windows):
+    model = multimodal().fit(windows[0])
+    names = model.get_feature_names_out()
+    assert len(names) == 2 * 192 + 192 + 1
+    assert names[0] == "eda__eda_waveform_000"
+    assert names[192] == "eda__eda_spectrogram_psd_000"
+    assert names[384] == "ecg__mean_000"
+    assert names[-1] == "age__age"
+
+
+def test_embedder_refuses_other_feature_names(windows):
+    pipeline = multimodal().transformers[0][1].fit(windows[0]["eda"])
+    with pytest.raises(ValueError, match="fitted with pictures"):
+        pipeline[-1].get_feature_names_out(["bvp_waveform"])
+
+
+def test_pandas_output_keeps_rows_together(windows):
+    X, *_ = windows
+    plain = multimodal().fit_transform(X)
+    frame = multimodal().set_output(transform="pandas").fit_transform(X)
+    assert isinstance(frame, pd.DataFrame)
+    pd.testing.assert_index_equal(frame.index, X.index)
+    np.testing.assert_array_equal(frame.to_numpy(), plain)
+    np.testing.assert_array_equal(frame["age__age"], X["age"])
+
+
+def test_pandas_output_of_a_bare_pipeline(windows):
+    X, *_ = windows
+    pipeline = multimodal().transformers[0][1].set_output(transform="pandas")
+    frame = pipeline.fit(X["eda"]).transform(X["eda"].iloc[3:5])
+    assert list(frame.index) == list(X.index[3:5])
+    assert frame.columns[0] == "eda_waveform_000"
+    assert (frame.dtypes == np.float32).all()
+    array_input = np.ones((3, 50))
+    assert list(pipeline.fit_transform(array_input).index) == [0, 1, 2]
+
+
+def test_polars_output(windows):
+    X, *_ = windows
+    X = pl.DataFrame({"eda": X["eda"].to_list(), "age": X["age"].to_numpy()})
+    embed = make_pipeline(BiosignalImageTransformer(modality="eda"), TinyBioMoEEmbedder())
+    model = ColumnTransformer([("eda", embed, "eda"), ("age", "passthrough", ["age"])])
+    frame = model.set_output(transform="polars").fit_transform(X)
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.shape == (24, 193)
+    assert frame.columns[0] == "eda__eda_waveform_000"
+
+
+def test_global_output_configuration(windows):
+    with sklearn.config_context(transform_output="pandas"):
+        frame = multimodal().fit_transform(windows[0])
+    pd.testing.assert_index_equal(frame.index, windows[0].index)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_clone_and_pickle(windows, fitted):
+    X, *_ = windows
+    model = multimodal().transformers[0][1]
+    if fitted:
+        expected = model.fit_transform(X["eda"])
+    assert clone(model).get_params().keys() == model.get_params().keys()
+    pickled = pickle.dumps(model)
+    assert len(pickled) < 10_000
+    assert b"torch" not in pickled
+    if fitted:
+        np.testing.assert_array_equal(pickle.loads(pickled).transform(X["eda"]), expected)
+
+
+def test_transform_leaves_no_trace(windows):
+    model = multimodal().transformers[0][1].fit(windows[0]["eda"])
+    before = [dict(vars(step)) for step in model]
+    model.transform(windows[0]["eda"])
+    assert [dict(vars(step)) for step in model] == before
+
+
+def test_grid_search_over_representations(windows):
+    X, y, groups = windows
+    model = Pipeline(
+        [("embed", multimodal()), ("scale", StandardScaler()), ("classify", LogisticRegression())]
+    )
+    grid = {"embed__eda__image__representations": [["waveform"], ["spectrogram_psd"], BOTH]}
+    search = GridSearchCV(model, grid, cv=LeaveOneGroupOut(), error_score="raise")
+    search.fit(X, y, groups=groups)
+    assert search.cv_results_["mean_test_score"].shape == (3,)
+    assert search.best_estimator_.predict(X).shape == y.shape
+
+
+def test_cross_validate_by_subject(windows):
+    X, y, groups = windows
+    model = make_pipeline(multimodal(), StandardScaler(), LogisticRegression())
+    scores = cross_validate(model, X, y, groups=groups, cv=LeaveOneGroupOut(), error_score="raise")
+    assert scores["test_score"].shape == (4,)
+
+
+def test_metadata_routing_is_left_undisturbed(windows):
+    X, y, groups = windows
+    weight = np.linspace(0, 1, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = LogisticRegression().set_fit_request(sample_weight=True)
+        model = make_pipeline(multimodal(), classifier.set_score_request(sample_weight=True))
+        scores = cross_validate(
+            model,
+            X,
+            y,
+            cv=LeaveOneGroupOut(),
+            params={"groups": groups, "sample_weight": weight},
+            scoring=None,
+            error_score="raise",
+        )
+        assert scores["test_score"].shape == (4,)
+        routed = model.fit(X, y, sample_weight=weight)[-1].coef_
+    plain = LogisticRegression().fit(multimodal().fit_transform(X), y, sample_weight=weight).coef_
+    np.testing.assert_array_equal(routed, plain)

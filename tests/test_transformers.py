@@ -1,0 +1,170 @@
+"""The two transformers' own parameters, warnings and refusals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.torch import save_file
+from sklearn.pipeline import make_pipeline
+
+from sklearn_biomoe import (
+    BiosignalImageTransformer,
+    TinyBioMoEEmbedder,
+    UntrainedBackboneWarning,
+)
+from sklearn_biomoe.weights import random_backbone
+
+WINDOWS = np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"representations": ["wavefrom"]}, r"Unknown representation 'wavefrom'.*'waveform'\?"),
+        ({"representations": "waveform"}, r"expected a list of one or more names"),
+        ({"representations": []}, r"expected a list of one or more names"),
+        ({"representations": ["spectrogram_psd"]}, "pass sampling_rate= in Hz"),
+        ({"modality": "EDA"}, r"Unknown modality 'EDA'; expected one of \['bvp'"),
+        ({"sampling_rate": 0}, "sampling_rate=0; expected a positive number"),
+        ({"sampling_rate": -4.0}, "expected a positive number"),
+        ({"sampling_rate": np.nan}, "expected a positive number"),
+        ({"sampling_rate": "4 Hz"}, "expected a positive number"),
+        ({"image_size": 0}, "image_size=0; expected an integer of 8 or more"),
+        ({"image_size": 224.0}, "expected an integer"),
+        (
+            {"representations": ["spectrogram_psd"], "sampling_rate": 4, "modality": "bvp"},
+            "above the Nyquist limit of 2 Hz",
+        ),
+    ],
+)
+def test_picture_parameters_are_refused_before_work(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        BiosignalImageTransformer(**parameters).fit(WINDOWS)
+
+
+def test_another_number_of_columns_than_in_fit():
+    drawer = BiosignalImageTransformer().fit(WINDOWS)
+    with pytest.raises(ValueError, match=r"X has 200 features, but .* is expecting 240 features"):
+        drawer.transform(WINDOWS[:, :200])
+    with pytest.raises(ValueError, match="X has 239 features"):
+        drawer.transform(pd.DataFrame(WINDOWS).iloc[:, :239])
+
+
+def test_other_column_names_than_in_fit():
+    wide = pd.DataFrame(WINDOWS).add_prefix("eda_")
+    drawer = BiosignalImageTransformer().fit(wide)
+    assert drawer.n_features_in_ == 240
+    assert drawer.feature_names_in_[0] == "eda_0"
+    with pytest.raises(ValueError, match="feature names should match those that were passed"):
+        drawer.transform(wide.rename(columns={"eda_0": "bvp_0"}))
+    cells = pd.DataFrame({"eda": list(WINDOWS)})
+    drawer = BiosignalImageTransformer().fit(cells)
+    assert drawer.n_features_in_ == 1
+    with pytest.raises(ValueError, match="feature names should match those that were passed"):
+        drawer.transform(cells.rename(columns={"eda": "bvp"}))
+
+
+def test_another_number_of_channels_than_in_fit():
+    drawer = BiosignalImageTransformer(modality="ecg").fit(list(WINDOWS))
+    with pytest.raises(ValueError, match=r"'ecg' have 2 channels, but .* was fitted with 1"):
+        drawer.transform([np.zeros((2, 50)), np.zeros((2, 60))])
+
+
+def test_cells_may_have_other_lengths_than_in_fit():
+    drawer = BiosignalImageTransformer().fit(list(WINDOWS))
+    assert drawer.transform([np.zeros(7), np.zeros(9)]).shape == (2, 1, 224, 224, 3)
+
+
+def test_the_modality_names_bad_rows():
+    bad = WINDOWS.copy()
+    bad[1, :3] = np.nan
+    drawer = BiosignalImageTransformer(modality="resp").fit(WINDOWS)
+    with pytest.raises(ValueError, match="Window 1 of modality 'resp' holds 3 NaN of 240 samples"):
+        drawer.transform(bad)
+
+
+def test_untrained_backbone_warns_and_names_the_way_out():
+    with pytest.warns(UntrainedBackboneWarning, match="untrained.*Pass weights="):
+        make_pipeline(BiosignalImageTransformer(), TinyBioMoEEmbedder()).fit(WINDOWS)
+
+
+@pytest.mark.usefixtures("small_backbone")
+class TestEmbedder:
+    @pytest.fixture
+    def images(self):
+        drawer = BiosignalImageTransformer(
+            ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
+        )
+        return drawer.fit_transform(WINDOWS)
+
+    def test_fusion(self, images):
+        side_by_side = TinyBioMoEEmbedder().fit_transform(images)
+        mean = TinyBioMoEEmbedder(fuse="mean").fit_transform(images)
+        assert side_by_side.shape == (3, 384)
+        assert mean.dtype == side_by_side.dtype == np.float32
+        np.testing.assert_allclose(
+            mean, (side_by_side[:, :192] + side_by_side[:, 192:]) / 2, atol=1e-6
+        )
+
+    def test_names_of_plain_pictures(self, images):
+        embedder = TinyBioMoEEmbedder().fit(np.asarray(images))
+        names = embedder.get_feature_names_out()
+        assert (names[0], names[-1]) == ("image0_000", "image1_191")
+
+    def test_seeds(self, images):
+        def embedded(random_state):
+            return TinyBioMoEEmbedder(random_state=random_state).fit_transform(images)
+
+        np.testing.assert_array_equal(embedded(0), embedded(0))
+        np.testing.assert_array_equal(
+            embedded(np.random.RandomState(3)), embedded(np.random.RandomState(3))
+        )
+        assert not np.allclose(embedded(0), embedded(1))
+
+    @pytest.mark.parametrize(
+        ("parameters", "message"),
+        [
+            ({"fuse": "sum"}, "fuse='sum'; expected 'concatenate' or 'mean'"),
+            ({"batch_size": 0}, "batch_size=0; expected an integer of 1 or more"),
+            ({"batch_size": 2.5}, "expected an integer"),
+            ({"device": "gpu"}, "Unknown device 'gpu'"),
+        ],
+    )
+    def test_parameters_are_refused_before_work(self, images, parameters, message):
+        with pytest.raises(ValueError, match=message):
+            TinyBioMoEEmbedder(**parameters).fit(images)
+
+    def test_another_number_of_pictures_than_in_fit(self, images):
+        embedder = TinyBioMoEEmbedder().fit(images)
+        with pytest.raises(ValueError, match=r"have 1 pictures, but .* with 2: \['eda_waveform'"):
+            embedder.transform(np.asarray(images)[:, :1])
+
+    def test_signals_by_mistake(self):
+        with pytest.raises(ValueError, match=r"make_pipeline\(BiosignalImageTransformer\("):
+            TinyBioMoEEmbedder().fit(WINDOWS)
+        with pytest.raises(ValueError, match="got DataFrame of shape"):
+            TinyBioMoEEmbedder().fit(pd.DataFrame(WINDOWS))
+
+
+def test_weights_from_a_file(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file(random_backbone(3).state_dict(), path)
+    images = BiosignalImageTransformer().fit_transform(WINDOWS)
+    from_file = TinyBioMoEEmbedder(path)  # does not warn
+    with pytest.warns(UntrainedBackboneWarning):
+        other_seed = TinyBioMoEEmbedder().fit_transform(images)
+    embeddings = from_file.fit_transform(images)
+    assert not np.allclose(embeddings, other_seed)
+    assert len(from_file.weights_sha256_) == 64
+
+
+def test_a_file_that_changed_since_fit_is_refused(tmp_path):
+    from sklearn_biomoe import inference
+
+    path = tmp_path / "weights.safetensors"
+    save_file(random_backbone(3).state_dict(), path)
+    images = BiosignalImageTransformer().fit_transform(WINDOWS)
+    embedder = TinyBioMoEEmbedder(path).fit(images)
+    save_file(random_backbone(4).state_dict(), path)
+    inference._load.cache_clear()  # as in another process, which opened a pickle
+    with pytest.raises(ValueError, match="fit it again"):
+        embedder.transform(images)
