@@ -161,9 +161,7 @@ def _arrow_array(column: Any) -> Any | None:
 
 def _arrow_cells(column: Any, modality: str) -> list[NDArray[Any]]:
     """Cut the values of an Arrow list array into views, one per row."""
-    if column.null_count:
-        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-        raise ValueError(_cell_message(row, modality, None))
+    _refuse_missing(column.is_null().to_numpy(zero_copy_only=False), modality)
     # flatten() respects slices (values does not) and drops the values of null rows (none here).
     values = column.flatten()
     lengths = column.value_lengths().to_numpy(zero_copy_only=False)
@@ -206,10 +204,19 @@ def _from_columns(columns: list[Any], modality: str) -> Signals:
 
 def _read_cells(column: Any, modality: str) -> list[NDArray[Any]]:
     arrow = _arrow_array(column)
-    cells = _arrow_cells(arrow, modality) if arrow is not None else column
-    if _is_polars_list(column):
+    if arrow is not None:
+        cells = _arrow_cells(arrow, modality)
+    elif _is_polars_list(column):
+        _refuse_missing(column.is_null().to_numpy(), modality)
         cells = column.to_numpy()
+    else:
+        cells = column
     return [_read_cell(row, cell, modality) for row, cell in enumerate(cells)]
+
+
+def _refuse_missing(missing: NDArray[np.bool_], modality: str) -> None:
+    if missing.any():
+        raise ValueError(_cell_message(int(missing.argmax()), modality, None))
 
 
 def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any]:

@@ -1,0 +1,22 @@
+# Each command sets everything up in .venv and runs: `make demo`, `make test`, `make lint`.
+PYTHON ?= python3
+VENV := .venv
+
+# Recordings may lie beside the checkout; elsewhere they are downloaded, or tests skip.
+export SKLEARN_BIOMOE_DATA ?= $(wildcard ../shared/data)
+
+.PHONY: demo test lint
+demo: install-demo
+	$(VENV)/bin/python benchmarks/demo.py $(ARGS)
+
+test: install-test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: install-dev
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+install-%:
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[$*]"

@@ -1,0 +1,47 @@
+"""How long `import sklearn_biomoe` takes, beside `import sklearn` and `import torch`.
+
+Runs each in fresh processes in turn and reports medians of the ratios pair by pair.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import environment
+
+N_ROUNDS = 9
+STATEMENTS = {
+    "python": "pass",
+    "sklearn.base, sklearn.utils, pandas": "import sklearn.base, sklearn.utils, pandas",
+    "sklearn_biomoe": "import sklearn_biomoe",
+    "sklearn_biomoe, torch": "import sklearn_biomoe, torch",
+}
+
+
+def seconds(statement: str) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", statement], check=True)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    rounds = [
+        {name: seconds(statement) for name, statement in STATEMENTS.items()}
+        for _ in range(N_ROUNDS + 1)
+    ][1:]  # the first warms the disk cache
+    ratios = {
+        name: round(statistics.median(r[name] / r["sklearn_biomoe"] for r in rounds), 3)
+        for name in STATEMENTS
+    }
+    path = Path(__file__).parent / "results" / "import_time.json"
+    environment.write(
+        path, n_rounds=N_ROUNDS, whole_process_relative_to_import_sklearn_biomoe=ratios
+    )
+    print(json.dumps(ratios, indent=2))
+
+
+if __name__ == "__main__":
+    main()
