@@ -147,12 +147,13 @@ def _is_polars_list(column: Any) -> bool:
 
 def _arrow_array(column: Any) -> Any | None:
     """Return the Arrow list array behind an Arrow or Arrow-backed pandas column, else None."""
-    if type(column).__module__.startswith("pandas") and hasattr(column.array, "__arrow_array__"):
-        column = column.array.__arrow_array__()
-    if not type(column).__module__.startswith("pyarrow"):
+    in_pandas = isinstance(column, pd.Series) and isinstance(column.dtype, pd.ArrowDtype)
+    if not in_pandas and not type(column).__module__.startswith("pyarrow"):
         return None
     import pyarrow as pa
 
+    if in_pandas:
+        column = pa.array(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -164,9 +165,9 @@ def _arrow_cells(column: Any, modality: str) -> list[NDArray[Any]]:
     _refuse_missing(column.is_null().to_numpy(zero_copy_only=False), modality)
     # flatten() respects slices (values does not) and drops the values of null rows (none here).
     values = column.flatten()
-    lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+    ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
     numbers = values.to_numpy(zero_copy_only=False)
-    return np.split(numbers, np.cumsum(lengths)[:-1])
+    return np.split(numbers, ends)[:-1]
 
 
 def _from_numbers(X: Any) -> Signals:
@@ -183,6 +184,8 @@ def _from_numbers(X: Any) -> Signals:
 
 def _from_columns(columns: list[Any], modality: str) -> Signals:
     channels = [_read_cells(column, modality) for column in columns]
+    if not channels[0]:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     if len(channels) == 1:
         rows = channels[0]
     else:

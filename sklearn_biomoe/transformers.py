@@ -174,13 +174,15 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         from .representations import check_representations
 
         check_known("modality", self.modality, list(MODALITIES))
-        if isinstance(self.representations, str) or not len(self.representations):
+        if np.ndim(self.representations) != 1 or not len(self.representations):
             raise ValueError(
                 f"representations={self.representations!r}; expected a list of one or more names, "
                 "such as ['waveform', 'spectrogram_psd']."
             )
         if self.sampling_rate is not None and not (
-            isinstance(self.sampling_rate, Real) and 0 < self.sampling_rate < np.inf
+            isinstance(self.sampling_rate, Real)
+            and not isinstance(self.sampling_rate, bool)
+            and 0 < self.sampling_rate < np.inf
         ):
             raise ValueError(
                 f"sampling_rate={self.sampling_rate!r}; expected a positive number in Hz."

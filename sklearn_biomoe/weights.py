@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import threading
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import torch
 from torch import Tensor
 
 from .backbone import TinyBioMoE
+
+_SEEDING = threading.Lock()  # torch's random state is one for all threads
 
 
 def weights_sha256(weights: str | PathLike[str], seed: int) -> str:
@@ -32,13 +36,18 @@ def weights_sha256(weights: str | PathLike[str], seed: int) -> str:
         Where there is no such file.
     """
     if weights == "random":
-        digest = hashlib.sha256()
-        for key, value in random_backbone(seed).state_dict().items():
-            digest.update(key.encode())
-            digest.update(value.numpy().tobytes())
-        return digest.hexdigest()
+        return _random_sha256(seed)
     with _existing_file(weights).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _random_sha256(seed: int) -> str:
+    digest = hashlib.sha256()
+    for key, value in random_backbone(seed).state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_backbone(weights: str | PathLike[str], seed: int) -> TinyBioMoE:
@@ -72,7 +81,7 @@ def load_backbone(weights: str | PathLike[str], seed: int) -> TinyBioMoE:
         return random_backbone(seed)
     path = _existing_file(weights)
     state = read_state_dict(path)
-    backbone = TinyBioMoE().eval()
+    backbone = random_backbone(seed)
     _check_state_dict(state, backbone.state_dict(), path)
     backbone.load_state_dict(state)
     return backbone
@@ -80,7 +89,7 @@ def load_backbone(weights: str | PathLike[str], seed: int) -> TinyBioMoE:
 
 def random_backbone(seed: int) -> TinyBioMoE:
     """Build an untrained backbone, leaving torch's global random state as it was."""
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return TinyBioMoE().eval()
 

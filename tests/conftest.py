@@ -30,14 +30,18 @@ class SmallBackbone(nn.Module):
 @pytest.fixture
 def small_backbone(monkeypatch):
     """Embed with `SmallBackbone`, without the warning that it is untrained."""
-    from sklearn_biomoe import inference
+    from sklearn_biomoe import inference, weights
+
+    def forget():
+        inference._load.cache_clear()
+        weights._random_sha256.cache_clear()
 
     monkeypatch.setattr("sklearn_biomoe.weights.TinyBioMoE", SmallBackbone)
-    inference._load.cache_clear()
+    forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sklearn_biomoe.UntrainedBackboneWarning)
         yield SmallBackbone
-    inference._load.cache_clear()
+    forget()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sklearn_biomoe import BiosignalImages
 
@@ -112,6 +113,13 @@ def test_array_conversion():
 def test_row_labels_follow_the_windows():
     images = stack(n_windows=4, index=pd.Index(list("abcd")))
     assert list(images[[2, 0]].index) == ["c", "a"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_draws_what_the_cpu_draws():  # pragma: no cover
+    images = stack(n_windows=8, image_size=224)
+    difference = images.draw("cuda").cpu().int() - images.draw("cpu").int()
+    assert difference.abs().max() <= 3  # one entry of the colour table
 
 
 def test_costs_the_memory_of_its_signals():

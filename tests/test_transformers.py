@@ -22,6 +22,8 @@ WINDOWS = np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
         ({"representations": ["wavefrom"]}, r"Unknown representation 'wavefrom'.*'waveform'\?"),
         ({"representations": "waveform"}, r"expected a list of one or more names"),
         ({"representations": []}, r"expected a list of one or more names"),
+        ({"representations": None}, r"expected a list of one or more names"),
+        ({"sampling_rate": True}, "expected a positive number"),
         ({"representations": ["spectrogram_psd"]}, "pass sampling_rate= in Hz"),
         ({"modality": "EDA"}, r"Unknown modality 'EDA'; expected one of \['bvp'"),
         ({"sampling_rate": 0}, "sampling_rate=0; expected a positive number"),

@@ -46,12 +46,12 @@ def test_random_weights_follow_their_seed():
     assert weights_sha256("random", 0) == weights_sha256("random", 0) != weights_sha256("random", 1)
 
 
-def test_random_weights_leave_the_global_random_state():
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
+def test_loading_leaves_the_global_random_state(state, tmp_path):
+    path = write(tmp_path / "weights.safetensors", state)
+    before = torch.random.get_rng_state()
     random_backbone(0)
-    assert torch.equal(torch.rand(3), expected)
+    load_backbone(path, seed=0)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_hash_of_a_file_is_its_bytes(state, tmp_path):

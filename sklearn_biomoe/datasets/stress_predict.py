@@ -54,7 +54,7 @@ def fetch_stress_predict(
 
     The files are looked for in ``data_home``, then in the folder that the environment variable
     ``SKLEARN_BIOMOE_DATA`` names (in both: the folder itself, then its ``stress_predict``), then
-    in the user's cache. Otherwise they are downloaded (57 MB) into ``data_home/stress_predict``,
+    in the user's cache. Otherwise they are downloaded (52 MB) into ``data_home/stress_predict``,
     or the cache where no ``data_home`` is given. Every file is checked against a pinned hash. Cache
     and download need ``pip install "sklearn-biomoe[data]"``.
 
