@@ -53,7 +53,7 @@ def main() -> None:
     features, weights_sha256 = compute_features(windows, drawn)
     table = score(windows, features)
     print("\n" + table.round(3).to_string(index=False))
-    table.round(4).to_csv(stem.with_suffix(".csv"), index=False)
+    table.round(6).to_csv(stem.with_suffix(".csv"), index=False)
     environment.write(
         stem.with_suffix(".json"),
         source=windows.source,
