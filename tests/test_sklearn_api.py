@@ -187,12 +187,16 @@ def test_metadata_routing_is_left_undisturbed(windows):
     X, y, groups = windows
     weight = np.linspace(0, 1, len(y))
     with sklearn.config_context(enable_metadata_routing=True):
-        classifier = LogisticRegression().set_fit_request(sample_weight=True)
+        classifier = LogisticRegression(max_iter=10_000).set_fit_request(sample_weight=True)
         model = make_pipeline(multimodal(), classifier)
         routed = model.fit(X, y, sample_weight=weight)[-1].coef_
         cv = LeaveOneGroupOut()
-        model = make_pipeline(multimodal(), LogisticRegression())
+        model = make_pipeline(multimodal(), LogisticRegression(max_iter=10_000))
         scores = cross_validate(model, X, y, cv=cv, params={"groups": groups}, error_score="raise")
-    plain = LogisticRegression().fit(multimodal().fit_transform(X), y, sample_weight=weight).coef_
+    plain = (
+        LogisticRegression(max_iter=10_000)
+        .fit(multimodal().fit_transform(X), y, sample_weight=weight)
+        .coef_
+    )
     np.testing.assert_array_equal(routed, plain)
     assert scores["test_score"].shape == (4,)
