@@ -101,16 +101,16 @@ class BiosignalImages:
         )
 
     def __getitem__(self, key: Any) -> BiosignalImages | NDArray[np.uint8]:
-        if not isinstance(key, tuple):
-            windows, within = key, ()
-        else:
-            windows, within = key[0], key[1:]
+        key = key if isinstance(key, tuple) else (key,)
+        if key[-1] is Ellipsis:  # scikit-learn picks rows by images[rows, ...]
+            key = key[:-1]
+        if any(part is Ellipsis or part is None for part in key):
+            return np.asarray(self)[key]
+        windows, within = (key[0], key[1:]) if key else (slice(None), ())
         if isinstance(windows, int | np.integer):
             position = range(len(self))[windows]  # refuses and wraps as any sequence does
             return np.asarray(self._take(slice(position, position + 1)))[0][within]
-        if isinstance(windows, list):
-            windows = np.asarray(windows)
-        stack = self._take(windows)
+        stack = self._take(np.asarray(windows) if isinstance(windows, list) else windows)
         return np.asarray(stack)[(slice(None), *within)] if within else stack
 
     def _take(self, windows: Any) -> BiosignalImages:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 
 from sklearn_biomoe import BiosignalImages
 
@@ -58,6 +59,10 @@ def test_describes_itself_like_an_array():
         (slice(None), [0, 2]),
         (3, slice(None), 0, 0, 0),
         ([1, 2], 0, slice(4, 8)),
+        ...,
+        (..., 0),
+        (None, 1),
+        ([3, 1], ...),
     ],
     ids=str,
 )
@@ -72,6 +77,12 @@ def test_picking_windows_draws_nothing():
     picked = images[3:9]
     assert isinstance(picked, BiosignalImages)
     assert picked.signals.base is images.signals
+
+
+def test_splitting_by_scikit_learn_draws_nothing():
+    train, test = train_test_split(stack(), test_size=0.25, random_state=0)
+    assert isinstance(train, BiosignalImages)
+    assert (len(train), len(test)) == (30, 10)
 
 
 def test_out_of_range():
