@@ -1,13 +1,10 @@
-"""Windows of biosignals: the kinds of signal we know, and the one door that reads every form.
+"""The one door that reads windows in every form.
 
 Whatever container windows come in, `read_windows` returns the same thing: ``signals``, indexable by
 window, whose items have shape (n_channels, n_times). It is a 3-D array where all windows have the
 same length, else a 1-D object array of 2-D arrays.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -16,52 +13,6 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 Signals = NDArray[Any]  # (n_windows, n_channels, n_times), or (n_windows,) of (n_channels, n_times)
-
-
-@dataclass(frozen=True)
-class Modality:
-    """How one kind of biosignal is looked at.
-
-    Parameters
-    ----------
-    spectrogram_window : float or None
-        Length of the pieces whose spectra make a spectrogram, in seconds: long enough for two or
-        more periods of the slowest rhythm of interest. None takes an eighth of the window.
-    frequency_range : (float, float) or None
-        Frequencies that a spectrogram shows, in Hz. None shows all up to the Nyquist limit.
-    """
-
-    spectrogram_window: float | None
-    frequency_range: tuple[float, float] | None
-
-
-MODALITIES = {
-    # Sympathetic activity modulates skin conductance below 0.25 Hz, and 0.4 Hz under load.
-    "eda": Modality(spectrogram_window=20.0, frequency_range=(0.0, 0.5)),
-    # A pulse of 40 to 180 beats per minute, with the second harmonic that shapes it.
-    "bvp": Modality(spectrogram_window=8.0, frequency_range=(0.5, 5.0)),
-    "ppg": Modality(spectrogram_window=8.0, frequency_range=(0.5, 5.0)),
-    # 3 to 60 breaths per minute.
-    "resp": Modality(spectrogram_window=20.0, frequency_range=(0.05, 1.0)),
-    # Saturation follows breathing: nothing in it is faster.
-    "spo2": Modality(spectrogram_window=20.0, frequency_range=(0.0, 0.5)),
-    # The QRS complex is under 100 ms long and has its power at 5 to 30 Hz.
-    "ecg": Modality(spectrogram_window=1.0, frequency_range=(0.5, 40.0)),
-    # Motor unit potentials are 5 to 15 ms long; below 20 Hz lies movement.
-    "emg": Modality(spectrogram_window=0.25, frequency_range=(20.0, 250.0)),
-    # Delta to low gamma.
-    "eeg": Modality(spectrogram_window=2.0, frequency_range=(0.5, 45.0)),
-    "generic": Modality(spectrogram_window=None, frequency_range=None),
-}
-
-
-def check_known(kind: str, name: object, known: Sequence[str]) -> None:
-    """Raise ValueError where ``name`` is none of ``known``, with the nearest spelling."""
-    if name in known:
-        return
-    nearest = get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(f"Unknown {kind} {name!r}; expected one of {sorted(known)}.{hint}")
 
 
 def read_windows(X: Any, *, modality: str) -> Signals:
