@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .images import BiosignalImages, image_names
-from .signals import MODALITIES, cell_columns, check_known, read_windows
+from .signals import MODALITIES, check_known, validate_windows
 
 # Modules that import torch are imported where they are first needed: `import sklearn_biomoe`
 # stays as fast as `import sklearn`.
@@ -108,7 +108,7 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
             frequency range above the Nyquist limit, and windows that `transform` would refuse.
         """
         self._check_parameters()
-        self._read(X, reset=True)
+        validate_windows(self, X, modality=self.modality, reset=True)
         return self
 
     def transform(self, X: ArrayLike) -> BiosignalImages:
@@ -133,7 +133,7 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
         return BiosignalImages(
-            self._read(X, reset=False),
+            validate_windows(self, X, modality=self.modality, reset=False),
             representations=self.representations,
             sampling_rate=self.sampling_rate,
             modality=self.modality,
@@ -190,31 +190,6 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         if not isinstance(self.image_size, Integral) or self.image_size < 8:
             raise ValueError(f"image_size={self.image_size!r}; expected an integer of 8 or more.")
         check_representations(self.representations, self.sampling_rate, self.modality)
-
-    def _read(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        if cell_columns(X) is None:
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=[np.float64, np.float32],
-                allow_nd=True,
-                ensure_all_finite=False,
-            )
-        elif hasattr(X, "columns"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        elif reset:
-            self.n_features_in_ = 1
-        signals = read_windows(X, modality=self.modality)
-        n_channels = signals[0].shape[0]
-        if reset:
-            self.n_channels_ = n_channels
-        elif n_channels != self.n_channels_:
-            raise ValueError(
-                f"Windows of modality {self.modality!r} have {n_channels} channels, but "
-                f"{type(self).__name__} was fitted with {self.n_channels_}."
-            )
-        return signals
 
 
 class _ContainerOutput(TransformerMixin):

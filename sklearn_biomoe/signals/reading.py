@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, validate_data
 
 Signals = NDArray[Any]  # (n_windows, n_channels, n_times), or (n_windows,) of (n_channels, n_times)
 
 
-def read_windows(X: Any, *, modality: str) -> Signals:
+def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Signals:
     """Read windows in any supported form.
 
     Parameters
@@ -27,6 +28,8 @@ def read_windows(X: Any, *, modality: str) -> Signals:
         in n_times; a frame or table of such columns, each of them a channel.
     modality : str
         Named in error messages.
+    allow_nan : bool, default=False
+        Let NaN samples through. Infinity and missing cells are refused all the same.
 
     Returns
     -------
@@ -52,7 +55,71 @@ def read_windows(X: Any, *, modality: str) -> Signals:
     """
     columns = cell_columns(X)
     signals = _from_numbers(X) if columns is None else _from_columns(columns, modality)
-    _refuse_non_finite(signals, modality)
+    _refuse_non_finite(signals, modality, allow_nan)
+    return signals
+
+
+def validate_windows(
+    estimator: BaseEstimator, X: Any, *, modality: str, reset: bool, allow_nan: bool = False
+) -> Signals:
+    """Read windows for an estimator that remembers, and then expects, the form seen in `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_channels_``, ``n_features_in_`` (n_times of 2-D, n_channels of 3-D input, else
+        columns of cells) and, from frames with string names, ``feature_names_in_``.
+    X : array-like, Series, list, DataFrame, Arrow or polars column
+        As in `read_windows`.
+    modality : str
+        Named in error messages.
+    reset : bool
+        True in `fit`; False to compare with what `fit` saw.
+    allow_nan : bool, default=False
+        Let NaN samples through.
+
+    Returns
+    -------
+    signals : ndarray
+        As from `read_windows`.
+
+    Raises
+    ------
+    ValueError
+        Where `read_windows` does, and for another number of columns or channels than in `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> estimator = BaseEstimator()
+    >>> validate_windows(estimator, np.zeros((5, 240)), modality="eda", reset=True).shape
+    (5, 1, 240)
+    >>> estimator.n_features_in_, estimator.n_channels_
+    (240, 1)
+    """
+    if cell_columns(X) is None:
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            allow_nd=True,
+            ensure_all_finite=False,
+        )
+    elif hasattr(X, "columns"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    elif reset:
+        estimator.n_features_in_ = 1
+    signals = read_windows(X, modality=modality, allow_nan=allow_nan)
+    n_channels = signals[0].shape[0]
+    if reset:
+        estimator.n_channels_ = n_channels
+    elif n_channels != estimator.n_channels_:
+        raise ValueError(
+            f"Windows of modality {modality!r} have {n_channels} channels, but "
+            f"{type(estimator).__name__} was fitted with {estimator.n_channels_}."
+        )
     return signals
 
 
@@ -211,17 +278,24 @@ def _cell_message(row: int, modality: str, cell: Any) -> str:
     )
 
 
-def _refuse_non_finite(signals: Signals, modality: str) -> None:
+def _refuse_non_finite(signals: Signals, modality: str, allow_nan: bool) -> None:
     if signals.dtype.kind != "O" and np.isfinite(signals).all():
         return
-    bad_rows = [row for row, window in enumerate(signals) if not np.isfinite(window).all()]
+    refused = np.isinf if allow_nan else _is_non_finite
+    bad_rows = [row for row, window in enumerate(signals) if refused(window).any()]
     if not bad_rows:
         return
     window = signals[bad_rows[0]]
     n_nan, n_infinite = int(np.isnan(window).sum()), int(np.isinf(window).sum())
     held = [f"{n} {name}" for n, name in [(n_nan, "NaN"), (n_infinite, "infinite")] if n]
+    kinds = "infinity" if allow_nan else "NaN or infinity"
     raise ValueError(
         f"Window {bad_rows[0]} of modality {modality!r} holds {' and '.join(held)} of "
-        f"{window.size} samples ({len(bad_rows)} of {len(signals)} windows hold NaN or infinity); "
-        "drop such windows or fill their gaps before drawing."
+        f"{window.size} samples ({len(bad_rows)} of {len(signals)} windows hold {kinds}); drop "
+        "such windows, or mark what is wrong as NaN and fill the gaps with "
+        "SignalFilter(missing='interpolate')."
     )
+
+
+def _is_non_finite(samples: NDArray[Any]) -> NDArray[np.bool_]:
+    return ~np.isfinite(samples)
