@@ -2,6 +2,7 @@
 
 from ._version import __version__
 from .images import BiosignalImages
+from .signals import SignalFilter
 from .transformers import (
     BiosignalImageTransformer,
     TinyBioMoEEmbedder,
@@ -11,6 +12,7 @@ from .transformers import (
 __all__ = [
     "BiosignalImageTransformer",
     "BiosignalImages",
+    "SignalFilter",
     "TinyBioMoEEmbedder",
     "UntrainedBackboneWarning",
     "__version__",

@@ -1,14 +1,18 @@
-"""Windows of biosignals: what kinds there are, and how every form of them is read."""
+"""Windows of biosignals: what kinds there are, how they are read, cut, filtered and scaled."""
 
+from .cutting import cut_windows
 from .modalities import MODALITIES, Modality, check_known
+from .preparation import SignalFilter
 from .reading import Signals, cell_columns, read_windows, validate_windows
 
 __all__ = [
     "MODALITIES",
     "Modality",
+    "SignalFilter",
     "Signals",
     "cell_columns",
     "check_known",
+    "cut_windows",
     "read_windows",
     "validate_windows",
 ]

@@ -1,0 +1,478 @@
+"""Filters equal scipy's row by row, and windows are cut where they should be."""
+
+import re
+from unittest import SkipTest
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import signal
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from sklearn_biomoe import BiosignalImageTransformer, SignalFilter
+from sklearn_biomoe.signals import cut_windows
+
+RNG = np.random.default_rng(0)
+RATE = 64.0
+EQUAL = 5 + np.cumsum(RNG.normal(size=(6, 300)), axis=1)
+RAGGED = [EQUAL[0], EQUAL[1, :200], EQUAL[2], EQUAL[3, :200], EQUAL[4, :150]]
+TWO_CHANNELS = np.stack([EQUAL[:3], EQUAL[3:]], axis=1)
+
+
+def butter_row(edges, kind, order=4):
+    sections = signal.butter(order, edges, kind, fs=RATE, output="sos")
+    return lambda row: signal.sosfiltfilt(sections, row)
+
+
+def notch_row(row):
+    return signal.filtfilt(*signal.iirnotch(20.0, 30.0, fs=RATE), row)
+
+
+def everything_row(row):
+    row = butter_row((0.5, 8.0), "bandpass", 2)(signal.detrend(row))
+    return signal.resample_poly(notch_row(row), 1, 2, padtype="line")
+
+
+STEPS = {
+    "bandpass": ({"band": (0.5, 8.0)}, butter_row((0.5, 8.0), "bandpass")),
+    "lowpass": ({"band": (None, 8.0), "order": 3}, butter_row(8.0, "lowpass", 3)),
+    "highpass": ({"band": [0.5, None]}, butter_row(0.5, "highpass")),
+    "notch": ({"notch": 20}, notch_row),
+    "mean": ({"detrend": "constant"}, lambda row: row - row.mean()),
+    "line": ({"detrend": "linear"}, signal.detrend),
+    "slower": (
+        {"resample_to": 48},
+        lambda row: signal.resample_poly(row, 3, 4, padtype="line"),
+    ),
+    "faster": (
+        {"resample_to": 100.0},
+        lambda row: signal.resample_poly(row, 25, 16, padtype="line"),
+    ),
+    "same rate": ({"resample_to": 64}, lambda row: row),
+    "everything": (
+        {
+            "band": (0.5, 8.0),
+            "order": 2,
+            "notch": 20.0,
+            "detrend": "linear",
+            "resample_to": 32.0,
+        },
+        everything_row,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("rows", [EQUAL, RAGGED], ids=["equal", "ragged"])
+def test_steps_equal_scipy_row_by_row(name, rows):
+    parameters, expected = STEPS[name]
+    windows = SignalFilter(RATE, **parameters).fit_transform(rows)
+    for window, row in zip(windows, rows, strict=True):
+        np.testing.assert_allclose(np.ravel(window), expected(row), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_channels_are_filtered_each_by_itself(name):
+    parameters, expected = STEPS[name]
+    windows = SignalFilter(RATE, **parameters).fit_transform(TWO_CHANNELS)
+    by_row = [[expected(channel) for channel in window] for window in TWO_CHANNELS]
+    np.testing.assert_allclose(windows, by_row, rtol=1e-9, atol=1e-9)
+
+
+def test_resampling_keeps_the_level_at_the_ends():
+    line = np.linspace(5.0, 8.0, 241)[None]
+    slower = SignalFilter(4.0, resample_to=1.0).fit_transform(line)
+    np.testing.assert_allclose(slower[0], np.linspace(5.0, 8.0, 61), atol=0.005)
+
+
+def test_the_input_is_left_as_it_was():
+    windows = EQUAL.copy()
+    windows[1, 3] = np.nan
+    before = windows.copy()
+    for missing in ("interpolate", "propagate"):
+        SignalFilter(RATE, band=(0.5, 8.0), missing=missing).fit_transform(windows)
+        SignalFilter(missing=missing).fit_transform(windows)
+    np.testing.assert_array_equal(windows, before)
+
+
+@pytest.mark.parametrize("missing", ["error", "interpolate", "propagate"])
+def test_nothing_asked_for_changes_nothing(missing):
+    np.testing.assert_array_equal(SignalFilter(missing=missing).fit_transform(EQUAL), EQUAL)
+
+
+def test_float32_stays_and_is_filtered_in_float64():
+    steps = SignalFilter(RATE, band=(0.5, 8.0))
+    single = EQUAL.astype(np.float32)
+    filtered = steps.fit_transform(single)
+    assert filtered.dtype == np.float32
+    expected = steps.fit_transform(single.astype(np.float64)).astype(np.float32)
+    np.testing.assert_array_equal(filtered, expected)
+
+
+# Forms
+
+FORMS = {
+    "2-D array": (EQUAL, np.ndarray, (6, 300)),
+    "3-D array": (TWO_CHANNELS, np.ndarray, (3, 2, 300)),
+    "list of equal arrays": (list(EQUAL), np.ndarray, (6, 1, 300)),
+    "list of ragged arrays": (RAGGED, np.ndarray, (5,)),
+    "wide frame": (pd.DataFrame(EQUAL).add_prefix("bvp_"), pd.DataFrame, (6, 300)),
+    "wide polars frame": (pl.DataFrame(EQUAL), np.ndarray, (6, 300)),
+    "Series": (pd.Series(RAGGED, name="bvp"), pd.Series, (5,)),
+    "Series of two channels": (pd.Series(list(TWO_CHANNELS)), pd.Series, (3,)),
+    "frame of cells": (pd.DataFrame({"bvp": list(EQUAL)}), pd.Series, (6,)),
+    "two columns of cells": (
+        pd.DataFrame({"a": list(EQUAL), "b": list(EQUAL[::-1])}),
+        pd.Series,
+        (6,),
+    ),
+    "Arrow list": (pa.array([row.tolist() for row in RAGGED]), np.ndarray, (5,)),
+    "Arrow table": (pa.table({"bvp": [row.tolist() for row in EQUAL]}), np.ndarray, (6, 1, 300)),
+    "polars Series": (pl.Series([row.tolist() for row in RAGGED]), np.ndarray, (5,)),
+    "polars frame": (pl.DataFrame({"bvp": EQUAL}), np.ndarray, (6, 1, 300)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_output_follows_the_form_of_the_input(form):
+    X, kind, shape = FORMS[form]
+    steps = SignalFilter(RATE, band=(0.5, 8.0), modality="bvp")
+    windows = steps.fit_transform(X)
+    assert isinstance(windows, kind)
+    assert windows.shape == shape
+    images = BiosignalImageTransformer(modality="bvp", image_size=32).fit_transform(windows)
+    assert len(images) == len(X)
+
+
+def test_row_labels_and_names_stay():
+    index = ["d", "a", "c", "b", "e", "f"]
+    cells = pd.DataFrame({"bvp": list(EQUAL)}, index=index)
+    steps = SignalFilter(RATE, detrend="constant")
+    for X in (cells, cells["bvp"]):
+        series = steps.fit_transform(X)
+        assert series.name == "bvp"
+        pd.testing.assert_index_equal(series.index, cells.index)
+        np.testing.assert_allclose(series["a"], EQUAL[1] - EQUAL[1].mean())
+    wide = pd.DataFrame(EQUAL, index=index).add_prefix("bvp_")
+    frame = steps.fit_transform(wide)
+    assert frame.index.equals(wide.index)
+    assert frame.columns.equals(wide.columns)
+
+
+def test_resampled_wide_columns_get_new_names():
+    wide = pd.DataFrame(EQUAL).add_prefix("bvp_")
+    steps = SignalFilter(RATE, resample_to=32.0, modality="bvp").fit(wide)
+    expected = [f"bvp_{i}" for i in range(150)]
+    assert list(steps.get_feature_names_out()) == expected
+    assert list(steps.transform(wide).columns) == expected
+    assert list(SignalFilter().fit(wide).get_feature_names_out()) == list(wide.columns)
+    assert list(steps.fit(wide.to_numpy()).get_feature_names_out()) == expected
+
+
+def test_before_pictures_in_a_column_transformer(small_backbone):
+    from sklearn_biomoe import TinyBioMoEEmbedder
+
+    X = pd.DataFrame({"bvp": RAGGED, "age": range(5)}, index=list("vwxyz"))
+    steps = SignalFilter(RATE, band=(0.5, 8.0), modality="bvp")
+    branch = make_pipeline(steps, BiosignalImageTransformer(modality="bvp"), TinyBioMoEEmbedder())
+    model = ColumnTransformer([("bvp", branch, "bvp"), ("age", "passthrough", ["age"])])
+    frame = model.set_output(transform="pandas").fit_transform(X)
+    assert frame.shape == (5, 193)
+    assert list(frame.index) == list("vwxyz")
+    assert model.get_feature_names_out()[0] == "bvp__bvp_waveform_000"
+
+
+# Gaps
+
+
+def with_gaps(rows):
+    rows = [row.copy() for row in rows]
+    rows[1][[0, 1, 7, 8, 9, 40, -1]] = np.nan
+    rows[2][100] = np.nan
+    return rows
+
+
+@pytest.mark.parametrize("rows", [EQUAL, RAGGED], ids=["equal", "ragged"])
+def test_interpolation_equals_numpy_row_by_row(rows):
+    windows = SignalFilter(missing="interpolate").fit_transform(with_gaps(rows))
+    for window, row in zip(windows, with_gaps(rows), strict=True):
+        known = np.flatnonzero(~np.isnan(row))
+        expected = np.interp(np.arange(len(row)), known, row[known])
+        np.testing.assert_allclose(np.ravel(window), expected, rtol=1e-12)
+        np.testing.assert_array_equal(np.ravel(window)[known], row[known])
+
+
+def test_gaps_are_filled_before_filtering():
+    filled = SignalFilter(missing="interpolate").fit_transform(np.stack(with_gaps(EQUAL)))
+    steps = SignalFilter(RATE, band=(0.5, 8.0), missing="interpolate")
+    expected = SignalFilter(RATE, band=(0.5, 8.0)).fit_transform(filled)
+    np.testing.assert_array_equal(steps.fit_transform(np.stack(with_gaps(EQUAL))), expected)
+
+
+@pytest.mark.parametrize("step", [{"band": (0.5, 8.0)}, {"detrend": "linear"}, {"resample_to": 32}])
+def test_propagated_gaps_touch_no_other_channel(step):
+    X = TWO_CHANNELS.copy()
+    X[1, 0, 5] = np.nan
+    windows = SignalFilter(RATE, missing="propagate", **step).fit_transform(X)
+    assert np.isnan(windows[1, 0]).all()
+    whole = SignalFilter(RATE, **step).fit_transform(TWO_CHANNELS)
+    others = [0, 0, 1, 2, 2], [0, 1, 1, 0, 1]
+    np.testing.assert_array_equal(windows[others], whole[others])
+
+
+@pytest.mark.parametrize("as_cells", [False, True])
+def test_gaps_are_refused_by_window(as_cells):
+    X = with_gaps(EQUAL) if as_cells else np.stack(with_gaps(EQUAL))
+    message = r"Window 1 of modality 'eda' holds 7 NaN of 300 samples.*missing='interpolate'"
+    with pytest.raises(ValueError, match=message):
+        SignalFilter(modality="eda").fit(X)
+
+
+def test_infinity_is_always_refused():
+    X = EQUAL.copy()
+    X[2, 3] = np.inf
+    for missing in ("error", "interpolate", "propagate"):
+        with pytest.raises(ValueError, match="Window 2 of modality 'generic' holds 1 infinite"):
+            SignalFilter(missing=missing).fit(X)
+
+
+def test_windows_of_gaps_alone_cannot_be_interpolated():
+    X = TWO_CHANNELS.copy()
+    X[2, 1] = np.nan
+    message = "Window 2 of modality 'ecg' holds NaN alone in channel 1 .300 samples"
+    with pytest.raises(ValueError, match=message):
+        SignalFilter(missing="interpolate", modality="ecg").fit(X)
+    with pytest.raises(ValueError, match=r"Window 2 .* holds NaN alone \(300 samples"):
+        SignalFilter(missing="interpolate").fit(X[:, 1])
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"band": (1.0, 2.0)},
+            r"sampling_rate=None; expected .* in Hz. band=\(1.0, 2.0\) needs it",
+        ),
+        ({"notch": 50.0}, "notch=50.0 needs it"),
+        ({"resample_to": 4}, "resample_to=4 needs it"),
+        ({"sampling_rate": 0}, "sampling_rate=0"),
+        ({"sampling_rate": "64"}, "sampling_rate='64'"),
+        ({"sampling_rate": 64, "band": (1.0, 32.0)}, "32 Hz, which is not below .* of 32 Hz at"),
+        ({"sampling_rate": 64, "notch": 50.0}, "notch=50.0 holds 50 Hz, .* limit of 32 Hz"),
+        ({"sampling_rate": 64, "notch": 0}, "notch=0; expected positive"),
+        ({"sampling_rate": 64, "band": (0, 8.0)}, r"band=\(0, 8.0\); expected positive"),
+        ({"sampling_rate": 64, "band": (8.0, 1.0)}, "expected low < high"),
+        ({"sampling_rate": 64, "band": (8.0, 8.0)}, "expected low < high"),
+        ({"sampling_rate": 64, "band": (None, None)}, "keeps everything; pass band=None"),
+        ({"sampling_rate": 64, "band": 8.0}, r"expected \(low, high\)"),
+        ({"sampling_rate": 64, "band": (1, 2, 3)}, r"expected \(low, high\)"),
+        ({"sampling_rate": 64, "band": (1, 2), "order": 0}, "order=0"),
+        ({"sampling_rate": 64, "notch": 20, "notch_quality": -1}, "notch_quality=-1; .*numbers\\."),
+        ({"detrend": "konstant"}, "Unknown detrend 'konstant'.*Did you mean 'constant'"),
+        ({"missing": "drop"}, "Unknown missing 'drop'"),
+        ({"modality": "bpv"}, "Did you mean 'bvp'"),
+        ({"sampling_rate": 64, "resample_to": -1}, "resample_to=-1"),
+        ({"sampling_rate": 64, "resample_to": 64 / np.pi}, "is 0.31831 times .*nearest rate"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        SignalFilter(**parameters).fit(EQUAL)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"band": (0.5, 8.0)}, {"band": (None, 8.0), "order": 3}, {"band": (1.0, None)}, {"notch": 20}],
+)
+def test_windows_shorter_than_the_padding(parameters):
+    steps = SignalFilter(RATE, **parameters, modality="bvp")
+    with pytest.raises(ValueError, match="Window 0 of modality 'bvp' has 2 samples") as error:
+        steps.fit(EQUAL[:, :2])
+    needed = int(re.search(r"needs (\d+) or more", str(error.value))[1])
+    steps.fit_transform(EQUAL[:, :needed])
+    ragged = [EQUAL[0], EQUAL[1, : needed - 1]]
+    with pytest.raises(ValueError, match=f"Window 1 .* has {needed - 1} samples"):
+        steps.fit(ragged)
+
+
+def test_other_windows_than_in_fit():
+    with pytest.raises(ValueError, match="have 1 channels, but SignalFilter was fitted with 2"):
+        SignalFilter().fit(list(TWO_CHANNELS)).transform(RAGGED)
+    with pytest.raises(ValueError, match="299 features"):
+        SignalFilter().fit(EQUAL).transform(EQUAL[:, 1:])
+
+
+FILTERS = [
+    SignalFilter(),
+    SignalFilter(missing="interpolate"),
+    SignalFilter(sampling_rate=4.0, detrend="linear", missing="propagate"),
+    SignalFilter(sampling_rate=4.0, detrend="constant", resample_to=6.0),
+]
+
+
+@parametrize_with_checks(FILTERS)
+def test_estimator_checks(estimator, check):
+    try:
+        check(estimator)
+    except SkipTest:
+        assert check.func.__name__ == "check_array_api_input"
+        raise
+
+
+def test_how_many_estimator_checks_run():
+    assert min(len(list(estimator_checks_generator(each))) for each in FILTERS) >= 40
+
+
+# Cutting
+
+
+def recordings(**seconds):
+    """Signals that count their own samples, so that a window tells where it was cut."""
+    return {
+        subject: {"eda": np.arange(4.0 * length), "bvp": np.arange(64.0 * length)}
+        for subject, length in seconds.items()
+    }
+
+
+RATES = {"eda": 4, "bvp": 64.0}
+
+
+def test_windows_lie_at_the_same_instants():
+    given = recordings(a=100, b=65)
+    windows = cut_windows(given, RATES, duration=30, step=15)
+    assert windows.groups.tolist() == ["a"] * 5 + ["b"] * 3
+    assert windows.start_times.tolist() == [0, 15, 30, 45, 60, 0, 15, 30]
+    assert list(windows.data.columns) == ["subject", "eda", "bvp"]
+    assert windows.target is None
+    for row, start in zip(windows.data.itertuples(), windows.start_times, strict=True):
+        np.testing.assert_array_equal(row.eda, np.arange(start * 4, start * 4 + 120))
+        np.testing.assert_array_equal(row.bvp, np.arange(start * 64, start * 64 + 1920))
+        assert np.shares_memory(row.bvp, given[row.subject]["bvp"])
+    with pytest.raises(ValueError, match="read-only"):
+        windows.data["eda"][0][0] = 1.0
+    given["a"]["eda"][0] = 7.0  # the user's own array stays writable
+    assert windows.data["eda"][0][0] == 7.0
+
+
+def test_every_instant_is_a_window_or_listed():
+    windows = cut_windows(recordings(a=100, b=20), RATES, duration=30)
+    assert windows.start_times.tolist() == [0, 30, 60]
+    assert windows.dropped.to_dict("list") == {
+        "subject": ["a", "b"],
+        "start_time": [90.0, 0.0],
+        "reason": ["past the end of 'eda'"] * 2,
+    }
+
+
+def test_the_shorter_signal_ends_the_windows():
+    given = recordings(a=60)
+    given["a"]["bvp"] = given["a"]["bvp"][:-1]
+    windows = cut_windows(given, RATES, duration=20)
+    assert windows.start_times.tolist() == [0, 20]
+    assert windows.dropped["reason"].tolist() == ["past the end of 'bvp'"]
+
+
+def test_fractional_times_and_rates():
+    given = {1: {"eda": np.arange(1000.0)}}
+    windows = cut_windows(given, {"eda": 10}, duration=0.3, step=0.1)
+    firsts = [cell[0] for cell in windows.data["eda"]]
+    np.testing.assert_array_equal(firsts, np.arange(998))
+    assert {len(cell) for cell in windows.data["eda"]} == {3}
+    odd = cut_windows({1: {"ecg": np.arange(1000.0)}}, {"ecg": 51.2}, duration=1)
+    assert {len(cell) for cell in odd.data["ecg"]} == {51}
+    np.testing.assert_allclose(
+        [cell[0] for cell in odd.data["ecg"]], 51.2 * np.arange(19), atol=0.5
+    )
+
+
+def test_channels_and_frames():
+    given = {"a": pd.DataFrame({"x": np.arange(40), "y": 0.0}), "b": {"x": np.zeros((3, 40))}}
+    windows = cut_windows(given, {"x": 4}, duration=5)
+    assert [cell.shape for cell in windows.data["x"]] == [(20,), (20,), (3, 20), (3, 20)]
+    assert list(windows.data.columns) == ["subject", "x"]
+
+
+LABELS = {"a": [0] * 30 + [1] * 20 + [np.nan] * 10}  # one each second
+
+
+@pytest.mark.parametrize(
+    ("mixed", "target", "starts", "reasons"),
+    [
+        ("drop", [0, 0, 1], [0, 12, 36], {24: "mixed labels", 48: "mixed labels"}),
+        ("majority", [0, 0, 1, 1], [0, 12, 36], {24: "tied labels"}),
+    ],
+)
+def test_windows_with_several_labels(mixed, target, starts, reasons):
+    windows = cut_windows(recordings(a=60), RATES, duration=12, labels=LABELS, mixed=mixed)
+    if mixed == "majority":  # [24, 36) is half 0, half 1; [48, 60) is without label for 10 s
+        target, reasons = [0, 0, 1], {24: "tied labels", 48: "no label"}
+    assert windows.target.tolist() == target
+    assert windows.start_times.tolist() == starts
+    assert dict(zip(windows.dropped["start_time"], windows.dropped["reason"], strict=True)) == (
+        reasons
+    )
+
+
+def test_labels_are_weighed_by_the_time_they_last():
+    given, labels = recordings(a=10), {"a": list("xyyxxxxxxx")}
+    windows = cut_windows(
+        given, RATES, duration=1.75, step=0.5, labels=labels, mixed="majority", label_rate=1
+    )
+    # [0, 1.75) is 1 s of x; [0.5, 2.25) and [1.5, 3.25) are mostly y; [2, 3.75) is y by 1 s.
+    assert windows.target[:6].tolist() == list("xyyyyx")
+
+
+def test_labels_per_sample():
+    given = recordings(a=60)
+    per_second = np.repeat(["rest", "pain"], 30)
+    expected = cut_windows(given, RATES, duration=10, labels={"a": per_second})
+    windows = cut_windows(
+        given, RATES, duration=10, labels={"a": np.repeat(per_second, 64)}, label_rate=64
+    )
+    assert windows.target.tolist() == expected.target.tolist() == ["rest"] * 3 + ["pain"] * 3
+    assert windows.dropped.empty
+
+
+def test_subjects_may_know_different_labels_and_end_early():
+    labels = {"a": ["rest"] * 60, "b": ["pain"] * 20 + [None] * 20}
+    windows = cut_windows(recordings(a=60, b=60), RATES, duration=20, labels=labels)
+    assert windows.target.tolist() == ["rest"] * 3 + ["pain"]
+    assert windows.groups.tolist() == ["a"] * 3 + ["b"]
+    assert windows.dropped["reason"].tolist() == ["no label"] * 2
+    assert windows.dropped["start_time"].tolist() == [20, 40]
+
+
+GOOD = {"recordings": recordings(a=60), "sampling_rates": RATES, "duration": 10}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"duration": 0}, "duration=0; expected a positive number in seconds"),
+        ({"step": -1}, "step=-1; expected a positive number in seconds"),
+        ({"label_rate": "1"}, "label_rate='1'; expected a positive number in Hz"),
+        ({"sampling_rates": {"eda": None}}, r"sampling_rates\['eda'\]=None"),
+        ({"sampling_rates": {}}, "sampling_rates is empty"),
+        ({"duration": 0.1}, "shorter than a sample of 'eda' at 4 Hz"),
+        ({"sampling_rates": {"ecg": 4}}, r"subject 'a' has no 'ecg', only \['bvp', 'eda'\]"),
+        ({"recordings": recordings(a=60)["a"]}, "recording of 'eda' is a ndarray"),
+        ({"recordings": {}}, "recordings is empty"),
+        ({"recordings": {"a": {"eda": "x", "bvp": [1]}}}, "Signal 'eda' of subject 'a' has shape"),
+        ({"labels": {}}, "Subject 'a' has no labels"),
+        ({"labels": {"a": [0] * 240}}, "240 labels, which at label_rate=1 last 180 s longer"),
+        ({"labels": {"a": [0] * 25 + [1] * 35}, "mixed": "raise"}, "'a' that starts at 20 s has"),
+        ({"mixed": "most"}, "Unknown mixed 'most'"),
+        ({"duration": 61}, r"No window of 61 s is left: {\"past the end of 'eda'\": 1}"),
+        ({"labels": {"a": []}}, "No window of 10 s is left: {'no label': 6}"),
+    ],
+)
+def test_bad_recordings(changes, message):
+    with pytest.raises(ValueError, match=message):
+        cut_windows(**{**GOOD, **changes})
