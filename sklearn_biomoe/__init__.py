@@ -2,7 +2,7 @@
 
 from ._version import __version__
 from .images import BiosignalImages
-from .signals import SignalFilter
+from .signals import SignalFilter, SubjectScaler
 from .transformers import (
     BiosignalImageTransformer,
     TinyBioMoEEmbedder,
@@ -13,6 +13,7 @@ __all__ = [
     "BiosignalImageTransformer",
     "BiosignalImages",
     "SignalFilter",
+    "SubjectScaler",
     "TinyBioMoEEmbedder",
     "UntrainedBackboneWarning",
     "__version__",

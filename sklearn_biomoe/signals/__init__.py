@@ -4,12 +4,14 @@ from .cutting import cut_windows
 from .modalities import MODALITIES, Modality, check_known
 from .preparation import SignalFilter
 from .reading import Signals, cell_columns, read_windows, validate_windows
+from .scaling import SubjectScaler
 
 __all__ = [
     "MODALITIES",
     "Modality",
     "SignalFilter",
     "Signals",
+    "SubjectScaler",
     "cell_columns",
     "check_known",
     "cut_windows",

@@ -213,7 +213,9 @@ def _encode(
     for subject, recording in signals.items():
         if subject not in labels:
             raise ValueError(f"Subject {subject!r} has no labels; expected an array for each.")
-        values = pd.Series(np.asarray(labels[subject]))
+        given = labels[subject]
+        # As an array, a list of strings would turn NaN into the string "nan".
+        values = pd.Series(given if isinstance(given, list | tuple) else np.asarray(given))
         excess = len(values) / label_rate - _seconds(recording, sampling_rates)
         if excess * label_rate >= 1 + 1e-6:
             raise ValueError(
