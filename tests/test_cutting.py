@@ -101,6 +101,12 @@ def test_labels_are_weighed_by_the_time_they_last():
     assert windows.target[:6].tolist() == list("xyyyyx")
 
 
+def test_rounding_errors_mix_no_labels():
+    given, labels = {1: {"eda": np.zeros(1000)}}, {1: np.arange(100) % 2}
+    windows = cut_windows(given, {"eda": 100}, duration=0.1, labels=labels, label_rate=10)
+    np.testing.assert_array_equal(windows.target, labels[1])
+
+
 def test_labels_per_sample():
     given = recordings(a=60)
     per_second = np.repeat(["rest", "pain"], 30)

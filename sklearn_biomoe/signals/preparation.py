@@ -288,15 +288,16 @@ class SignalFilter(  # type: ignore[call-arg]
             )
         if self.notch is not None:
             padding[f"notch={self.notch!r}"] = filtering.NOTCH_PADDING
-        lengths = [window.shape[-1] for window in signals]
-        shortest = int(np.argmin(lengths))
+        ragged = signals.dtype.kind == "O"
+        lengths = [window.shape[-1] for window in (signals if ragged else signals[:1])]
+        row = int(np.argmin(lengths))
         for step, n_padded in padding.items():
-            if lengths[shortest] <= n_padded:
+            if lengths[row] <= n_padded:
                 raise ValueError(
-                    f"Window {shortest} of modality {self.modality!r} has {lengths[shortest]} "
-                    f"samples, but {step} mirrors {n_padded} at each end and needs "
-                    f"{n_padded + 1} or more; cut longer windows, lower a band's order, or filter "
-                    "the recording before cutting it."
+                    f"Window {row} of modality {self.modality!r} has {lengths[row]} samples, "
+                    f"but {step} mirrors {n_padded} at each end and needs {n_padded + 1} or more; "
+                    "cut longer windows, lower a band's order, or filter the recording before "
+                    "cutting it."
                 )
 
     def _prepare(self, signals: Array) -> Array:
@@ -372,11 +373,12 @@ def _by_length(signals: Signals, prepare: Any) -> Signals:
 
 
 def _refuse_empty_channels(signals: Signals, modality: str) -> None:
-    for row, window in enumerate(signals):
-        empty = np.isnan(window).all(axis=-1)
-        if empty.any():
-            of = "" if len(empty) == 1 else f" in channel {int(empty.argmax())}"
-            raise ValueError(
-                f"Window {row} of modality {modality!r} holds NaN alone{of} ({window.shape[-1]} "
-                "samples), so there is nothing to interpolate from; drop the window."
-            )
+    windows = signals if signals.dtype.kind == "O" else [signals]
+    empty = np.vstack([np.isnan(window).all(axis=-1) for window in windows])
+    if empty.any():
+        row, channel = np.argwhere(empty)[0]
+        of = "" if empty.shape[1] == 1 else f" in channel {channel}"
+        raise ValueError(
+            f"Window {row} of modality {modality!r} holds NaN alone{of} ({signals[row].shape[-1]} "
+            "samples), so there is nothing to interpolate from; drop the window."
+        )

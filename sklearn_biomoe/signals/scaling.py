@@ -273,9 +273,10 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _check_kind(self, subjects: Array) -> None:
         if (subjects.dtype.kind == "U") != (self.subjects_.dtype.kind == "U"):
+            now, before = subjects[0].item(), self.subjects_[0].item()
             raise ValueError(
-                f"Subjects are {subjects.dtype} such as {subjects[0].item()!r}, but in fit they were "
-                f"{self.subjects_.dtype} such as {self.subjects_[0].item()!r}; name them alike."
+                f"Subjects are {subjects.dtype} such as {now!r}, but in fit they were "
+                f"{self.subjects_.dtype} such as {before!r}; name them alike."
             )
 
 
@@ -336,8 +337,8 @@ def _check_calibration(calibration: Any, n_rows: int) -> NDArray[np.bool_]:
     odd = ~np.isin(calibration, [False, True])
     if odd.any():
         raise ValueError(
-            f"Row {int(odd.argmax())} of calibration is {calibration[odd].tolist()[0]!r}; expected True or "
-            "False."
+            f"Row {int(odd.argmax())} of calibration is {calibration[odd].tolist()[0]!r}; expected "
+            "True or False."
         )
     return calibration.astype(bool)
 
