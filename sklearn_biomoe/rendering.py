@@ -1,6 +1,11 @@
-"""Rendering: from maps to uint8 RGB pictures, by curves or by colours."""
+"""Rendering: from maps to uint8 RGB pictures, by curves or by colours.
 
-from functools import cache
+Coloured maps fill the picture. Their first row is at the bottom: frequency, and the time of a
+map's rows, go upwards; the time of its columns goes to the right.
+"""
+
+import math
+from functools import cache, partial
 from importlib import resources
 
 import torch
@@ -68,11 +73,102 @@ def draw_power(maps: Tensor, size: int) -> Tensor:
     maximum = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
     relative = (maps / maximum).clamp(min=10 ** (-DYNAMIC_RANGE / 10))
     scaled = 1 + 10 * relative.log10() / DYNAMIC_RANGE  # in [0, 1]
-    resized = functional.interpolate(
-        scaled.flip(1)[:, None], size=(size, size), mode="bilinear", antialias=True
-    )[:, 0]  # (n_windows, size, size)
-    colours = torch.tensor(colour_table("viridis"), dtype=torch.uint8, device=maps.device)
-    return colours[(resized * 256).long().clamp(0, 255)]
+    return colour(resize(scaled, size))
+
+
+def draw_linear(maps: Tensor, size: int, value_range: tuple[float, float] | None = None) -> Tensor:
+    """Colour values evenly by viridis.
+
+    Parameters
+    ----------
+    maps : Tensor of shape (n_windows, n_rows, n_columns), float64
+    size : int
+    value_range : (float, float) or None
+        Values that have the darkest and the brightest colour; None takes each map's own. A map of
+        one value then has the darkest.
+
+    Returns
+    -------
+    images : Tensor of shape (n_windows, size, size, 3), uint8
+    """
+    if value_range is None:
+        lowest = maps.amin(dim=(1, 2), keepdim=True)
+        span = maps.amax(dim=(1, 2), keepdim=True) - lowest
+        span = span.clamp(min=torch.finfo(maps.dtype).tiny)
+        return colour(resize((maps - lowest) / span, size))
+    lowest_value, highest_value = value_range
+    return colour(resize(maps, size).sub_(lowest_value).div_(highest_value - lowest_value))
+
+
+def draw_angles(maps: Tensor, size: int) -> Tensor:
+    """Colour angles evenly by viridis, from the darkest at -pi to the brightest at pi.
+
+    Parameters
+    ----------
+    maps : Tensor of shape (n_windows, n_rows, n_columns), float64
+        Radians.
+    size : int
+
+    Returns
+    -------
+    images : Tensor of shape (n_windows, size, size, 3), uint8
+        Between -pi and pi, which are one direction, lies no zero: what is resized are the
+        directions' sines and cosines.
+    """
+    angles = torch.atan2(resize(maps.sin(), size), resize(maps.cos(), size))
+    return colour(angles.add_(math.pi).div_(2 * math.pi))
+
+
+def draw_grey(maps: Tensor, size: int) -> Tensor:
+    """Shade values evenly from black at 0 to white at each map's maximum.
+
+    Parameters
+    ----------
+    maps : Tensor of shape (n_windows, n_rows, n_columns), float64
+        Non-negative; a map of zeros is black.
+    size : int
+
+    Returns
+    -------
+    images : Tensor of shape (n_windows, size, size, 3), uint8
+    """
+    maximum = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    grey = resize(maps, size).div_(maximum).mul_(256).clamp_(max=255).to(torch.uint8)
+    return grey[..., None].expand(-1, -1, -1, 3)
+
+
+def draw_ink(maps: Tensor, size: int) -> Tensor:
+    """Shade values evenly from white at 0 to black at each map's maximum: `draw_grey` inverted."""
+    return 255 - draw_grey(maps, size)
+
+
+def resize(maps: Tensor, size: int) -> Tensor:
+    """Interpolate maps, averaging where they shrink, and turn their first row to the bottom.
+
+    Returns
+    -------
+    resized : Tensor of shape (n_windows, size, size), float64
+        New memory, even where the maps have that size.
+    """
+    upright = maps.flip(1)
+    if maps.shape[1:] == (size, size):
+        return upright
+    return functional.interpolate(
+        upright[:, None], size=(size, size), mode="bilinear", antialias=True
+    )[:, 0]
+
+
+def colour(values: Tensor) -> Tensor:
+    """Look values from 0 to 1 up in viridis: (n_windows, H, W) to uint8 (n_windows, H, W, 3).
+
+    Takes the memory of ``values`` for its own.
+    """
+    # The three bytes of a colour are fetched together, as a word of four.
+    words = torch.tensor([(*rgb, 0) for rgb in colour_table("viridis")], dtype=torch.uint8)
+    words = words.view(torch.int32)[:, 0].to(values.device)
+    index = values.mul_(256).int().clamp_(0, 255)
+    coloured = words.index_select(0, index.flatten()).view(torch.uint8)
+    return coloured.view(*values.shape, 4)[..., :3]
 
 
 def draw_lines(maps: Tensor, size: int) -> Tensor:
@@ -170,4 +266,13 @@ def colour_table(name: str) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(bytes.fromhex(line.removeprefix("#"))) for line in text.split())
 
 
-RENDERINGS = {"line": draw_lines, "power": draw_power}
+RENDERINGS = {
+    "line": draw_lines,
+    "power": draw_power,
+    "linear": draw_linear,
+    "share": partial(draw_linear, value_range=(0.0, 1.0)),
+    "signed": partial(draw_linear, value_range=(-1.0, 1.0)),
+    "angle": draw_angles,
+    "grey": draw_grey,
+    "ink": draw_ink,
+}
