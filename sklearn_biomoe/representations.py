@@ -151,11 +151,13 @@ def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tens
     spaced evenly on a logarithmic scale over ``modality.frequency_range``, or up to the Nyquist
     limit where it is None; where it has no lower bound above 0 Hz, from two cycles per window.
 
-    Beyond its ends a window is taken to stay at its mean. The wavelet's amplitude at frequency f
-    falls to 1/e within sqrt(1.5) / f seconds: closer than that to an end, a power is that of less
-    than the whole wavelet (the cone of influence): 24 s at 0.05 Hz, 1.2 s at 1 Hz.
+    Beyond its ends a window is taken to stay at its mean, and powers near an end are those of less
+    than the whole wavelet (the cone of influence). At frequency f its amplitude falls to 1/e within
+    sqrt(1.5) / f seconds, which is 24 s at 0.05 Hz and 1.2 s at 1 Hz, and to 1e-4 within three
+    times that.
 
-    Matches ``abs(pywt.cwt(x - x.mean(), s, "cmor1.5-1.0")[0]) ** 2``.
+    Matches ``abs(pywt.cwt(x - x.mean(), s, "cmor1.5-1.0")[0]) ** 2``; the mean itself tells only
+    near the ends, where without subtracting it a step up from zero would outshine the signal.
 
     Parameters
     ----------
@@ -352,10 +354,9 @@ def quantiles(series: Tensor) -> Tensor:
 def shorten(signals: Tensor) -> Tensor:
     """Average windows to at most 224 samples, so that a map of pairs has the size of a picture.
 
-    Piecewise aggregate approximation: sample k is the mean of the signal from floor(k n_times /
-    224) on, up to where the next begins. Matches ``pyts.approximation.
-    PiecewiseAggregateApproximation(window_size=None, output_size=224, overlapping=False)``, which
-    pyts' own images use.
+    Piecewise aggregate approximation: the window is cut into 224 segments whose lengths differ by
+    at most one, and each is averaged. Matches ``pyts.approximation.PiecewiseAggregateApproximation(
+    window_size=None, output_size=224, overlapping=False)``, which pyts' own images use.
 
     Returns
     -------
@@ -364,7 +365,9 @@ def shorten(signals: Tensor) -> Tensor:
     n_times = signals.shape[1]
     if n_times <= LONGEST_SERIES:
         return signals
-    edges = torch.arange(LONGEST_SERIES + 1, device=signals.device) * n_times // LONGEST_SERIES
+    # Rounded down from inexact numbers, as pyts does: exact ones differ in 3 % of all lengths.
+    edges = torch.from_numpy(np.linspace(0, n_times, LONGEST_SERIES + 1).astype(np.int64))
+    edges = edges.to(signals.device)
     lengths = edges.diff()
     index = edges[:-1, None] + torch.arange(int(lengths.max()), device=signals.device)
     # Summing deviations from a segment's first sample leaves a plateau's value as it is. What is

@@ -38,9 +38,21 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
     Parameters
     ----------
     representations : sequence of str, default=("waveform",)
-        What to draw: "waveform", a thin dark curve on white, and "spectrogram_psd", the power of
-        the short-time Fourier transform on a decibel scale through viridis. Each window's curve
-        or power is scaled to itself.
+        What to draw, any of
+
+        - "waveform": a thin dark curve on white;
+        - "spectrogram_psd": power of the short-time Fourier transform, in decibels;
+        - "spectrogram_angle": its phase, from -pi to pi;
+        - "spectrogram_phase": its phase unwrapped along time;
+        - "scalogram": power of the Morlet wavelet transform, in decibels;
+        - "recurrence": distances between all pairs of samples, near ones dark;
+        - "recurrence_thresholded": pairs nearer than 20 % of the largest distance in black;
+        - "gasf", "gadf": Gramian angular summation and difference fields, from -1 to 1;
+        - "mtf": Markov transition field, from 0 to 1.
+
+        Colours are viridis'. Each window's curve, power, phase or distance is scaled to itself.
+        Frequency and the time of a map's rows go upwards, time goes to the right. Maps of pairs of
+        samples compare at most 224, averaged from longer windows.
     sampling_rate : float or None, default=None
         In Hz. Required by representations with a frequency axis.
     modality : str, default="generic"

@@ -7,7 +7,20 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sklearn_biomoe.rendering import LINE_WIDTH, colour_table, draw, draw_lines, draw_power
+from sklearn_biomoe.rendering import (
+    LINE_WIDTH,
+    RENDERINGS,
+    colour,
+    colour_table,
+    draw,
+    draw_angles,
+    draw_grey,
+    draw_ink,
+    draw_linear,
+    draw_lines,
+    draw_power,
+)
+from sklearn_biomoe.representations import REPRESENTATIONS
 
 SIZE = 224
 
@@ -95,7 +108,9 @@ def test_steep_flanks_are_as_dark_as_flat_ones():
 
 
 @pytest.mark.parametrize("amplitude", [1e-30, 1e30])
-@pytest.mark.parametrize("name", ["waveform", "spectrogram_psd"])
+@pytest.mark.parametrize(
+    "name", sorted(set(REPRESENTATIONS) - {"spectrogram_angle", "spectrogram_phase"})
+)
 def test_pictures_do_not_depend_on_amplitude(name, amplitude):
     signals = curves()
     np.testing.assert_allclose(
@@ -103,9 +118,10 @@ def test_pictures_do_not_depend_on_amplitude(name, amplitude):
     )
 
 
-@pytest.mark.parametrize("name", ["waveform", "spectrogram_psd"])
-def test_alone_in_a_batch_and_in_another_order_gives_the_same_bytes(name):
-    signals = curves(n_windows=9)
+@pytest.mark.parametrize("n_times", [30, 600, 40_000])
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_alone_in_a_batch_and_in_another_order_gives_the_same_bytes(name, n_times):
+    signals = curves(n_windows=3 if n_times > 10_000 else 9, n_times=n_times)
     together = drawn(signals, name)
     alone = np.concatenate([drawn(signal[None], name) for signal in signals])
     np.testing.assert_array_equal(alone, together)
@@ -143,3 +159,76 @@ def test_several_curves_in_one_picture_share_their_scale():
     assert (together[0] < 128).all()
     assert (together[-1] < 128).all()
     assert (together[5:-5] == 255).all()
+
+
+def test_colours_are_looked_up_by_256ths():
+    values = np.concatenate([np.linspace(0, 1, 500), np.arange(257) / 256])
+    expected = mpl.colormaps["viridis"](values, bytes=True)[:, :3]
+    np.testing.assert_array_equal(colour(torch.from_numpy(values)[None, None])[0, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("rendering", "colormap", "lowest", "highest"),
+    [
+        (draw_linear, "viridis", -3, 5),
+        (RENDERINGS["signed"], "viridis", -1, 1),
+        (RENDERINGS["share"], "viridis", 0, 1),
+        (draw_angles, "viridis", -np.pi, np.pi),
+        (draw_grey, "gray", 0, 7),
+        (draw_ink, "binary", 0, 7),
+    ],
+)
+def test_colours_are_matplotlibs(rendering, colormap, lowest, highest):
+    share = (np.arange(SIZE) + 0.5) / SIZE
+    share[[0, -1]] = 0, 1 - 1e-12
+    maps = torch.from_numpy(np.tile(lowest + share * (highest - lowest), (SIZE, 1)))[None]
+    expected = mpl.colormaps[colormap](share, bytes=True)[:, :3].astype(int)
+    assert np.abs(rendering(maps, SIZE)[0, 0].numpy() - expected).max() <= 3
+
+
+@pytest.mark.parametrize("name", sorted(set(RENDERINGS) - {"line"}))
+@pytest.mark.parametrize("shape", [(1, 1), (16, 5), (300, 1000), (SIZE, SIZE)])
+def test_first_row_is_at_the_bottom(name, shape):
+    maps = torch.zeros(1, *shape, dtype=torch.float64)
+    maps[:, : max(1, shape[0] // 4)] = 1.0
+    picture = RENDERINGS[name](maps, SIZE)[0].numpy()
+    assert picture.shape == (SIZE, SIZE, 3)
+    if shape[0] > 1:
+        assert (picture[0] == picture[0, 0]).all()
+        assert (picture[-1] == picture[-1, 0]).all()
+        assert (picture[0] != picture[-1]).any()
+        middle = picture[SIZE // 2]  # like the top: the step lies below
+        assert np.abs(middle.astype(int) - picture[0]).max() <= 3
+
+
+def test_half_turns_either_way_are_one_direction():
+    maps = torch.tensor([[[np.pi - 0.01, -np.pi + 0.01]]])
+    picture = draw_angles(maps.double(), 64)[0, 0].numpy()
+    table = np.array(colour_table("viridis"))
+    ends = np.concatenate([table[:2], table[-2:]])
+    assert (picture[:, None] == ends).all(axis=2).any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("spectrogram_angle", colour_table("viridis")[128]),
+        ("spectrogram_phase", colour_table("viridis")[0]),
+        ("scalogram", colour_table("viridis")[0]),
+        ("recurrence", (0, 0, 0)),
+        ("recurrence_thresholded", (255, 255, 255)),
+        ("gasf", colour_table("viridis")[0]),
+        ("gadf", colour_table("viridis")[128]),
+        ("mtf", colour_table("viridis")[255]),
+    ],
+)
+def test_constant_windows_have_one_colour(name, expected):
+    assert (drawn(np.full((1, 240), 0.1), name) == np.array(expected)).all()
+
+
+def test_recurrence_is_dark_where_samples_are_near():
+    steps = np.repeat([0.0, 1.0], 112)[None]
+    for name in ("recurrence", "recurrence_thresholded"):
+        picture = drawn(steps, name)[0]
+        assert (picture[112:, :112] == 0).all()  # early and early, at the bottom left
+        assert (picture[:112, :112] == 255).all()  # late and early

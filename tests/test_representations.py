@@ -1,18 +1,61 @@
-"""Maps against scipy, and settings that cannot be drawn refused."""
+"""Maps against scipy, pywt and pyts, and settings that cannot be drawn refused."""
+
+import importlib
 
 import numpy as np
 import pytest
+import pywt
 import torch
 from scipy.signal import spectrogram
 
 from sklearn_biomoe.representations import (
     REPRESENTATIONS,
     check_representations,
+    gadf,
+    gasf,
+    mtf,
+    recurrence,
+    recurrence_thresholded,
+    scalogram,
+    scalogram_frequencies,
+    shorten,
+    spectrogram_angle,
+    spectrogram_phase,
     spectrogram_piece,
     spectrogram_psd,
     waveform,
 )
 from sklearn_biomoe.signals import MODALITIES, Modality
+
+WINDOWS = [
+    ("eda", 4.0, 240),
+    ("bvp", 64.0, 3840),
+    ("ecg", 500.0, 2000),
+    ("resp", 25.0, 1501),
+    ("generic", 32.0, 500),
+    ("eda", 4.0, 7),
+]
+EDA = MODALITIES["eda"]
+
+
+@pytest.fixture(scope="module")
+def pyts():
+    """The library of series as images, interpreted: compiling it takes half a minute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_DISABLE_JIT", "1")
+        importlib.import_module("pyts.image")
+        yield importlib.import_module("pyts")
+
+
+def scipys_spectrogram(signals, modality, sampling_rate, **settings):
+    """Spectrogram of the same pieces and padding, and which of its rows are shown."""
+    piece = spectrogram_piece(signals.shape[1], sampling_rate, MODALITIES[modality])
+    low, high = MODALITIES[modality].frequency_range or (0, sampling_rate / 2)
+    n_fft = 2 ** int(np.ceil(np.log2(max(piece, round(16 * sampling_rate / (high - low))))))
+    frequencies, _, values = spectrogram(
+        signals, sampling_rate, "hann", piece, piece - max(1, piece // 8), n_fft, **settings
+    )
+    return values[:, (frequencies >= low) & (frequencies <= high)]
 
 
 def random_walks(n_windows, n_times, seed=0):
@@ -25,29 +68,127 @@ def test_waveform_is_the_signal():
     torch.testing.assert_close(waveform(signals, 4.0, MODALITIES["eda"]), signals[:, None])
 
 
-@pytest.mark.parametrize(
-    ("modality", "sampling_rate", "n_times"),
-    [
-        ("eda", 4.0, 240),
-        ("bvp", 64.0, 3840),
-        ("ecg", 500.0, 2000),
-        ("resp", 25.0, 1501),
-        ("generic", 32.0, 500),
-        ("eda", 4.0, 7),
-    ],
-)
+@pytest.mark.parametrize(("modality", "sampling_rate", "n_times"), WINDOWS)
 def test_spectrogram_equals_scipy(modality, sampling_rate, n_times):
     signals = random_walks(3, n_times)
     ours = spectrogram_psd(torch.from_numpy(signals), sampling_rate, MODALITIES[modality])
-    piece = spectrogram_piece(n_times, sampling_rate, MODALITIES[modality])
-    low, high = MODALITIES[modality].frequency_range or (0, sampling_rate / 2)
-    n_fft = 2 ** int(np.ceil(np.log2(max(piece, round(16 * sampling_rate / (high - low))))))
-    frequencies, _, expected = spectrogram(
-        signals, sampling_rate, "hann", piece, piece - max(1, piece // 8), n_fft
+    expected = scipys_spectrogram(signals, modality, sampling_rate)
+    assert expected.shape[1] >= 16
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-12 * expected.max())
+
+
+@pytest.mark.parametrize(("modality", "sampling_rate", "n_times"), WINDOWS)
+def test_phases_equal_scipy(modality, sampling_rate, n_times):
+    signals = random_walks(3, n_times)
+    args = (torch.from_numpy(signals), sampling_rate, MODALITIES[modality])
+    expected = scipys_spectrogram(
+        signals, modality, sampling_rate, detrend="constant", mode="angle"
     )
-    shown = (frequencies >= low) & (frequencies <= high)
-    assert shown.sum() >= 16
-    np.testing.assert_allclose(ours, expected[:, shown], rtol=1e-5, atol=1e-12 * expected.max())
+    np.testing.assert_allclose(spectrogram_angle(*args), expected, atol=1e-5)
+    np.testing.assert_allclose(spectrogram_phase(*args), np.unwrap(expected, axis=-1), atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1e6])
+def test_where_nothing_changes_there_is_no_phase(level):
+    signals = torch.full((2, 240), level, dtype=torch.float64)
+    assert (spectrogram_angle(signals, 4.0, EDA) == 0).all()
+    assert (spectrogram_phase(signals, 4.0, EDA) == 0).all()
+    signals[:, :40] += torch.from_numpy(random_walks(2, 40))
+    angles = spectrogram_angle(signals, 4.0, EDA)  # pieces of 80 samples, every 10
+    assert (angles[..., 4:] == 0).all()
+    assert (angles[..., 0] != 0).any()
+
+
+@pytest.mark.parametrize(("modality", "sampling_rate", "n_times"), WINDOWS)
+def test_scalogram_equals_pywt(modality, sampling_rate, n_times):
+    signals = random_walks(2, n_times)
+    ours = scalogram(torch.from_numpy(signals), sampling_rate, MODALITIES[modality]).numpy()
+    frequencies = np.array(scalogram_frequencies(n_times, sampling_rate, MODALITIES[modality]))
+    period, times = 1 / sampling_rate, np.arange(n_times) / sampling_rate
+    reach = 3 * np.sqrt(1.5) / frequencies[:, None]  # of the edges, in seconds
+    undisturbed = (times >= reach) & (times <= times[-1] - reach)
+    for power, signal in zip(ours, signals, strict=True):
+        centred, raw = (
+            abs(pywt.cwt(x, sampling_rate / frequencies, "cmor1.5-1.0", period)[0]) ** 2
+            for x in (signal - signal.mean(), signal)
+        )
+        np.testing.assert_allclose(power, centred, atol=1e-9 * centred.max())
+        tolerance = 1e-3 * raw[undisturbed].max(initial=0)
+        np.testing.assert_allclose(power[undisturbed], raw[undisturbed], rtol=0, atol=tolerance)
+
+
+def test_scalogram_frequencies_follow_the_modality():
+    frequencies = scalogram_frequencies(3840, 64.0, MODALITIES["bvp"])
+    assert len(frequencies) == 64
+    np.testing.assert_allclose(np.diff(np.log(frequencies)), np.log(10) / 63)
+    np.testing.assert_allclose([frequencies[0], frequencies[-1]], [0.5, 5.0])
+    # Two cycles in a window of 60 seconds.
+    np.testing.assert_allclose(scalogram_frequencies(240, 4.0, EDA)[0], 2 / 60)
+    np.testing.assert_allclose(
+        np.array(scalogram_frequencies(500, 100.0, MODALITIES["generic"]))[[0, -1]], [0.4, 50.0]
+    )
+
+
+@pytest.mark.parametrize("n_times", [225, 240, 272, 500, 3840, 6001])
+def test_shortened_windows_are_pyts(pyts, n_times):
+    signals = random_walks(2, n_times)
+    approximation = pyts.approximation.PiecewiseAggregateApproximation(
+        window_size=None, output_size=224, overlapping=False
+    )
+    ours = shorten(torch.from_numpy(signals))
+    np.testing.assert_allclose(ours, approximation.transform(signals), rtol=1e-12)
+    plateau = np.full((1, n_times), 0.1)
+    assert (shorten(torch.from_numpy(plateau)) == 0.1).all()
+
+
+@pytest.mark.parametrize("n_times", [2, 9, 100, 224, 240, 3840])
+@pytest.mark.parametrize(
+    ("to_map", "image", "settings"),
+    [
+        (recurrence, "RecurrencePlot", {}),
+        (recurrence_thresholded, "RecurrencePlot", {"threshold": "distance", "percentage": 20}),
+        (gasf, "GramianAngularField", {"method": "summation"}),
+        (gadf, "GramianAngularField", {"method": "difference"}),
+        (mtf, "MarkovTransitionField", {"n_bins": 8, "strategy": "quantile"}),
+    ],
+)
+def test_maps_of_pairs_equal_pyts(pyts, to_map, image, settings, n_times):
+    series = shorten(torch.from_numpy(random_walks(2, n_times)))
+    expected = getattr(pyts.image, image)(**settings).fit_transform(series.numpy())
+    np.testing.assert_allclose(to_map(series, 1.0, EDA), expected, atol=1e-5)
+
+
+def test_values_that_repeat_share_a_quantile_as_in_pyts(pyts):
+    series = np.random.default_rng(0).integers(0, 20, (3, 100)).astype(float)
+    expected = pyts.image.MarkovTransitionField().fit_transform(series)
+    np.testing.assert_allclose(mtf(torch.from_numpy(series), 1.0, EDA), expected, atol=1e-12)
+
+
+def test_gramian_fields_by_hand():
+    series = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64)  # angles pi, pi / 2 and 0
+    np.testing.assert_allclose(
+        gasf(series, 1.0, EDA)[0], [[1, 0, -1], [0, -1, 0], [-1, 0, 1]], atol=1e-15
+    )
+    np.testing.assert_allclose(
+        gadf(series, 1.0, EDA)[0], [[0, 1, 0], [-1, 0, 1], [0, -1, 0]], atol=1e-15
+    )
+
+
+@pytest.mark.parametrize("n_times", [2, 240])
+@pytest.mark.parametrize(
+    ("to_map", "expected"),
+    [
+        (scalogram, 0),
+        (recurrence, 0),
+        (recurrence_thresholded, 0),
+        (gasf, -1),
+        (gadf, 0),
+        (mtf, 1),
+    ],
+)
+def test_maps_of_constant_windows(to_map, expected, n_times):
+    constant = torch.full((2, n_times), 0.1, dtype=torch.float64)
+    assert (to_map(constant, 4.0, EDA) == expected).all()
 
 
 def test_spectrogram_peaks_at_the_signal_frequency():
