@@ -5,6 +5,7 @@ map's rows, go upwards; the time of its columns goes to the right.
 """
 
 import math
+from collections.abc import Callable
 from functools import cache, partial
 from importlib import resources
 
@@ -71,8 +72,8 @@ def draw_power(maps: Tensor, size: int) -> Tensor:
     """
     # A map of zeros has no maximum to refer to; the smallest number leaves it at zero.
     maximum = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
-    relative = (maps / maximum).clamp(min=10 ** (-DYNAMIC_RANGE / 10))
-    scaled = 1 + 10 * relative.log10() / DYNAMIC_RANGE  # in [0, 1]
+    relative = (maps / maximum).clamp_(min=10 ** (-DYNAMIC_RANGE / 10))
+    scaled = relative.log10_().mul_(10).div_(DYNAMIC_RANGE).add_(1)  # in [0, 1]
     return colour(resize(scaled, size))
 
 
@@ -119,7 +120,7 @@ def draw_angles(maps: Tensor, size: int) -> Tensor:
     return colour(angles.add_(math.pi).div_(2 * math.pi))
 
 
-def draw_grey(maps: Tensor, size: int) -> Tensor:
+def draw_grey(maps: Tensor, size: int, inverted: bool = False) -> Tensor:
     """Shade values evenly from black at 0 to white at each map's maximum.
 
     Parameters
@@ -127,6 +128,8 @@ def draw_grey(maps: Tensor, size: int) -> Tensor:
     maps : Tensor of shape (n_windows, n_rows, n_columns), float64
         Non-negative; a map of zeros is black.
     size : int
+    inverted : bool
+        Whether 0 is white and the maximum black.
 
     Returns
     -------
@@ -134,12 +137,8 @@ def draw_grey(maps: Tensor, size: int) -> Tensor:
     """
     maximum = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
     grey = resize(maps, size).div_(maximum).mul_(256).clamp_(max=255).to(torch.uint8)
+    grey = 255 - grey if inverted else grey
     return grey[..., None].expand(-1, -1, -1, 3)
-
-
-def draw_ink(maps: Tensor, size: int) -> Tensor:
-    """Shade values evenly from white at 0 to black at each map's maximum: `draw_grey` inverted."""
-    return 255 - draw_grey(maps, size)
 
 
 def resize(maps: Tensor, size: int) -> Tensor:
@@ -266,7 +265,7 @@ def colour_table(name: str) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(bytes.fromhex(line.removeprefix("#"))) for line in text.split())
 
 
-RENDERINGS = {
+RENDERINGS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "line": draw_lines,
     "power": draw_power,
     "linear": draw_linear,
@@ -274,5 +273,5 @@ RENDERINGS = {
     "signed": partial(draw_linear, value_range=(-1.0, 1.0)),
     "angle": draw_angles,
     "grey": draw_grey,
-    "ink": draw_ink,
+    "ink": partial(draw_grey, inverted=True),
 }

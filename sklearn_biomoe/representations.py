@@ -52,7 +52,7 @@ def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -
     """
     transform, frequencies = short_time_fourier(signals, sampling_rate, modality)
     one_sided = torch.where((frequencies > 0) & (frequencies < sampling_rate / 2), 2.0, 1.0)
-    return transform.abs().square() * one_sided[:, None]
+    return squared_magnitude(transform) * one_sided[:, None]
 
 
 def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
@@ -133,6 +133,11 @@ def short_time_fourier(
     return transform.transpose(1, 2), frequencies[shown].to(signals.device)
 
 
+def squared_magnitude(values: Tensor) -> Tensor:
+    """Squares of complex numbers' magnitudes, without the detour by a square root."""
+    return values.real.square() + values.imag.square()
+
+
 def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) -> int:
     """Length of a spectrogram's pieces in samples, at most the window's."""
     if modality.spectrogram_window is None:
@@ -180,7 +185,7 @@ def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tens
     power = signals.new_empty(len(signals), len(filters), n_times)
     # One scale at a time: all at once would hold n_windows x 64 complex spectra.
     for row, response in enumerate(filters):
-        power[:, row] = torch.fft.ifft(spectra * response)[:, :n_times].abs().square()
+        power[:, row] = squared_magnitude(torch.fft.ifft(spectra * response)[:, :n_times])
     return power
 
 

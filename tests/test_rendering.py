@@ -15,7 +15,6 @@ from sklearn_biomoe.rendering import (
     draw,
     draw_angles,
     draw_grey,
-    draw_ink,
     draw_linear,
     draw_lines,
     draw_power,
@@ -175,7 +174,7 @@ def test_colours_are_looked_up_by_256ths():
         (RENDERINGS["share"], "viridis", 0, 1),
         (draw_angles, "viridis", -np.pi, np.pi),
         (draw_grey, "gray", 0, 7),
-        (draw_ink, "binary", 0, 7),
+        (RENDERINGS["ink"], "binary", 0, 7),
     ],
 )
 def test_colours_are_matplotlibs(rendering, colormap, lowest, highest):

@@ -1,0 +1,204 @@
+"""How many pictures are drawn per second, beside what is at hand without this package.
+
+Windows like 60 s of skin conductance at 4 Hz and of pulse at 64 Hz are drawn as pictures of 224 x
+224 pixels: ours in batches, theirs one after the other, pair by pair in one process on two threads.
+Reports medians of the ratios. "theirs" computes the same maps with the library named, looks
+decibels or values up in matplotlib's viridis (or scales them to greys) and resizes with Pillow.
+For maps of pairs of samples it is run twice: on the whole window, whose map is then shrunk, and on
+the window averaged to 224 samples ("equal output").
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import environment
+import matplotlib as mpl
+import numpy as np
+import pyts
+import pywt
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from pyts.approximation import PiecewiseAggregateApproximation
+from pyts.image import GramianAngularField, MarkovTransitionField, RecurrencePlot
+from scipy.signal import spectrogram
+
+from sklearn_biomoe.images import BiosignalImages
+from sklearn_biomoe.representations import scalogram_frequencies, spectrogram_piece
+from sklearn_biomoe.signals import MODALITIES
+
+SIZE = 224
+N_ROUNDS = 7
+SECONDS_PER_SIDE = 0.4  # per round; the number of windows follows from it
+WINDOWS = {"eda": (4.0, 240), "bvp": (64.0, 3840)}
+VIRIDIS = mpl.colormaps["viridis"]
+PAIRS = {
+    "recurrence": RecurrencePlot(),
+    "recurrence_thresholded": RecurrencePlot(threshold="distance", percentage=20),
+    "gasf": GramianAngularField(method="summation"),
+    "gadf": GramianAngularField(method="difference"),
+    "mtf": MarkovTransitionField(n_bins=8, strategy="quantile"),
+}
+Drawer = Callable[[NDArray[np.float64]], object]
+
+
+def coloured(scaled: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Values from 0 to 1, first row at the bottom, to a picture."""
+    resized = Image.fromarray(scaled[::-1].astype(np.float32)).resize(
+        (SIZE, SIZE), Image.Resampling.BILINEAR
+    )
+    return VIRIDIS(np.asarray(resized), bytes=True)[..., :3]
+
+
+def decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 + np.log10(np.maximum(power / power.max(), 1e-5)) / 5
+
+
+def agg_waveform(signal: NDArray[np.float64]) -> object:
+    figure = Figure(figsize=(SIZE / 100, SIZE / 100), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.plot(signal, "k", linewidth=0.9)
+    axes.margins(0)
+    axes.axis("off")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def scipy_spectrogram(name: str, modality: str, rate: float) -> Drawer:
+    low, high = MODALITIES[modality].frequency_range
+    mode = "psd" if name == "spectrogram_psd" else "angle"
+
+    def draw_one(signal: NDArray[np.float64]) -> object:
+        piece = spectrogram_piece(len(signal), rate, MODALITIES[modality])
+        n_fft = 1 << (max(piece, round(16 * rate / (high - low))) - 1).bit_length()
+        frequencies, _, values = spectrogram(
+            signal, rate, "hann", piece, piece - piece // 8, n_fft, mode=mode
+        )
+        values = values[(frequencies >= low) & (frequencies <= high)]
+        if name == "spectrogram_psd":
+            return coloured(decibels(values))
+        if name == "spectrogram_angle":
+            return coloured((values + np.pi) / (2 * np.pi))
+        phases = np.unwrap(values, axis=-1)
+        return coloured((phases - phases.min()) / np.ptp(phases))
+
+    return draw_one
+
+
+def pywt_scalogram(modality: str, rate: float, n_times: int) -> Drawer:
+    scales = rate / np.array(scalogram_frequencies(n_times, rate, MODALITIES[modality]))
+
+    def draw_one(signal: NDArray[np.float64]) -> object:
+        transform, _ = pywt.cwt(signal - signal.mean(), scales, "cmor1.5-1.0", 1 / rate)
+        return coloured(decibels(np.abs(transform) ** 2))
+
+    return draw_one
+
+
+def pyts_pairs(name: str, n_samples: int | None) -> Drawer:
+    """Draw the whole window's map, or that of the window averaged to ``n_samples``."""
+    shorten = PiecewiseAggregateApproximation(
+        window_size=None, output_size=n_samples, overlapping=False
+    )
+
+    def draw_one(signal: NDArray[np.float64]) -> object:
+        series = signal[None] if n_samples is None else shorten.transform(signal[None])
+        field = PAIRS[name].transform(series)[0]
+        if not name.startswith("recurrence"):
+            return coloured((field + 1) / 2 if name != "mtf" else field)
+        grey = np.minimum(256 * (field / field.max()), 255)[::-1].astype(np.uint8)
+        if name == "recurrence_thresholded":
+            grey = 255 - grey
+        resized = Image.fromarray(grey).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+        return np.repeat(np.asarray(resized)[..., None], 3, axis=2)
+
+    return draw_one
+
+
+def seconds(draw: Callable[[int], object], n_windows: int) -> float:
+    started = time.perf_counter()
+    draw(n_windows)
+    return time.perf_counter() - started
+
+
+def compare(windows: NDArray[np.float64], name: str, modality: str, theirs: Drawer) -> dict:
+    """Draw as many windows by each as fill its time, in turn, and report medians."""
+    rate = WINDOWS[modality][0]
+
+    def draw_ours(n_windows: int) -> NDArray[np.uint8]:
+        stack = BiosignalImages(
+            windows[:n_windows, None],
+            representations=[name],
+            sampling_rate=rate,
+            modality=modality,
+            image_size=SIZE,
+        )
+        return np.asarray(stack)
+
+    def draw_theirs(n_windows: int) -> list[object]:
+        return [theirs(window) for window in windows[:n_windows]]
+
+    n_ours, n_theirs = filling(draw_ours, 32), filling(draw_theirs, 1)
+    speeds = [
+        (n_ours / seconds(draw_ours, n_ours), n_theirs / seconds(draw_theirs, n_theirs))
+        for _ in range(N_ROUNDS)
+    ]
+    ours, theirs_speed = (statistics.median(column) for column in zip(*speeds, strict=True))
+    return {
+        "ours_images_per_s": round(ours, 1),
+        "theirs_images_per_s": round(theirs_speed, 1),
+        "ratio": round(statistics.median(a / b for a, b in speeds), 2),
+    }
+
+
+def filling(draw: Callable[[int], object], n_windows: int) -> int:
+    """How many windows, 256 at most, take SECONDS_PER_SIDE; the first drawing warms up."""
+    draw(n_windows)
+    taken = seconds(draw, n_windows)
+    return int(np.clip(n_windows * SECONDS_PER_SIDE / taken, n_windows, 256))
+
+
+def methods(modality: str) -> dict[str, tuple[str, Drawer]]:
+    """Comparisons by name: the representation, and who else draws it."""
+    rate, n_times = WINDOWS[modality]
+    found: dict[str, tuple[str, Drawer]] = {"waveform": ("waveform", agg_waveform)}
+    for name in ("spectrogram_psd", "spectrogram_angle", "spectrogram_phase"):
+        found[name] = (name, scipy_spectrogram(name, modality, rate))
+    found["scalogram"] = ("scalogram", pywt_scalogram(modality, rate, n_times))
+    for name in PAIRS:
+        found[f"{name}, equal output"] = (name, pyts_pairs(name, SIZE))
+        found[f"{name}, whole window"] = (name, pyts_pairs(name, None))
+    return found
+
+
+def main() -> None:
+    torch.set_num_threads(2)
+    results: dict[str, dict] = {}
+    for modality, (_, n_times) in WINDOWS.items():
+        rng = np.random.default_rng(0)
+        windows = 5 + np.cumsum(rng.normal(size=(256, n_times)), axis=1)
+        for comparison, (name, theirs) in methods(modality).items():
+            key = f"{modality}: {comparison}"
+            results[key] = compare(windows, name, modality, theirs)
+            print(key, json.dumps(results[key]), flush=True)
+    environment.write(
+        Path(__file__).parent / "results" / "drawing.json",
+        n_rounds=N_ROUNDS,
+        threads=torch.get_num_threads(),
+        others={
+            "matplotlib": mpl.__version__,
+            "pyts": pyts.__version__,
+            "PyWavelets": pywt.__version__,
+        },
+        results=results,
+    )
+
+
+if __name__ == "__main__":
+    main()
