@@ -9,6 +9,7 @@ the window averaged to 224 samples ("equal output").
 """
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -33,8 +34,8 @@ from sklearn_biomoe.representations import scalogram_frequencies, spectrogram_pi
 from sklearn_biomoe.signals import MODALITIES
 
 SIZE = 224
-N_ROUNDS = 7
-SECONDS_PER_SIDE = 0.4  # per round; the number of windows follows from it
+N_ROUNDS = 5
+SECONDS_PER_SIDE = 0.15  # per round; the number of windows follows from it
 WINDOWS = {"eda": (4.0, 240), "bvp": (64.0, 3840)}
 VIRIDIS = mpl.colormaps["viridis"]
 PAIRS = {
@@ -191,6 +192,7 @@ def main() -> None:
         Path(__file__).parent / "results" / "drawing.json",
         n_rounds=N_ROUNDS,
         threads=torch.get_num_threads(),
+        load_average_of_5_minutes=round(os.getloadavg()[1], 1),
         others={
             "matplotlib": mpl.__version__,
             "pyts": pyts.__version__,
