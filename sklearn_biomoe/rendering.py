@@ -269,7 +269,6 @@ RENDERINGS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "line": draw_lines,
     "power": draw_power,
     "linear": draw_linear,
-    "share": partial(draw_linear, value_range=(0.0, 1.0)),
     "signed": partial(draw_linear, value_range=(-1.0, 1.0)),
     "angle": draw_angles,
     "grey": draw_grey,

@@ -417,7 +417,7 @@ REPRESENTATIONS = {
     ),
     "gasf": Representation(gasf, rendering="signed", uses_sampling_rate=False),
     "gadf": Representation(gadf, rendering="signed", uses_sampling_rate=False),
-    "mtf": Representation(mtf, rendering="share", uses_sampling_rate=False),
+    "mtf": Representation(mtf, rendering="linear", uses_sampling_rate=False),
 }
 
 

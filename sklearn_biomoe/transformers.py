@@ -48,9 +48,9 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         - "recurrence": distances between all pairs of samples, near ones dark;
         - "recurrence_thresholded": pairs nearer than 20 % of the largest distance in black;
         - "gasf", "gadf": Gramian angular summation and difference fields, from -1 to 1;
-        - "mtf": Markov transition field, from 0 to 1.
+        - "mtf": Markov transition field.
 
-        Colours are viridis'. Each window's curve, power, phase or distance is scaled to itself.
+        Colours are viridis'. Each curve, power, phase, distance and probability is scaled to itself.
         Frequency and the time of a map's rows go upwards, time goes to the right. Maps of pairs of
         samples compare at most 224, averaged from longer windows.
     sampling_rate : float or None, default=None

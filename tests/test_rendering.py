@@ -171,7 +171,6 @@ def test_colours_are_looked_up_by_256ths():
     [
         (draw_linear, "viridis", -3, 5),
         (RENDERINGS["signed"], "viridis", -1, 1),
-        (RENDERINGS["share"], "viridis", 0, 1),
         (draw_angles, "viridis", -np.pi, np.pi),
         (draw_grey, "gray", 0, 7),
         (RENDERINGS["ink"], "binary", 0, 7),
@@ -218,7 +217,7 @@ def test_half_turns_either_way_are_one_direction():
         ("recurrence_thresholded", (255, 255, 255)),
         ("gasf", colour_table("viridis")[0]),
         ("gadf", colour_table("viridis")[128]),
-        ("mtf", colour_table("viridis")[255]),
+        ("mtf", colour_table("viridis")[0]),
     ],
 )
 def test_constant_windows_have_one_colour(name, expected):
