@@ -50,9 +50,9 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         - "gasf", "gadf": Gramian angular summation and difference fields, from -1 to 1;
         - "mtf": Markov transition field.
 
-        Colours are viridis'. Each curve, power, phase, distance and probability is scaled to itself.
-        Frequency and the time of a map's rows go upwards, time goes to the right. Maps of pairs of
-        samples compare at most 224, averaged from longer windows.
+        Colours are viridis'. Curves, powers, phases, distances and probabilities are scaled to
+        each window. Frequency and the time of a map's rows go upwards, time goes to the right.
+        Maps of pairs of samples compare at most 224, averaged from longer windows.
     sampling_rate : float or None, default=None
         In Hz. Required by representations with a frequency axis.
     modality : str, default="generic"
