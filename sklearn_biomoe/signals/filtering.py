@@ -5,20 +5,25 @@ Hz. Nothing is checked here.
 """
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import scipy  # which loads scipy.signal at first use: importing it takes time
 from numpy.typing import NDArray
-from scipy.signal import butter, filtfilt, iirnotch, resample_poly, sosfiltfilt
 
 Array = NDArray[Any]
 
 NOTCH_PADDING = 9  # samples that `filtfilt` adds at each end: three times the coefficients
 
 
+def remove_trend(signals: Array, kind: Literal["constant", "linear"]) -> Array:
+    """Subtract each window's mean ("constant") or its line of least squares ("linear")."""
+    return scipy.signal.detrend(signals, type=kind)
+
+
 def band_pass(signals: Array, sections: Array) -> Array:
     """Run second-order sections forth and back."""
-    return sosfiltfilt(sections, signals)
+    return scipy.signal.sosfiltfilt(sections, signals)
 
 
 def band_sections(
@@ -27,10 +32,12 @@ def band_sections(
     """Return second-order sections of a Butterworth filter; None leaves a side of ``band`` open."""
     low, high = band
     if low is None:
-        return butter(order, np.array(high), "lowpass", fs=sampling_rate, output="sos")
+        return scipy.signal.butter(order, np.array(high), "lowpass", fs=sampling_rate, output="sos")
     if high is None:
-        return butter(order, np.array(low), "highpass", fs=sampling_rate, output="sos")
-    return butter(order, np.array([low, high]), "bandpass", fs=sampling_rate, output="sos")
+        return scipy.signal.butter(order, np.array(low), "highpass", fs=sampling_rate, output="sos")
+    return scipy.signal.butter(
+        order, np.array([low, high]), "bandpass", fs=sampling_rate, output="sos"
+    )
 
 
 def band_padding(sections: Array) -> int:
@@ -43,13 +50,15 @@ def remove_frequency(
     signals: Array, frequency: float, quality: float, sampling_rate: float
 ) -> Array:
     """Run a notch filter forth and back."""
-    numerator, denominator = iirnotch(frequency, quality, fs=sampling_rate)
-    return filtfilt(numerator, denominator, signals)
+    numerator, denominator = scipy.signal.iirnotch(frequency, quality, fs=sampling_rate)
+    return scipy.signal.filtfilt(numerator, denominator, signals)
 
 
 def resample(signals: Array, ratio: Fraction) -> Array:
     """Resample by a polyphase filter; beyond its ends a window is taken to go on along a line."""
-    return resample_poly(signals, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    return scipy.signal.resample_poly(
+        signals, ratio.numerator, ratio.denominator, axis=-1, padtype="line"
+    )
 
 
 def resampling_ratio(resample_to: float, sampling_rate: float) -> Fraction:

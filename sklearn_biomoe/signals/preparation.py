@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import detrend
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -319,7 +318,7 @@ class SignalFilter(  # type: ignore[call-arg]
     def _filter(self, signals: Array) -> Array:
         rate = self.sampling_rate
         if self.detrend is not None:
-            signals = detrend(signals, type=self.detrend)
+            signals = filtering.remove_trend(signals, self.detrend)
         if self.band is not None:
             signals = filtering.band_pass(signals, self._sections())
         if self.notch is not None:
