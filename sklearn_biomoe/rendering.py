@@ -199,7 +199,7 @@ def stroke(heights: Tensor, size: int) -> Tensor:
     """Draw one curve per window: heights (n_windows, n_times) to grey uint8 (n_windows, H, W).
 
     Counts in integers, how many fine steps of each pixel the stroke covers, summed over its fine
-    columns: a picture's bytes depend on nothing but its window, on any device.
+    columns, so that sums have no order: a picture's bytes depend on nothing but its window.
     """
     top, bottom = stroke_extent(heights, size * FINE_COLUMNS)  # each (n_windows, n_fine_columns)
     columns = torch.arange(size * FINE_COLUMNS, device=heights.device) // FINE_COLUMNS
