@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from .images import BiosignalImages, image_names
 from .signals import MODALITIES, check_known, validate_windows
 
-# Modules that import torch are imported where they are first needed: `import sklearn_biomoe`
-# stays as fast as `import sklearn`.
+# Modules that import torch are imported where they are first needed: loading it takes as long again
+# as all of `import sklearn_biomoe`.
 
 
 class UntrainedBackboneWarning(UserWarning):
