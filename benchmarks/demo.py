@@ -191,7 +191,7 @@ def save_pictures(windows, drawn: dict, path: Path) -> None:
     figure, axes = plt.subplots(n_rows, 2, figsize=(8, 4 * n_rows), layout="constrained")
     panels = iter(axes)
     for modality, images in drawn.items():
-        for i, name in enumerate(images.representations):
+        for i, name in enumerate(REPRESENTATIONS[modality]):
             for axis, row, label in zip(next(panels), chosen, ["rest", "stress"], strict=True):
                 show(axis, images[row, i], windows.data[modality][row], modality, name, windows)
                 subject = windows.data["subject"][row]

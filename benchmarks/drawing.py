@@ -29,7 +29,7 @@ from pyts.approximation import PiecewiseAggregateApproximation
 from pyts.image import GramianAngularField, MarkovTransitionField, RecurrencePlot
 from scipy.signal import spectrogram
 
-from sklearn_biomoe.images import BiosignalImages
+from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.representations import scalogram_frequencies, spectrogram_piece
 from sklearn_biomoe.signals import MODALITIES
 
@@ -132,15 +132,12 @@ def compare(windows: NDArray[np.float64], name: str, modality: str, theirs: Draw
     """Draw as many windows by each as fill its time, in turn: how many times faster ours are."""
     rate = WINDOWS[modality][0]
 
+    drawer = BiosignalImageTransformer(
+        [name], sampling_rate=rate, modality=modality, value_range="window"
+    )
+
     def draw_ours(n_windows: int) -> NDArray[np.uint8]:
-        stack = BiosignalImages(
-            windows[:n_windows, None],
-            representations=[name],
-            sampling_rate=rate,
-            modality=modality,
-            image_size=SIZE,
-        )
-        return np.asarray(stack)
+        return np.asarray(drawer.fit_transform(windows[:n_windows]))
 
     def draw_theirs(n_windows: int) -> list[object]:
         return [theirs(window) for window in windows[:n_windows]]

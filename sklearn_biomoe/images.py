@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .settings import PictureSettings
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -20,22 +20,16 @@ WINDOWS_DRAWN_AT_ONCE = 16  # more leave the processor's caches
 class BiosignalImages:
     """A stack of pictures that holds signals and draws on access.
 
-    Behaves as a read-only uint8 array of shape (n_windows, n_images, H, W, 3), where n_images =
-    channels x representations: ``images[3, 0]`` is a picture, ``images[10:20]`` another stack that
-    has drawn nothing yet, and ``np.asarray(images)`` draws everything. It costs the memory of its
-    signals.
+    Behaves as a read-only uint8 array of shape (n_windows, n_images, H, W, 3), with an image for
+    each panel and tile: ``images[3, 0]`` is a picture, ``images[10:20]`` another stack that has
+    drawn nothing yet, and ``np.asarray(images)`` draws everything. It costs the memory of its
+    signals. `BiosignalImageTransformer` makes it.
 
     Parameters
     ----------
     signals : ndarray
         As `sklearn_biomoe.signals.read_windows` returns them.
-    representations : sequence of str
-        Names in the registry, drawn in this order for each channel.
-    sampling_rate : float or None
-        In Hz.
-    modality : str
-    image_size : int
-        Pixels on each side.
+    settings : PictureSettings
     index : pandas.Index or None
         Row labels of the frame that the windows came from, kept for pandas output.
 
@@ -49,42 +43,32 @@ class BiosignalImages:
     Examples
     --------
     >>> import numpy as np
-    >>> signals = np.sin(np.linspace(0, 60, 240)) * np.ones((5, 1, 1))
-    >>> images = BiosignalImages(
-    ...     signals, representations=["waveform"], sampling_rate=4.0, modality="eda", image_size=224
-    ... )
+    >>> from sklearn_biomoe import BiosignalImageTransformer
+    >>> signals = np.sin(np.linspace(0, 60, 240)) * np.ones((5, 1))
+    >>> images = BiosignalImageTransformer(["waveform"]).fit_transform(signals)
     >>> images.shape
     (5, 1, 224, 224, 3)
     >>> images[3, 0].shape
     (224, 224, 3)
     >>> images[1:3]
-    BiosignalImages(2 windows x ['eda_waveform'], 224 x 224 pixels)
+    BiosignalImages(2 windows x ['generic_waveform'], 224 x 224 pixels)
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(
-        self,
-        signals: Signals,
-        *,
-        representations: Sequence[str],
-        sampling_rate: float | None,
-        modality: str,
-        image_size: int,
-        index: pd.Index | None = None,
+        self, signals: Signals, settings: PictureSettings, index: pd.Index | None = None
     ) -> None:
         self.signals = signals
-        self.representations = list(representations)
-        self.sampling_rate = sampling_rate
-        self.modality = modality
-        self.image_size = image_size
+        self.settings = settings
         self.index = index
-        self.image_names = image_names(signals[0].shape[0], representations, modality)
+        self.image_names = settings.image_names
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
         """(n_windows, n_images, H, W, 3)."""
-        return (len(self.signals), len(self.image_names), self.image_size, self.image_size, 3)
+        size = self.settings.image_size
+        return (len(self.signals), len(self.image_names), size, size, 3)
 
     @property
     def ndim(self) -> int:
@@ -95,10 +79,8 @@ class BiosignalImages:
         return len(self.signals)
 
     def __repr__(self) -> str:
-        return (
-            f"BiosignalImages({len(self)} windows x {self.image_names}, "
-            f"{self.image_size} x {self.image_size} pixels)"
-        )
+        size = self.settings.image_size
+        return f"BiosignalImages({len(self)} windows x {self.image_names}, {size} x {size} pixels)"
 
     def __getitem__(self, key: Any) -> BiosignalImages | NDArray[np.uint8]:
         key = key if isinstance(key, tuple) else (key,)
@@ -114,14 +96,8 @@ class BiosignalImages:
         return np.asarray(stack)[(slice(None), *within)] if within else stack
 
     def _take(self, windows: Any) -> BiosignalImages:
-        return BiosignalImages(
-            self.signals[windows],
-            representations=self.representations,
-            sampling_rate=self.sampling_rate,
-            modality=self.modality,
-            image_size=self.image_size,
-            index=None if self.index is None else self.index[windows],
-        )
+        index = None if self.index is None else self.index[windows]
+        return BiosignalImages(self.signals[windows], self.settings, index)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -147,32 +123,32 @@ class BiosignalImages:
         """
         import torch
 
-        from .rendering import draw
-
         images = torch.empty(self.shape, dtype=torch.uint8, device=device)
         lengths = np.array([window.shape[1] for window in self.signals])
         for n_times in np.unique(lengths):
             rows = np.flatnonzero(lengths == n_times)
             same_length = np.stack([self.signals[row] for row in rows])
             signals = torch.from_numpy(same_length).to(device).double()  # (rows, channels, n_times)
-            drawn = [
-                draw(channel, name, self.sampling_rate, self.modality, self.image_size)
-                for channel in signals.unbind(dim=1)
-                for name in self.representations
-            ]
-            images[torch.from_numpy(rows).to(device)] = torch.stack(drawn, dim=1)
+            images[torch.from_numpy(rows).to(device)] = self._draw_equally_long(signals)
         return images
 
+    def _draw_equally_long(self, signals: Tensor) -> Tensor:
+        import torch
 
-def image_names(n_channels: int, representations: Sequence[str], modality: str) -> list[str]:
-    """Name each picture of a window: modality, channel where there are several, representation.
+        from .rendering import draw
 
-    Examples
-    --------
-    >>> image_names(1, ["waveform", "spectrogram_psd"], "eda")
-    ['eda_waveform', 'eda_spectrogram_psd']
-    >>> image_names(2, ["waveform"], "eeg")
-    ['eeg_0_waveform', 'eeg_1_waveform']
-    """
-    channels = [modality] if n_channels == 1 else [f"{modality}_{i}" for i in range(n_channels)]
-    return [f"{channel}_{name}" for channel in channels for name in representations]
+        settings = self.settings
+        pieces = settings.cut_tiles(signals)  # (rows, ...) -> (rows x n_tiles, channels, n_times)
+        drawn = [
+            draw(
+                pieces[:, panel.channels],
+                panel.representation,
+                sampling_rate=settings.sampling_rate,
+                modality=settings.modalities[panel.channels[0]],
+                limits=panel.limits,
+                colormap=settings.colormap,
+                size=settings.image_size,
+            ).unflatten(0, (len(signals), settings.n_tiles))
+            for panel in settings.panels
+        ]
+        return torch.cat(drawn, dim=1)  # (rows, panels x n_tiles, H, W, 3)

@@ -1,41 +1,69 @@
-"""Rendering: from maps to uint8 RGB pictures, by curves or by colours.
+"""Rendering: from signals and maps to uint8 RGB pictures, by curves or by colours.
 
 Coloured maps fill the picture. Their first row is at the bottom: frequency, and the time of a
 map's rows, go upwards; the time of its columns goes to the right.
 """
 
 import math
-from collections.abc import Callable
-from functools import cache, partial
-from importlib import resources
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from functools import cache
 
+import cmap
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .representations import REPRESENTATIONS
-from .signals import MODALITIES
+from .signals import Modality, ValueRange
 
 # Anti-aliasing: curves are followed in fine columns and heights in fine steps, then averaged.
 FINE_COLUMNS, FINE_STEPS = 4, 64  # per pixel
 BRUSH_COLUMNS = 5  # fine columns that a curve's stroke is wide
 LINE_WIDTH = BRUSH_COLUMNS / FINE_COLUMNS  # pixels
 DYNAMIC_RANGE = 50.0  # decibels below a map's maximum that colours tell apart
+N_COLOURS = 256  # of a colormap's table
+FAMILIAR_COLORMAPS = ["cividis", "gray", "inferno", "magma", "plasma", "turbo", "viridis"]
+# Black, then the colours of Okabe and Ito (2008), which the colour-blind can tell apart too.
+CURVE_COLOURS = (
+    (0, 0, 0),
+    (213, 94, 0),
+    (0, 114, 178),
+    (0, 158, 115),
+    (204, 121, 167),
+    (230, 159, 0),
+    (86, 180, 233),
+)
 
 
 def draw(
-    signals: Tensor, representation: str, sampling_rate: float | None, modality: str, size: int
+    signals: Tensor,
+    representation: str,
+    *,
+    sampling_rate: float | None,
+    modality: Modality,
+    limits: Sequence[ValueRange | None],
+    colormap: str,
+    size: int,
 ) -> Tensor:
-    """Draw equally long windows of one channel.
+    """Draw equally long windows, one picture each.
 
     Parameters
     ----------
-    signals : Tensor of shape (n_windows, n_times), float64
+    signals : Tensor of shape (n_windows, n_channels, n_times), float64
+        One channel, unless the representation joins several.
     representation : str
         A name in the registry.
     sampling_rate : float or None
         In Hz; None where the representation does not depend on it.
-    modality : str
+    modality : Modality
+        Of the (first) channel.
+    limits : sequence of length n_channels
+        Of each channel's waveform, in its unit, or of powers, in decibels; None takes each
+        window's own. Maps with a scale of their own do without.
+    colormap : str
+        Of coloured maps, a name that the package cmap knows.
     size : int
         Pixels on each side.
 
@@ -47,98 +75,100 @@ def draw(
     Examples
     --------
     >>> import torch
-    >>> draw(torch.zeros(2, 240, dtype=torch.float64), "waveform", None, "eda", 224).shape
+    >>> from sklearn_biomoe.signals import MODALITIES
+    >>> signals = torch.zeros(2, 1, 240, dtype=torch.float64)
+    >>> draw(
+    ...     signals, "waveform", sampling_rate=None, modality=MODALITIES["eda"], limits=[None],
+    ...     colormap="viridis", size=224
+    ... ).shape
     torch.Size([2, 224, 224, 3])
     """
     entry = REPRESENTATIONS[representation]
-    maps = entry.to_map(signals, sampling_rate or 1.0, MODALITIES[modality])
-    return RENDERINGS[entry.rendering](maps, size)
+    if entry.to_map is None:
+        channels = zip(signals.unbind(dim=1), limits, strict=True)
+        scaled = torch.stack([scale_values(*channel) for channel in channels], dim=1)
+        return LAYOUTS[entry.rendering](scaled, size)
+    maps = entry.to_map(signals[:, 0], sampling_rate or 1.0, modality)
+    return colour(SCALES[entry.rendering](maps, size, limits[0]), entry.colormap or colormap)
 
 
-def draw_power(maps: Tensor, size: int) -> Tensor:
-    """Colour powers by viridis on a decibel scale under each map's maximum.
+def scale_values(signals: Tensor, limits: ValueRange | None) -> Tensor:
+    """Scale the values of a waveform to its axis: from 0 at the bottom to 1 at the top.
+
+    Parameters
+    ----------
+    signals : Tensor of shape (n_windows, n_times), float64
+    limits : (float, float), (float, float, "log") or None
+        Values at 0 and 1; what is beyond them is drawn at the border. None takes each window's
+        smallest and largest value. Where both are one value, it is drawn at half the height.
+
+    Returns
+    -------
+    scaled : Tensor of the same shape
+    """
+    if limits is None:
+        lowest, highest = signals.amin(dim=1, keepdim=True), signals.amax(dim=1, keepdim=True)
+    else:
+        lowest, highest = signals.new_tensor(limits[:2])
+        signals = signals.clamp(lowest, highest)
+        if len(limits) == 3:
+            signals, lowest, highest = signals.log(), lowest.log(), highest.log()
+    span = highest - lowest
+    return torch.where(span > 0, (signals - lowest) / span, 0.5)
+
+
+def scale_power(maps: Tensor, size: int, limits: ValueRange | None) -> Tensor:
+    """Scale powers in decibels.
 
     Parameters
     ----------
     maps : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
         Non-negative powers, lowest frequency first; it is drawn at the bottom.
     size : int
+    limits : (float, float) or None
+        Decibels (of 1 unit of power) at 0 and 1. None takes each map's maximum and 50 dB under it.
+        A map of zeros is at 0.
 
     Returns
     -------
-    images : Tensor of shape (n_windows, size, size, 3), uint8
-        The maximum has the brightest colour and what lies 50 dB or more under it the darkest, as
-        does a map of zeros.
+    scaled : Tensor of shape (n_windows, size, size), float64
     """
-    # A map of zeros has no maximum to refer to; the smallest number leaves it at zero.
-    maximum = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
-    relative = (maps / maximum).clamp_(min=10 ** (-DYNAMIC_RANGE / 10))
-    scaled = relative.log10_().mul_(10).div_(DYNAMIC_RANGE).add_(1)  # in [0, 1]
-    return colour(resize(scaled, size))
+    if limits is None:
+        low, high = -DYNAMIC_RANGE, 0.0
+        # A map of zeros has no maximum to refer to; the smallest number leaves it at zero.
+        maps = maps / maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    else:
+        low, high = limits[:2]
+    decibels = maps.clamp(10 ** (low / 10), 10 ** (high / 10)).log10_().mul_(10)
+    return resize(decibels.sub_(low).div_(high - low), size)
 
 
-def draw_linear(maps: Tensor, size: int, value_range: tuple[float, float] | None = None) -> Tensor:
-    """Colour values evenly by viridis.
-
-    Parameters
-    ----------
-    maps : Tensor of shape (n_windows, n_rows, n_columns), float64
-    size : int
-    value_range : (float, float) or None
-        Values that have the darkest and the brightest colour; None takes each map's own. A map of
-        one value then has the darkest.
-
-    Returns
-    -------
-    images : Tensor of shape (n_windows, size, size, 3), uint8
-    """
-    if value_range is None:
-        lowest = maps.amin(dim=(1, 2), keepdim=True)
-        span = maps.amax(dim=(1, 2), keepdim=True) - lowest
-        span = span.clamp(min=torch.finfo(maps.dtype).tiny)
-        return colour(resize((maps - lowest) / span, size))
-    lowest_value, highest_value = value_range
-    return colour(resize(maps, size).sub_(lowest_value).div_(highest_value - lowest_value))
+def scale_span(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale values from each map's smallest to its largest; a map of one value is at 0."""
+    lowest = maps.amin(dim=(1, 2), keepdim=True)
+    span = maps.amax(dim=(1, 2), keepdim=True) - lowest
+    return resize((maps - lowest) / span.clamp(min=torch.finfo(maps.dtype).tiny), size)
 
 
-def draw_angles(maps: Tensor, size: int) -> Tensor:
-    """Colour angles evenly by viridis, from the darkest at -pi to the brightest at pi.
+def scale_signed(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale values from -1 to 1."""
+    return resize(maps, size).add_(1).div_(2)
 
-    Parameters
-    ----------
-    maps : Tensor of shape (n_windows, n_rows, n_columns), float64
-        Radians.
-    size : int
 
-    Returns
-    -------
-    images : Tensor of shape (n_windows, size, size, 3), uint8
-        Between -pi and pi, which are one direction, lies no zero: what is resized are the
-        directions' sines and cosines.
+def scale_distance(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale values from 0 to each map's largest; a map of zeros is at 0."""
+    largest = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    return resize(maps, size).div_(largest)
+
+
+def scale_angle(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale radians from -pi to pi.
+
+    Between the two, which are one direction, lies no zero: what is resized are the directions'
+    sines and cosines.
     """
     angles = torch.atan2(resize(maps.sin(), size), resize(maps.cos(), size))
-    return colour(angles.add_(math.pi).div_(2 * math.pi))
-
-
-def draw_grey(maps: Tensor, size: int, inverted: bool = False) -> Tensor:
-    """Shade values evenly from black at 0 to white at each map's maximum.
-
-    Parameters
-    ----------
-    maps : Tensor of shape (n_windows, n_rows, n_columns), float64
-        Non-negative; a map of zeros is black.
-    size : int
-    inverted : bool
-        Whether 0 is white and the maximum black.
-
-    Returns
-    -------
-    images : Tensor of shape (n_windows, size, size, 3), uint8
-    """
-    maximum = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
-    grey = resize(maps, size).div_(maximum).mul_(256).clamp_(max=255).to(torch.uint8)
-    grey = 255 - grey if inverted else grey
-    return grey[..., None].expand(-1, -1, -1, 3)
+    return angles.add_(math.pi).div_(2 * math.pi)
 
 
 def resize(maps: Tensor, size: int) -> Tensor:
@@ -157,42 +187,97 @@ def resize(maps: Tensor, size: int) -> Tensor:
     )[:, 0]
 
 
-def colour(values: Tensor) -> Tensor:
-    """Look values from 0 to 1 up in viridis: (n_windows, H, W) to uint8 (n_windows, H, W, 3).
+def colour(values: Tensor, colormap: str) -> Tensor:
+    """Look values from 0 to 1 up: (n_windows, H, W) to uint8 (n_windows, H, W, 3).
 
     Takes the memory of ``values`` for its own.
     """
     # The three bytes of a colour are fetched together, as a word of four.
-    words = torch.tensor([(*rgb, 0) for rgb in colour_table("viridis")], dtype=torch.uint8)
+    words = functional.pad(torch.tensor(colour_table(colormap), dtype=torch.uint8), (0, 1))
     words = words.view(torch.int32)[:, 0].to(values.device)
-    index = values.mul_(256).int().clamp_(0, 255)
+    index = values.mul_(N_COLOURS).int().clamp_(0, N_COLOURS - 1)
     coloured = words.index_select(0, index.flatten()).view(torch.uint8)
     return coloured.view(*values.shape, 4)[..., :3]
 
 
-def draw_lines(maps: Tensor, size: int) -> Tensor:
-    """Draw each row as a thin black anti-aliased curve on white, over the picture's whole width.
+@cache
+def colour_table(name: str) -> tuple[tuple[int, ...], ...]:
+    """256 RGB colours of a colormap, as bytes; rounded down, as matplotlib does."""
+    colours = (cmap.Colormap(name).lut(N_COLOURS)[:, :3] * 255).astype(int)
+    return tuple(map(tuple, colours.tolist()))
+
+
+def check_colormap(name: str) -> None:
+    """Raise ValueError where the package cmap has no gradient of colours of this name.
+
+    Examples
+    --------
+    >>> check_colormap("virdis")
+    Traceback (most recent call last):
+    ...
+    ValueError: Unknown colormap 'virdis'; expected one of the package cmap, such as ['cividis',
+    'gray', 'inferno', 'magma', 'plasma', 'turbo', 'viridis'] (`cmap.Catalog()` lists all). Did you
+    mean 'viridis'?
+    """
+    try:
+        n_colours = len(colour_table(name))
+    except (TypeError, ValueError) as error:
+        known = list(cmap.Catalog().short_keys())
+        nearest = get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"Unknown colormap {name!r}; expected one of the package cmap, such as "
+            f"{FAMILIAR_COLORMAPS} (`cmap.Catalog()` lists all).{hint}"
+        ) from error
+    if n_colours < N_COLOURS:
+        raise ValueError(
+            f"Colormap {name!r} has {n_colours} colours that form no gradient; expected one like "
+            f"{FAMILIAR_COLORMAPS}."
+        )
+
+
+def draw_one(curves: Tensor, size: int) -> Tensor:
+    """Draw each window's curve thin, black and anti-aliased on white, from border to border.
 
     Parameters
     ----------
-    maps : Tensor of shape (n_windows, n_curves, n_times), float64
-        The smallest and the largest value of each map touch the picture's bottom and top; a map of
-        one value is drawn at half its height.
+    curves : Tensor of shape (n_windows, 1, n_times), float64
+        From 0 at the picture's bottom to 1 at its top, half a stroke away from the border so that
+        no peak is cut.
     size : int
 
     Returns
     -------
     images : Tensor of shape (n_windows, size, size, 3), uint8
     """
-    lowest = maps.amin(dim=(1, 2), keepdim=True)
-    span = maps.amax(dim=(1, 2), keepdim=True) - lowest
-    scaled = torch.where(span > 0, (maps - lowest) / span, 0.5)
-    # In pixels from the top, half a stroke away from the border so that no peak is cut.
-    heights = LINE_WIDTH / 2 + (1 - scaled) * (size - LINE_WIDTH)
-    grey = torch.full((len(maps), size, size), 255, dtype=torch.uint8, device=maps.device)
-    for curve in heights.unbind(dim=1):
-        grey = torch.minimum(grey, stroke(curve, size))
-    return grey[..., None].expand(-1, -1, -1, 3)
+    return stroke(heights(curves[:, 0], 0, size), size)[..., None].expand(-1, -1, -1, 3)
+
+
+def draw_stacked(curves: Tensor, size: int) -> Tensor:
+    """Draw curves of shape (n_windows, n_curves, n_times) in bands, the first at the top."""
+    edges = np.linspace(0, size, curves.shape[1] + 1)
+    bands = zip(curves.unbind(dim=1), edges[:-1], edges[1:], strict=True)
+    return blend([stroke(heights(*band), size) for band in bands])
+
+
+def draw_overlaid(curves: Tensor, size: int) -> Tensor:
+    """Draw curves of shape (n_windows, n_curves, n_times) over each other, the last on top."""
+    return blend([stroke(heights(curve, 0, size), size) for curve in curves.unbind(dim=1)])
+
+
+def heights(scaled: Tensor, top: float, bottom: float) -> Tensor:
+    """Pixels from the picture's top of values that run from 0 at ``bottom`` to 1 at ``top``."""
+    return top + LINE_WIDTH / 2 + (1 - scaled) * (bottom - top - LINE_WIDTH)
+
+
+def blend(strokes: Sequence[Tensor]) -> Tensor:
+    """Lay coloured strokes over white: grey (n_windows, H, W) each, to (n_windows, H, W, 3)."""
+    image = torch.full((*strokes[0].shape, 3), 255, device=strokes[0].device, dtype=torch.int32)
+    for number, grey in enumerate(strokes):
+        ink = image.new_tensor(CURVE_COLOURS[number % len(CURVE_COLOURS)])
+        clear = grey[..., None].int()
+        image = (image * clear + ink * (255 - clear) + 127) // 255
+    return image.to(torch.uint8)
 
 
 def stroke(heights: Tensor, size: int) -> Tensor:
@@ -258,19 +343,15 @@ def column_samples(n_times: int, n_columns: int) -> Tensor:
     return torch.cat([left, right, samples], dim=1)
 
 
-@cache
-def colour_table(name: str) -> tuple[tuple[int, ...], ...]:
-    """256 RGB colours of a colormap."""
-    text = resources.files(__package__).joinpath("colormaps", f"{name}.txt").read_text()
-    return tuple(tuple(bytes.fromhex(line.removeprefix("#"))) for line in text.split())
-
-
-RENDERINGS: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "line": draw_lines,
-    "power": draw_power,
-    "linear": draw_linear,
-    "signed": partial(draw_linear, value_range=(-1.0, 1.0)),
-    "angle": draw_angles,
-    "grey": draw_grey,
-    "ink": partial(draw_grey, inverted=True),
+SCALES: dict[str, Callable[[Tensor, int, ValueRange | None], Tensor]] = {
+    "power": scale_power,
+    "span": scale_span,
+    "signed": scale_signed,
+    "distance": scale_distance,
+    "angle": scale_angle,
+}
+LAYOUTS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "single": draw_one,
+    "stacked": draw_stacked,
+    "overlaid": draw_overlaid,
 }

@@ -6,28 +6,31 @@ import pytest
 import torch
 from sklearn.model_selection import train_test_split
 
-from sklearn_biomoe import BiosignalImages
+from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer
 
-SETTINGS = {
+PARAMETERS = {
     "representations": ["waveform", "spectrogram_psd"],
     "sampling_rate": 4.0,
     "modality": "eda",
+    "value_range": "window",
+    "spectrogram_window": None,
     "image_size": 24,
 }
 
 
-def stack(n_windows=40, n_channels=2, **settings):
-    signals = np.cumsum(np.random.default_rng(0).normal(size=(n_windows, n_channels, 60)), axis=2)
-    return BiosignalImages(signals, **SETTINGS | settings)
+def drawn(signals, **parameters):
+    return BiosignalImageTransformer(**PARAMETERS | parameters).fit_transform(signals)
+
+
+def stack(n_windows=40, n_channels=2, **parameters):
+    rng = np.random.default_rng(0)
+    return drawn(np.cumsum(rng.normal(size=(n_windows, n_channels, 60)), axis=2), **parameters)
 
 
 @pytest.fixture(scope="module")
 def ragged():
     rng = np.random.default_rng(0)
-    signals = np.empty(7, dtype=object)
-    for row, n_times in enumerate([60, 50, 60, 1, 50, 60, 49]):
-        signals[row] = rng.normal(size=(1, n_times))
-    return BiosignalImages(signals, **SETTINGS)
+    return drawn([rng.normal(size=n_times) for n_times in [60, 50, 60, 1, 50, 60, 49]])
 
 
 def test_describes_itself_like_an_array():
@@ -105,11 +108,9 @@ def test_each_picture_is_its_window_alone(ragged):
 
 def test_channels_and_representations_stand_in_order():
     images = stack(n_windows=2)
-    second_channel = BiosignalImages(images.signals[:, 1:], **SETTINGS)
+    second_channel = drawn(images.signals[:, 1:])
     np.testing.assert_array_equal(images[:, 2:], np.asarray(second_channel))
-    only_waveform = BiosignalImages(
-        images.signals[:, 1:], **SETTINGS | {"representations": ["waveform"]}
-    )
+    only_waveform = drawn(images.signals[:, 1:], representations=["waveform"])
     np.testing.assert_array_equal(images[:, 2], np.asarray(only_waveform)[:, 0])
 
 
@@ -122,7 +123,8 @@ def test_array_conversion():
 
 
 def test_row_labels_follow_the_windows():
-    images = stack(n_windows=4, index=pd.Index(list("abcd")))
+    windows = pd.Series(list(np.zeros((4, 60))), index=list("abcd"))
+    images = drawn(windows)
     assert list(images[[2, 0]].index) == ["c", "a"]
 
 
@@ -135,6 +137,6 @@ def test_cuda_draws_what_the_cpu_draws():  # pragma: no cover
 
 def test_costs_the_memory_of_its_signals():
     signals = np.zeros((100_000, 1, 2), dtype=np.float32)
-    images = BiosignalImages(signals, **SETTINGS | {"image_size": 224})
-    assert images.signals is signals
+    images = drawn(signals, image_size=224)
+    assert images.signals.base is signals or images.signals is signals
     assert images.shape == (100_000, 2, 224, 224, 3)

@@ -16,7 +16,7 @@ SETTINGS = {"device": "cpu", "progress": False}
 
 @pytest.fixture(scope="module")
 def images():
-    windows = np.cumsum(np.random.default_rng(0).normal(size=(11, 240)), axis=1)
+    windows = 5 + 0.01 * np.cumsum(np.random.default_rng(0).normal(size=(11, 240)), axis=1)
     drawer = BiosignalImageTransformer(
         ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     )

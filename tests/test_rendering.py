@@ -8,18 +8,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sklearn_biomoe.rendering import (
+    CURVE_COLOURS,
     LINE_WIDTH,
-    RENDERINGS,
+    SCALES,
+    check_colormap,
     colour,
     colour_table,
     draw,
-    draw_angles,
-    draw_grey,
-    draw_linear,
-    draw_lines,
-    draw_power,
+    draw_overlaid,
+    draw_stacked,
+    scale_values,
 )
 from sklearn_biomoe.representations import REPRESENTATIONS
+from sklearn_biomoe.signals import Modality
 
 SIZE = 224
 
@@ -34,8 +35,15 @@ def curves(n_windows=4, n_times=600, seed=0):
 
 
 def drawn(signals, name="waveform", **settings):
-    settings = {"sampling_rate": 4.0, "modality": "eda", "size": SIZE} | settings
-    return draw(torch.as_tensor(signals, dtype=torch.float64), name, **settings).numpy()
+    settings = {
+        "sampling_rate": 4.0,
+        "modality": Modality(("waveform",)),
+        "limits": [None],
+        "colormap": "viridis",
+        "size": SIZE,
+    } | settings
+    signals = torch.as_tensor(signals, dtype=torch.float64)
+    return draw(signals if signals.ndim == 3 else signals[:, None], name, **settings).numpy()
 
 
 def agg_drawing(signal):
@@ -127,69 +135,163 @@ def test_alone_in_a_batch_and_in_another_order_gives_the_same_bytes(name, n_time
     np.testing.assert_array_equal(drawn(signals[::-1].copy(), name)[::-1], together)
 
 
-def test_colour_table_is_matplotlibs():
-    expected = mpl.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
-    np.testing.assert_array_equal(colour_table("viridis"), expected)
+def painted(kind, maps, size=SIZE, *, colormap="viridis", limits=None):
+    return colour(SCALES[kind](maps, size, limits), colormap).numpy()
 
 
-def test_power_colours_are_matplotlibs():
+@pytest.mark.parametrize(
+    "name", ["viridis", "gray", "binary", "jet", "cividis", "RdBu", "twilight"]
+)
+def test_colour_tables_are_matplotlibs(name):
+    expected = mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3].astype(int)
+    # matplotlib's twilight has 510 colours, of which its table of 256 takes others.
+    assert np.abs(np.array(colour_table(name)) - expected).max() <= (2 if name == "twilight" else 1)
+
+
+def test_every_gradient_of_matplotlib_can_be_named():
+    for name in set(mpl.colormaps) - {
+        "gist_stern",
+        "gist_stern_r",
+    }:  # which cmap interpolates in another way
+        if mpl.colormaps[name].N == 256:
+            check_colormap(name)
+            expected = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3].astype(int)
+            assert np.abs(np.array(colour_table(name)) - expected).max() <= 1, name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("viridid", r"Unknown colormap 'viridid'; .*'cividis'.* Did you mean 'viridis'\?"),
+        ("tab10", "'tab10' has 10 colours that form no gradient"),
+        (None, "Unknown colormap None"),
+        (7, "Unknown colormap 7"),
+    ],
+)
+def test_unknown_colormaps_are_refused(name, message):
+    with pytest.raises(ValueError, match=message):
+        check_colormap(name)
+
+
+@pytest.mark.parametrize("limits", [None, (-50.0, 0.0)])
+def test_power_colours_are_matplotlibs(limits):
     decibels = np.linspace(-50, 0, SIZE)
     maps = torch.from_numpy(10 ** (np.tile(decibels, (SIZE, 1)) / 10))[None]
     expected = mpl.colormaps["viridis"]((decibels + 50) / 50, bytes=True)[:, :3]
-    difference = draw_power(maps, SIZE)[0, 0].numpy().astype(int) - expected
+    difference = painted("power", maps, limits=limits)[0, 0].astype(int) - expected
     assert np.abs(difference).max() <= 3  # neighbouring entries of the table differ by up to 3
+
+
+def test_powers_beyond_their_limits_have_the_first_and_the_last_colour():
+    maps = torch.tensor([0.0, 1e-9, 1e9]).double().expand(1, 3, 3)
+    picture = painted("power", maps, 24, limits=(-20.0, 10.0))[0, 0]
+    assert (picture[0] == colour_table("viridis")[0]).all()
+    assert (picture[-1] == colour_table("viridis")[-1]).all()
 
 
 def test_power_has_low_frequencies_at_the_bottom():
     maps = torch.full((1, 16, 5), 1e-9, dtype=torch.float64)
     maps[:, 2] = 1.0
-    brightness = draw_power(maps, 64)[0].float().mean(dim=(1, 2))
+    brightness = painted("power", maps, 64)[0].mean(axis=(1, 2))
     assert int(brightness.argmax()) // 4 == 16 - 1 - 2
 
 
-def test_power_of_zero_is_the_darkest_colour():
-    picture = draw_power(torch.zeros(1, 16, 5, dtype=torch.float64), 32)[0]
-    assert (picture == torch.tensor(colour_table("viridis")[0])).all()
+@pytest.mark.parametrize("limits", [None, (-50.0, 0.0)])
+def test_power_of_zero_is_the_darkest_colour(limits):
+    picture = painted("power", torch.zeros(1, 16, 5, dtype=torch.float64), 32, limits=limits)
+    assert (picture == colour_table("viridis")[0]).all()
 
 
-def test_several_curves_in_one_picture_share_their_scale():
-    low, high = torch.zeros(50).double(), torch.ones(50).double()
-    together = draw_lines(torch.stack([low, high])[None], 32)[0, ..., 0]
-    assert (together[0] < 128).all()
-    assert (together[-1] < 128).all()
-    assert (together[5:-5] == 255).all()
+def test_values_are_scaled_by_hand():
+    signals = torch.tensor([[1.0, 2.0, 5.0], [0.0, 10.0, 20.0]], dtype=torch.float64)
+    np.testing.assert_allclose(scale_values(signals, None), [[0, 0.25, 1], [0, 0.5, 1]])
+    np.testing.assert_allclose(scale_values(signals, (0, 10)), [[0.1, 0.2, 0.5], [0, 1, 1]])
+    np.testing.assert_allclose(
+        scale_values(signals, (0.1, 10, "log")),
+        [[0.5, (1 + np.log10(2)) / 2, (1 + np.log10(5)) / 2], [0, 1, 1]],
+    )
+    assert (scale_values(signals, (3, 3)) == 0.5).all()
+
+
+def test_a_fixed_range_keeps_the_level():
+    levels = torch.tensor([0.1, 1.0, 10.0]).double()[:, None].expand(3, 50)
+    pictures = drawn(levels, limits=[(0.05, 20.0, "log")])[..., 0]
+    rows = pictures.astype(float).mean(axis=2).argmin(axis=1)
+    # 1/9 of a decade above the bottom and so on, of log10(20 / 0.05) = 2.602 decades.
+    share = np.log10(np.array([0.1, 1.0, 10.0]) / 0.05) / np.log10(400)
+    expected = LINE_WIDTH / 2 + (1 - share) * (SIZE - LINE_WIDTH)  # a line over two or three rows
+    assert np.abs(rows + 0.5 - expected).max() <= 1
+
+
+def test_stacked_curves_have_a_band_and_a_colour_each():
+    curves = torch.full((1, 4, 50), 0.5, dtype=torch.float64)
+    picture = draw_stacked(curves, SIZE)[0].numpy()
+    for band in range(4):
+        middle = picture[band * 56 : (band + 1) * 56]
+        expected = 255 - (255 - np.array(CURVE_COLOURS[band])) * 0.625  # on each of two pixels
+        np.testing.assert_allclose(middle[27:29].mean(axis=(0, 1)), expected, atol=1)
+        assert (middle[:27] == 255).all()
+        assert (middle[29:] == 255).all()
+
+
+def test_stacked_curves_are_those_drawn_alone():
+    signals = torch.from_numpy(curves(4)).reshape(2, 2, -1)
+    top = stacked_alone(signals[:, 0])
+    together = drawn(signals, "waveform_stacked", limits=[None, None])
+    np.testing.assert_array_equal(together[:, : SIZE // 2], top[:, : SIZE // 2])
+
+
+def stacked_alone(signals):
+    """The first of two stacked curves, with nothing to see in the second's band."""
+    blank = torch.zeros_like(signals)
+    return drawn(torch.stack([signals, blank], dim=1), "waveform_stacked", limits=[None, None])
+
+
+def test_overlaid_curves_cover_those_before():
+    flat = torch.full((1, 2, 50), 0.5, dtype=torch.float64)
+    picture = draw_overlaid(flat, SIZE)[0, 111, 100].numpy()
+    below = 255 - (255 - np.array(CURVE_COLOURS[0])) * 0.625
+    np.testing.assert_allclose(picture, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
+
+
+def test_overlaid_black_curve_is_the_waveform():
+    signals = curves(2)
+    np.testing.assert_array_equal(drawn(signals, "waveform_overlaid"), drawn(signals))
+    np.testing.assert_array_equal(drawn(signals, "waveform_stacked"), drawn(signals))
 
 
 def test_colours_are_looked_up_by_256ths():
     values = np.concatenate([np.linspace(0, 1, 500), np.arange(257) / 256])
     expected = mpl.colormaps["viridis"](values, bytes=True)[:, :3]
-    np.testing.assert_array_equal(colour(torch.from_numpy(values)[None, None])[0, 0], expected)
+    picture = colour(torch.from_numpy(values)[None, None], "viridis")[0, 0]
+    np.testing.assert_array_equal(picture, expected)
 
 
 @pytest.mark.parametrize(
-    ("rendering", "colormap", "lowest", "highest"),
+    ("kind", "colormap", "lowest", "highest"),
     [
-        (draw_linear, "viridis", -3, 5),
-        (RENDERINGS["signed"], "viridis", -1, 1),
-        (draw_angles, "viridis", -np.pi, np.pi),
-        (draw_grey, "gray", 0, 7),
-        (RENDERINGS["ink"], "binary", 0, 7),
+        ("span", "viridis", -3, 5),
+        ("span", "inferno", -3, 5),
+        ("signed", "viridis", -1, 1),
+        ("angle", "twilight", -np.pi, np.pi),
+        ("distance", "gray", 0, 7),
+        ("distance", "binary", 0, 7),
     ],
 )
-def test_colours_are_matplotlibs(rendering, colormap, lowest, highest):
+def test_colours_are_matplotlibs(kind, colormap, lowest, highest):
     share = (np.arange(SIZE) + 0.5) / SIZE
     share[[0, -1]] = 0, 1 - 1e-12
     maps = torch.from_numpy(np.tile(lowest + share * (highest - lowest), (SIZE, 1)))[None]
     expected = mpl.colormaps[colormap](share, bytes=True)[:, :3].astype(int)
-    assert np.abs(rendering(maps, SIZE)[0, 0].numpy() - expected).max() <= 3
+    assert np.abs(painted(kind, maps, colormap=colormap)[0, 0] - expected).max() <= 4
 
 
-@pytest.mark.parametrize("name", sorted(set(RENDERINGS) - {"line"}))
+@pytest.mark.parametrize("kind", SCALES)
 @pytest.mark.parametrize("shape", [(1, 1), (16, 5), (300, 1000), (SIZE, SIZE)])
-def test_first_row_is_at_the_bottom(name, shape):
+def test_first_row_is_at_the_bottom(kind, shape):
     maps = torch.zeros(1, *shape, dtype=torch.float64)
     maps[:, : max(1, shape[0] // 4)] = 1.0
-    picture = RENDERINGS[name](maps, SIZE)[0].numpy()
+    picture = painted(kind, maps)[0]
     assert picture.shape == (SIZE, SIZE, 3)
     if shape[0] > 1:
         assert (picture[0] == picture[0, 0]).all()
@@ -201,7 +303,7 @@ def test_first_row_is_at_the_bottom(name, shape):
 
 def test_half_turns_either_way_are_one_direction():
     maps = torch.tensor([[[np.pi - 0.01, -np.pi + 0.01]]])
-    picture = draw_angles(maps.double(), 64)[0, 0].numpy()
+    picture = painted("angle", maps.double(), 64)[0, 0]
     table = np.array(colour_table("viridis"))
     ends = np.concatenate([table[:2], table[-2:]])
     assert (picture[:, None] == ends).all(axis=2).any(axis=1).all()

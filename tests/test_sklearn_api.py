@@ -22,13 +22,17 @@ from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 pytestmark = pytest.mark.usefixtures("small_backbone")
 
 BOTH = ["waveform", "spectrogram_psd"]
+# The checks' windows have 1 to 30 samples: shorter than what EDA's spectrograms are made of.
+EDA = BiosignalImageTransformer(
+    BOTH, sampling_rate=4.0, modality="eda", value_range="training", spectrogram_window=None
+)
 ESTIMATORS = [
     BiosignalImageTransformer(),
-    BiosignalImageTransformer(BOTH, sampling_rate=4.0, modality="eda"),
+    EDA,
     Pipeline([("image", BiosignalImageTransformer()), ("embed", TinyBioMoEEmbedder())]),
     Pipeline(
         [
-            ("image", BiosignalImageTransformer(BOTH, sampling_rate=4.0, modality="eda")),
+            ("image", EDA),
             ("embed", TinyBioMoEEmbedder(fuse="mean")),
         ]
     ),
@@ -69,7 +73,7 @@ def windows():
     """24 windows of 4 subjects with EDA and two-channel ECG of differing lengths."""
     rng = np.random.default_rng(0)
     y = np.tile([0, 1], 12)
-    eda = [np.cumsum(rng.normal(label, 1.0, rng.integers(200, 240))) for label in y]
+    eda = [1 + 0.01 * np.cumsum(rng.uniform(0, 1 + label, rng.integers(200, 240))) for label in y]
     X = pd.DataFrame({"eda": eda, "ecg": list(rng.normal(size=(24, 2, 300)))})
     X["age"] = rng.uniform(20, 60, 24)
     X.index = rng.permutation(np.arange(100, 124))
@@ -83,7 +87,9 @@ def multimodal():
             ("embed", TinyBioMoEEmbedder()),
         ]
     )
-    ecg = make_pipeline(BiosignalImageTransformer(modality="ecg"), TinyBioMoEEmbedder(fuse="mean"))
+    ecg = make_pipeline(
+        BiosignalImageTransformer(["waveform"], modality="ecg"), TinyBioMoEEmbedder(fuse="mean")
+    )
     return ColumnTransformer(
         [("eda", eda, "eda"), ("ecg", ecg, "ecg"), ("age", "passthrough", ["age"])]
     )

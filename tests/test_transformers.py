@@ -13,16 +13,16 @@ from sklearn_biomoe import (
 )
 from sklearn_biomoe.weights import random_backbone
 
-WINDOWS = np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
+WINDOWS = 5 + 0.01 * np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"representations": ["wavefrom"]}, r"Unknown representation 'wavefrom'.*'waveform'\?"),
-        ({"representations": "waveform"}, r"expected a list of one or more names"),
-        ({"representations": []}, r"expected a list of one or more names"),
-        ({"representations": None}, r"expected a list of one or more names"),
+        ({"representations": "waveform"}, r"expected 'preset', or a list of one or more"),
+        ({"representations": []}, r"expected 'preset', or a list of one or more"),
+        ({"representations": None}, r"expected 'preset', or a list of one or more"),
         ({"sampling_rate": True}, "expected a positive number"),
         ({"representations": ["spectrogram_psd"]}, "pass sampling_rate= in Hz"),
         ({"modality": "EDA"}, r"Unknown modality 'EDA'; expected one of \['bvp'"),
@@ -66,7 +66,7 @@ def test_other_column_names_than_in_fit():
 
 
 def test_another_number_of_channels_than_in_fit():
-    drawer = BiosignalImageTransformer(modality="ecg").fit(list(WINDOWS))
+    drawer = BiosignalImageTransformer(["waveform"], modality="ecg").fit(list(WINDOWS))
     with pytest.raises(ValueError, match=r"'ecg' have 2 channels, but .* was fitted with 1"):
         drawer.transform([np.zeros((2, 50)), np.zeros((2, 60))])
 
@@ -125,7 +125,10 @@ class TestEmbedder:
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [
-            ({"fuse": "sum"}, "fuse='sum'; expected 'concatenate' or 'mean'"),
+            (
+                {"fuse": "sum"},
+                r"Unknown fuse 'sum'; expected one of \['concatenate', 'mean', 'mean_tiles'\]",
+            ),
             ({"batch_size": 0}, "batch_size=0; expected an integer of 1 or more"),
             ({"batch_size": 2.5}, "expected an integer"),
             ({"device": "gpu"}, "Unknown device 'gpu'"),

@@ -1,7 +1,7 @@
 """Windows of biosignals: what kinds there are, how they are read, cut, filtered and scaled."""
 
 from .cutting import cut_windows
-from .modalities import MODALITIES, Modality, check_known
+from .modalities import MODALITIES, Modality, ValueRange, check_known
 from .preparation import SignalFilter
 from .reading import Signals, cell_columns, read_windows, validate_windows
 from .scaling import SubjectScaler
@@ -12,6 +12,7 @@ __all__ = [
     "SignalFilter",
     "Signals",
     "SubjectScaler",
+    "ValueRange",
     "cell_columns",
     "check_known",
     "cut_windows",

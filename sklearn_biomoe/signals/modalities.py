@@ -1,8 +1,10 @@
-"""The kinds of biosignal we know, and how each is looked at."""
+"""The kinds of biosignal we know, and how each is looked at. Reasons: docs/modalities.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+ValueRange = tuple[float, float] | tuple[float, float, str]  # lowest, highest, and perhaps "log"
 
 
 @dataclass(frozen=True)
@@ -11,34 +13,86 @@ class Modality:
 
     Parameters
     ----------
-    spectrogram_window : float or None
+    representations : tuple of str
+        Pictures that show what is known to matter in this signal.
+    band : (float or None, float or None) or None, default=None
+        Frequencies that carry physiology, in Hz, for `SignalFilter`; None leaves a side open.
+    spectrogram_window : float or None, default=None
         Length of the pieces whose spectra make a spectrogram, in seconds: long enough for two or
         more periods of the slowest rhythm of interest. None takes an eighth of the window.
-    frequency_range : (float, float) or None
-        Frequencies that a spectrogram shows, in Hz. None shows all up to the Nyquist limit.
+    frequency_range : (float, float) or None, default=None
+        Frequencies that spectrograms and scalograms show, in Hz. None shows all up to the Nyquist
+        limit.
+    value_range : (float, float), (float, float, "log") or None, default=None
+        Values at the bottom and the top of a waveform, in ``unit``, on a linear or a logarithmic
+        axis. None takes each window's smallest and largest value.
+    unit : str, default=""
+        Of ``value_range``; "" where recordings come in arbitrary units.
     """
 
-    spectrogram_window: float | None
-    frequency_range: tuple[float, float] | None
+    representations: tuple[str, ...]
+    band: tuple[float | None, float | None] | None = None
+    spectrogram_window: float | None = None
+    frequency_range: tuple[float, float] | None = None
+    value_range: ValueRange | None = None
+    unit: str = ""
 
 
 MODALITIES = {
-    # Sympathetic activity modulates skin conductance below 0.25 Hz, and 0.4 Hz under load.
-    "eda": Modality(spectrogram_window=20.0, frequency_range=(0.0, 0.5)),
-    # A pulse of 40 to 180 beats per minute, with the second harmonic that shapes it.
-    "bvp": Modality(spectrogram_window=8.0, frequency_range=(0.5, 5.0)),
-    "ppg": Modality(spectrogram_window=8.0, frequency_range=(0.5, 5.0)),
-    # 3 to 60 breaths per minute.
-    "resp": Modality(spectrogram_window=20.0, frequency_range=(0.05, 1.0)),
-    # Saturation follows breathing: nothing in it is faster.
-    "spo2": Modality(spectrogram_window=20.0, frequency_range=(0.0, 0.5)),
-    # The QRS complex is under 100 ms long and has its power at 5 to 30 Hz.
-    "ecg": Modality(spectrogram_window=1.0, frequency_range=(0.5, 40.0)),
-    # Motor unit potentials are 5 to 15 ms long; below 20 Hz lies movement.
-    "emg": Modality(spectrogram_window=0.25, frequency_range=(20.0, 250.0)),
-    # Delta to low gamma.
-    "eeg": Modality(spectrogram_window=2.0, frequency_range=(0.5, 45.0)),
-    "generic": Modality(spectrogram_window=None, frequency_range=None),
+    "eda": Modality(
+        representations=("waveform",),
+        band=(None, 1.0),
+        spectrogram_window=20.0,
+        frequency_range=(0.0, 0.5),
+        value_range=(0.05, 20.0, "log"),
+        unit="µS",
+    ),
+    "bvp": Modality(
+        representations=("spectrogram_psd",),
+        band=(0.5, 8.0),
+        spectrogram_window=8.0,
+        frequency_range=(0.5, 5.0),
+    ),
+    "ppg": Modality(
+        representations=("spectrogram_psd",),
+        band=(0.5, 8.0),
+        spectrogram_window=8.0,
+        frequency_range=(0.5, 5.0),
+    ),
+    "resp": Modality(
+        representations=("waveform",),
+        band=(0.05, 1.0),
+        spectrogram_window=20.0,
+        frequency_range=(0.05, 1.0),
+    ),
+    "resp_rate": Modality(representations=("waveform",), value_range=(4.0, 40.0), unit="1/min"),
+    "spo2": Modality(
+        representations=("waveform",),
+        band=(None, 0.2),
+        spectrogram_window=20.0,
+        frequency_range=(0.0, 0.5),
+        value_range=(70.0, 100.0),
+        unit="%",
+    ),
+    "ecg": Modality(
+        representations=("scalogram",),
+        band=(0.5, 40.0),
+        spectrogram_window=1.0,
+        frequency_range=(0.5, 40.0),
+    ),
+    "emg": Modality(
+        representations=("spectrogram_psd",),
+        band=(20.0, None),
+        spectrogram_window=0.25,
+        frequency_range=(20.0, 250.0),
+    ),
+    "eeg": Modality(
+        representations=("spectrogram_psd",),
+        band=(0.5, 45.0),
+        spectrogram_window=2.0,
+        frequency_range=(0.5, 45.0),
+    ),
+    "generic": Modality(representations=("waveform",)),
 }
 
 

@@ -1,0 +1,168 @@
+"""Maps of all pairs of a window's samples: recurrence, Gramian fields, Markov transitions."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..signals import Modality
+
+LONGEST_SERIES = 224  # samples that a map of pairs compares, the side of a picture
+NEAR = 0.2  # share of a window's largest distance below which two samples recur
+N_BINS = 8  # of a Markov transition field
+
+
+def recurrence(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    r"""Distances between all pairs of samples, in signal units.
+
+    .. math:: D_{ij} = |x_i - x_j|
+
+    of the window averaged to at most 224 samples, see `shorten`. Matches
+    ``pyts.image.RecurrencePlot()`` of that.
+
+    Returns
+    -------
+    distances : Tensor of shape (n_windows, n_samples, n_samples), float64
+
+    References
+    ----------
+    Eckmann, Kamphorst and Ruelle (1987), "Recurrence plots of dynamical systems".
+    """
+    series = shorten(signals)
+    return (series[:, :, None] - series[:, None, :]).abs_()
+
+
+def recurrence_thresholded(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    """Which pairs of samples are closer than 20 % of the largest distance: ones and zeros.
+
+    Matches ``pyts.image.RecurrencePlot(threshold="distance", percentage=20)`` of the window
+    averaged to at most 224 samples. Like there, a constant window has zeros: nothing is closer
+    than no distance.
+
+    Returns
+    -------
+    recurrent : Tensor of shape (n_windows, n_samples, n_samples), float64
+    """
+    distances = recurrence(signals, sampling_rate, modality)
+    return (distances < NEAR * distances.amax(dim=(1, 2), keepdim=True)).to(distances.dtype)
+
+
+def gasf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    r"""Gramian angular summation field, without unit.
+
+    .. math:: G_{ij} = \cos(\phi_i + \phi_j), \quad \cos \phi_i = \tilde x_i
+
+    where the window, averaged to at most 224 samples by `shorten`, is scaled so that its smallest
+    value is -1 and its largest 1. A constant window is scaled to 0, and its field is -1.
+
+    Matches ``pyts.image.GramianAngularField(method="summation")`` of the averaged window.
+
+    Returns
+    -------
+    field : Tensor of shape (n_windows, n_samples, n_samples), float64
+
+    References
+    ----------
+    Wang and Oates (2015), "Encoding time series as images for visual inspection and classification
+    using tiled convolutional neural networks".
+    """
+    cosine, sine = polar(signals)
+    field = cosine[:, :, None] * cosine[:, None, :]
+    return field.sub_(sine[:, :, None] * sine[:, None, :])
+
+
+def gadf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    r"""Gramian angular difference field, without unit.
+
+    .. math:: G_{ij} = \sin(\phi_i - \phi_j)
+
+    with the angles of `gasf`. The field of a constant window is 0. Matches
+    ``pyts.image.GramianAngularField(method="difference")`` of the averaged window.
+
+    Returns
+    -------
+    field : Tensor of shape (n_windows, n_samples, n_samples), float64
+    """
+    cosine, sine = polar(signals)
+    field = sine[:, :, None] * cosine[:, None, :]
+    return field.sub_(cosine[:, :, None] * sine[:, None, :])
+
+
+def polar(signals: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the angles of Gramian fields: each (n_windows, n_samples)."""
+    series = shorten(signals)
+    lowest = series.amin(dim=1, keepdim=True)
+    span = series.amax(dim=1, keepdim=True) - lowest
+    cosine = torch.where(span > 0, 2 * ((series - lowest) / span) - 1, 0.0)
+    return cosine, (1 - cosine.square()).clamp(min=0).sqrt()
+
+
+def mtf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    r"""Markov transition field: probabilities from 0 to 1.
+
+    .. math:: M_{ij} = P(q_{t + 1} = q(x_j) \mid q_t = q(x_i))
+
+    where q is the eighth of the window's values that a sample lies in, a value at an edge counting
+    down, and P how often one eighth follows the other among neighbouring samples. The window is
+    averaged to at most 224 samples first, see `shorten`. The field of a constant window is 1; that
+    of a single sample, which has no neighbours, is 0.
+
+    Matches ``pyts.image.MarkovTransitionField(n_bins=8, strategy="quantile")`` of the averaged
+    window.
+
+    Returns
+    -------
+    field : Tensor of shape (n_windows, n_samples, n_samples), float64
+
+    References
+    ----------
+    Wang and Oates (2015), as for `gasf`.
+    """
+    series = shorten(signals)
+    n_samples = series.shape[1]
+    bins = torch.searchsorted(quantiles(series), series)  # (n_windows, n_samples)
+    transitions = bins[:, :-1] * N_BINS + bins[:, 1:]
+    counts = series.new_zeros(len(series), N_BINS**2)
+    counts = counts.scatter_add_(1, transitions, series.new_ones(transitions.shape))
+    counts = counts.unflatten(1, (N_BINS, N_BINS))
+    probabilities = counts / counts.sum(dim=2, keepdim=True).clamp(min=1)
+    from_each = probabilities.gather(1, bins[:, :, None].expand(-1, -1, N_BINS))
+    return from_each.gather(2, bins[:, None, :].expand(-1, n_samples, -1))
+
+
+def quantiles(series: Tensor) -> Tensor:
+    """Edges between the N_BINS equally frequent ranges of values: (n_windows, N_BINS - 1).
+
+    Interpolates linearly between the two nearest samples, as `numpy.quantile` does. (torch's own
+    function refuses more than 16 million values.)
+    """
+    ordered = series.sort(dim=1).values
+    share = torch.arange(1, N_BINS, dtype=series.dtype, device=series.device) / N_BINS
+    position = share * (series.shape[1] - 1)
+    below, above = position.floor().long(), position.ceil().long()
+    return torch.lerp(ordered[:, below], ordered[:, above], position - below)
+
+
+def shorten(signals: Tensor) -> Tensor:
+    """Average windows to at most 224 samples, so that a map of pairs has the size of a picture.
+
+    Piecewise aggregate approximation: the window is cut into 224 segments whose lengths differ by
+    at most one, and each is averaged. Matches ``pyts.approximation.PiecewiseAggregateApproximation(
+    window_size=None, output_size=224, overlapping=False)``, which pyts' own images use.
+
+    Returns
+    -------
+    series : Tensor of shape (n_windows, min(n_times, 224)), float64
+    """
+    n_times = signals.shape[1]
+    if n_times <= LONGEST_SERIES:
+        return signals
+    # Rounded down from inexact numbers, as pyts does: exact ones differ in 3 % of all lengths.
+    edges = torch.from_numpy(np.linspace(0, n_times, LONGEST_SERIES + 1).astype(np.int64))
+    edges = edges.to(signals.device)
+    lengths = edges.diff()
+    index = edges[:-1, None] + torch.arange(int(lengths.max()), device=signals.device)
+    # Summing deviations from a segment's first sample leaves a plateau's value as it is. What is
+    # over in shorter segments repeats that first sample: it deviates by nothing.
+    index = torch.where(index < edges[1:, None], index, edges[:-1, None])
+    first = signals[:, edges[:-1]]
+    return first + (signals[:, index] - first[..., None]).sum(dim=2) / lengths

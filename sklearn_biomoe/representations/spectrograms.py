@@ -1,0 +1,126 @@
+"""Spectrograms: power and phase of the short-time Fourier transform."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..signals import Modality
+
+PHASE_FLOOR = 1e-12  # of a window's largest magnitude: what is below has no phase but rounding's
+
+
+def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    r"""Power spectral density over time, in signal units squared per Hz.
+
+    .. math:: P(f, t) = c_f \, |Z(f, t)|^2
+
+    with Z from `short_time_fourier` and c = 2 but at 0 Hz and the Nyquist limit, where it is 1.
+
+    Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft)``.
+
+    Parameters
+    ----------
+    signals : Tensor of shape (n_windows, n_times), float64
+    sampling_rate : float
+        In Hz.
+    modality : Modality
+
+    Returns
+    -------
+    power : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+        Lowest frequency first.
+    """
+    transform, frequencies = short_time_fourier(signals, sampling_rate, modality)
+    one_sided = torch.where((frequencies > 0) & (frequencies < sampling_rate / 2), 2.0, 1.0)
+    return squared_magnitude(transform) * one_sided[:, None]
+
+
+def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    """Phase of the short-time Fourier transform, in radians from -pi to pi.
+
+    Each piece counts its phase from its own first sample. Where the magnitude is zero, or within
+    rounding of it (1e-12 of the window's largest), so is the phase.
+
+    Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft, "constant",
+    mode="angle")``.
+
+    Returns
+    -------
+    angles : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+        Lowest frequency first.
+    """
+    transform, _ = short_time_fourier(signals, sampling_rate, modality)
+    magnitude = transform.abs()
+    rounding = PHASE_FLOOR * magnitude.amax(dim=(1, 2), keepdim=True)
+    return torch.where(magnitude > rounding, transform.angle(), 0.0)
+
+
+def spectrogram_phase(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
+    """Phase of the short-time Fourier transform unwrapped along time, in radians.
+
+    Matches ``numpy.unwrap(angles, axis=-1)`` of `spectrogram_angle`: whole turns are added so that
+    no step from a piece to the next is longer than pi. (``scipy.signal.spectrogram`` with
+    ``mode="phase"`` unwraps from frequency to frequency instead.)
+
+    Returns
+    -------
+    phases : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+        Lowest frequency first.
+    """
+    angles = spectrogram_angle(signals, sampling_rate, modality)
+    steps = angles.diff(dim=2)
+    turns = torch.floor((steps + math.pi) / (2 * math.pi))
+    # A step of exactly half a turn up stays one up, as numpy has it.
+    turns = torch.where(steps == math.pi, 0.0, turns)
+    phases = angles.clone()
+    phases[..., 1:] -= 2 * math.pi * turns.cumsum(dim=2)
+    return phases
+
+
+def short_time_fourier(
+    signals: Tensor, sampling_rate: float, modality: Modality
+) -> tuple[Tensor, Tensor]:
+    r"""Fourier transforms of overlapping pieces of each window.
+
+    .. math:: Z(f, t) = \frac{1}{\sqrt{r \sum_i w_i^2}}
+              \sum_i w_i \, (x_{t+i} - \bar x_t) \, e^{-2 \pi j f i / r}
+
+    with sampling rate r and Hann window w. Pieces last ``modality.spectrogram_window`` seconds
+    and start every eighth of that. Each is padded with zeros to a power of
+    two that gives 16 or more frequencies in ``modality.frequency_range``, those that are returned.
+
+    Returns
+    -------
+    transform : Tensor of shape (n_windows, n_frequencies, n_pieces), complex128
+        Its squared magnitude is a two-sided power density. Constant windows have zeros.
+    frequencies : Tensor of shape (n_frequencies,), float64
+        In Hz, ascending.
+    """
+    piece = spectrogram_piece(signals.shape[1], sampling_rate, modality)
+    low, high = modality.frequency_range or (0.0, sampling_rate / 2)
+    n_fft = 1 << (max(piece, round(16 * sampling_rate / (high - low))) - 1).bit_length()
+    # Shifting by the first sample changes no spectrum, and makes those of constant windows zero.
+    signals = signals - signals[:, :1]
+    pieces = signals.unfold(1, piece, max(1, piece // 8))  # (n_windows, n_pieces, piece)
+    pieces = pieces - pieces.mean(dim=2, keepdim=True)
+    taper = torch.hann_window(piece, dtype=signals.dtype, device=signals.device)
+    taper = taper / (sampling_rate * taper.square().sum()).sqrt()
+    # Products and quotients with a power of two are exact: the Nyquist limit is met to the bit.
+    frequencies = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sampling_rate / n_fft
+    first, last = (frequencies >= low).nonzero()[0], (frequencies <= high).nonzero()[-1]
+    shown = slice(int(first), int(last) + 1)
+    transform = torch.fft.rfft(pieces * taper, n=n_fft)[..., shown]
+    return transform.transpose(1, 2), frequencies[shown].to(signals.device)
+
+
+def squared_magnitude(values: Tensor) -> Tensor:
+    """Squares of complex numbers' magnitudes, without the detour by a square root."""
+    return values.real.square() + values.imag.square()
+
+
+def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) -> int:
+    """Length of a spectrogram's pieces in samples; windows have to be as long or longer."""
+    if modality.spectrogram_window is None:
+        return max(1, n_times // 8)
+    return max(1, round(modality.spectrogram_window * sampling_rate))

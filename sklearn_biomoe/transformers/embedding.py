@@ -1,0 +1,258 @@
+"""Pictures to embeddings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ..images import BiosignalImages
+from ..signals import check_known
+
+# Modules that import torch are imported where they are first needed: loading it takes as long again
+# as all of `import sklearn_biomoe`.
+
+
+class UntrainedBackboneWarning(UserWarning):
+    """The backbone's weights are random: embeddings carry what an untrained network lets pass."""
+
+
+class _ContainerOutput(TransformerMixin):
+    """Gives `transform` to scikit-learn's `set_output`, so that a subclass can finish frames."""
+
+    def transform(self, X: Any) -> Any:
+        return self._embed(X)
+
+
+class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
+    """Embed pictures of biosignals with the frozen Tiny-BioMoE backbone.
+
+    `fit` trains nothing: it checks the pictures and reads the weights. The backbone runs in
+    evaluation mode without gradients; all embedders of a process with the same weights share one
+    copy of it, and pickles hold parameters and the weights' hash alone.
+
+    Parameters
+    ----------
+    weights : str or path, default="random"
+        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. Else the
+        path of a ``.safetensors`` or ``.pth`` state dict, which is read without executing code.
+    fuse : {"concatenate", "mean", "mean_tiles"}, default="concatenate"
+        How the embeddings of a window's pictures become one row: side by side; their mean; or side
+        by side but for the tiles of each picture, whose mean is taken.
+    device : str, default="auto"
+        "cpu", "cuda" or "cuda:<index>"; "auto" takes CUDA where torch sees it, else the CPU.
+    batch_size : int, default=8
+        Pictures embedded at once. The last batch is filled up with blanks, so that an embedding
+        does not depend on what it was batched with.
+    progress : bool, default=False
+        Show a progress bar.
+    random_state : int, RandomState instance or None, default=0
+        Seed of random weights.
+
+    Attributes
+    ----------
+    weights_sha256_ : str
+        Hash of the weights' file, or of the random weights' values.
+    seed_ : int
+        That random weights are drawn from.
+    image_names_ : list of str
+        Names of each window's pictures, as seen in `fit`.
+    n_tiles_ : int
+        Pictures that are tiles of one, as seen in `fit`.
+
+    See Also
+    --------
+    BiosignalImageTransformer : Draws the pictures.
+
+    References
+    ----------
+    Gkikas et al., "Tiny-BioMoE: a Lightweight Embedding Model for Biosignal Analysis", arXiv
+    2507.21875, doi 10.1145/3747327.3764788.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_biomoe import (
+    ...     BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
+    ... )
+    >>> warnings.simplefilter("ignore", UntrainedBackboneWarning)
+    >>> windows = np.random.default_rng(0).uniform(2, 3, size=(5, 240))  # in µS
+    >>> embedder = make_pipeline(BiosignalImageTransformer(modality="eda"), TinyBioMoEEmbedder())
+    >>> embedder.fit_transform(windows).shape
+    (5, 192)
+    >>> embedder.get_feature_names_out()[0]
+    'eda_waveform_000'
+    """
+
+    def __init__(
+        self,
+        weights: str | PathLike[str] = "random",
+        *,
+        fuse: str = "concatenate",
+        device: str = "auto",
+        batch_size: int = 8,
+        progress: bool = False,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.weights = weights
+        self.fuse = fuse
+        self.device = device
+        self.batch_size = batch_size
+        self.progress = progress
+        self.random_state = random_state
+
+    def fit(self, X: BiosignalImages | ArrayLike, y: Any = None) -> Self:
+        """Check the pictures and read the weights; nothing is trained.
+
+        Parameters
+        ----------
+        X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
+            uint8, or float in [0, 1].
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TinyBioMoEEmbedder
+
+        Raises
+        ------
+        ValueError
+            For anything but such pictures, an unknown ``fuse``, a device that is not there, and a
+            weights file that is damaged or not the backbone's.
+        FileNotFoundError
+            Where there is no weights file.
+        """
+        from ..inference import get_backbone, read_images, resolve_device
+        from ..weights import weights_sha256
+
+        self._check_parameters()
+        images = read_images(X)
+        device = resolve_device(self.device)
+        if isinstance(images, BiosignalImages):
+            self.image_names_ = images.image_names
+            self.n_tiles_ = images.settings.n_tiles
+        else:
+            self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
+            self.n_tiles_ = 1
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31))
+        self.weights_sha256_ = weights_sha256(self.weights, self.seed_)
+        get_backbone(self.weights, self.seed_, self.weights_sha256_, device)
+        if self.weights == "random":
+            warnings.warn(
+                "weights='random': the backbone is untrained, so embeddings carry little of what "
+                "pretrained ones do. Pass weights='path/to/Tiny-BioMoE.pth' for the authors'.",
+                UntrainedBackboneWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def transform(self, X: BiosignalImages | ArrayLike) -> Any:
+        """Embed each window's pictures.
+
+        Parameters
+        ----------
+        X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
+            uint8, or float in [0, 1].
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_windows, n_images x 192), float32
+            (n_windows, 192) with ``fuse="mean"``, and 192 columns for each n_tiles_ pictures with
+            ``fuse="mean_tiles"``. A pandas or polars frame where `set_output` asks for
+            it, with the row labels of the pandas signals that the pictures were drawn from.
+
+        Raises
+        ------
+        ValueError
+            For anything but such pictures, another number of them than in `fit`, a device that is
+            not there, and weights that have changed since `fit`.
+        """
+        output = super().transform(X)
+        # scikit-learn takes row labels from pandas inputs alone, and a ColumnTransformer joins its
+        # parts by them: rows numbered anew would meet other windows' columns.
+        if isinstance(output, pd.DataFrame) and isinstance(X, BiosignalImages):
+            output.index = output.index if X.index is None else X.index
+        return output
+
+    def get_feature_names_out(
+        self, input_features: Sequence[str] | None = None
+    ) -> NDArray[np.object_]:
+        """Name each value of a row.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the pictures; where given, they have to be those seen in `fit`.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features,), object
+            Such as "eda_waveform_000", or "mean_000" with ``fuse="mean"``.
+        """
+        from ..backbone import EMBEDDING_SIZE
+
+        check_is_fitted(self, "image_names_")
+        if input_features is not None and list(input_features) != self.image_names_:
+            raise ValueError(
+                f"input_features is {list(input_features)}, but {type(self).__name__} was fitted "
+                f"with pictures {self.image_names_}."
+            )
+        prefixes = {
+            "concatenate": self.image_names_,
+            "mean": ["mean"],
+            "mean_tiles": [
+                name.removesuffix("_tile0") for name in self.image_names_[:: self.n_tiles_]
+            ],
+        }[self.fuse]
+        names = [f"{prefix}_{i:03d}" for prefix in prefixes for i in range(EMBEDDING_SIZE)]
+        return np.asarray(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _embed(self, X: Any) -> NDArray[np.float32]:
+        from ..backbone import EMBEDDING_SIZE
+        from ..inference import embed, get_backbone, read_images, resolve_device
+
+        check_is_fitted(self, "weights_sha256_")
+        self._check_parameters()
+        images = read_images(X)
+        if images.shape[1] != len(self.image_names_):
+            raise ValueError(
+                f"Windows have {images.shape[1]} pictures, but {type(self).__name__} was fitted "
+                f"with {len(self.image_names_)}: {self.image_names_}."
+            )
+        device = resolve_device(self.device)
+        embeddings = embed(
+            get_backbone(self.weights, self.seed_, self.weights_sha256_, device),
+            images,
+            device=device,
+            batch_size=self.batch_size,
+            progress=self.progress,
+        )  # (n_windows, n_images, 192)
+        if self.fuse == "mean":
+            return embeddings.mean(axis=1)
+        if self.fuse == "mean_tiles":  # -> (n_windows, n_panels, n_tiles, 192)
+            embeddings = embeddings.reshape(len(images), -1, self.n_tiles_, EMBEDDING_SIZE)
+            embeddings = embeddings.mean(axis=2)
+        return embeddings.reshape(len(images), -1)
+
+    def _check_parameters(self) -> None:
+        check_known("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])
+        if not isinstance(self.batch_size, Integral) or self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size!r}; expected an integer of 1 or more.")
