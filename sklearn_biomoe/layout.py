@@ -38,7 +38,7 @@ def check_parameters(parameters: Any) -> None:
             f"representations={names!r}; expected 'preset', or a list of one or more names, "
             "such as ['waveform', 'spectrogram_psd']."
         )
-    _check_positive("sampling_rate", parameters.sampling_rate, "in Hz")
+    _check_positive("sampling_rate", parameters.sampling_rate, "in Hz, for all channels")
     if not isinstance(parameters.image_size, Integral) or parameters.image_size < 8:
         raise ValueError(f"image_size={parameters.image_size!r}; expected an integer of 8 or more.")
     check_colormap(parameters.colormap)
@@ -152,8 +152,7 @@ def lay_out(parameters: Any, signals: Signals) -> PictureSettings:
     Raises
     ------
     ValueError
-        Where the number of channels does not fit the parameters, a window is too short, or no
-        limits can be learnt.
+        Where the number of channels does not fit the parameters, or no limits can be learnt.
     """
     n_channels = signals[0].shape[0]
     kinds = _kinds(parameters)

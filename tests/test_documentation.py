@@ -25,6 +25,7 @@ def test_examples_run(example, capsys):
 
 
 @pytest.mark.usefixtures("small_backbone")
+@pytest.mark.filterwarnings("ignore:.* windows of 'eda_waveform' leave value_range")
 def test_the_ten_lines_of_the_readme_run(capsys):
     try:
         fetch_stress_predict(download_if_missing=False)

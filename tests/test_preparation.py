@@ -143,7 +143,9 @@ def test_output_follows_the_form_of_the_input(form):
     windows = steps.fit_transform(X)
     assert isinstance(windows, kind)
     assert windows.shape == shape
-    images = BiosignalImageTransformer(modality="bvp", image_size=32).fit_transform(windows)
+    images = BiosignalImageTransformer(["waveform"], modality="bvp", image_size=32).fit_transform(
+        windows
+    )
     assert len(images) == len(X)
 
 
@@ -177,7 +179,9 @@ def test_before_pictures_in_a_column_transformer(small_backbone):
 
     X = pd.DataFrame({"bvp": RAGGED, "age": range(5)}, index=list("vwxyz"))
     steps = SignalFilter(RATE, band=(0.5, 8.0), modality="bvp")
-    branch = make_pipeline(steps, BiosignalImageTransformer(modality="bvp"), TinyBioMoEEmbedder())
+    branch = make_pipeline(
+        steps, BiosignalImageTransformer(["waveform"], modality="bvp"), TinyBioMoEEmbedder()
+    )
     model = ColumnTransformer([("bvp", branch, "bvp"), ("age", "passthrough", ["age"])])
     frame = model.set_output(transform="pandas").fit_transform(X)
     assert frame.shape == (5, 193)
@@ -270,10 +274,15 @@ def test_windows_of_gaps_alone_cannot_be_interpolated():
         ({"sampling_rate": 64, "band": (8.0, 1.0)}, "expected low < high"),
         ({"sampling_rate": 64, "band": (8.0, 8.0)}, "expected low < high"),
         ({"sampling_rate": 64, "band": (None, None)}, "keeps everything; pass band=None"),
-        ({"sampling_rate": 64, "band": 8.0}, r"expected \(low, high\)"),
-        ({"sampling_rate": 64, "band": (1, 2, 3)}, r"expected \(low, high\)"),
+        ({"sampling_rate": 64, "band": 8.0}, r"expected 'preset', or \(low, high\)"),
+        ({"sampling_rate": 64, "band": (1, 2, 3)}, r"expected 'preset', or \(low, high\)"),
         ({"sampling_rate": 64, "band": (1, 2), "order": 0}, "order=0"),
         ({"sampling_rate": 64, "notch": 20, "notch_quality": -1}, "notch_quality=-1; .*numbers\\."),
+        ({"sampling_rate": 64, "band": "preset"}, r"modality='generic' has none.*\['bvp', 'ecg'"),
+        (
+            {"sampling_rate": 8, "band": "preset", "modality": "bvp"},
+            r"band=\(0.5, 8.0\) holds 8 Hz, which is not below the Nyquist limit of 4 Hz",
+        ),
         ({"detrend": "konstant"}, "Unknown detrend 'konstant'.*Did you mean 'constant'"),
         ({"missing": "drop"}, "Unknown missing 'drop'"),
         ({"modality": "bpv"}, "Did you mean 'bvp'"),

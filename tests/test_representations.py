@@ -227,7 +227,9 @@ def test_frequencies_above_the_nyquist_limit_are_refused():
 
 
 def test_missing_sampling_rate_is_refused():
-    with pytest.raises(ValueError, match="'spectrogram_psd' needs the sampling rate"):
+    with pytest.raises(
+        ValueError, match="'spectrogram_psd' of modality 'eda' needs the sampling rate"
+    ):
         check_representations(["waveform", "spectrogram_psd"], None, "eda", EDA)
 
 

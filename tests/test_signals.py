@@ -84,7 +84,9 @@ def test_windows_of_different_lengths(form):
 @pytest.mark.parametrize("form", {**EQUAL_FORMS, **RAGGED_FORMS})
 def test_every_form_through_the_transformer(form):
     X = {**RAGGED_FORMS, **EQUAL_FORMS}[form]
-    images = BiosignalImageTransformer(modality="eda", image_size=32).fit_transform(X)
+    images = BiosignalImageTransformer(
+        modality="eda", value_range="window", image_size=32
+    ).fit_transform(X)
     assert images.shape == (4, 1, 32, 32, 3)
 
 
@@ -95,7 +97,9 @@ def test_cells_through_a_column_transformer(make, selection, rows, small_backbon
     if make is pa.table and parse_version(sklearn.__version__) < parse_version("1.7"):
         pytest.skip("this scikit-learn takes no Arrow tables in a ColumnTransformer")
     X = make({"eda": list(rows), "age": [20, 30, 40, 50]})
-    embed = make_pipeline(BiosignalImageTransformer(modality="eda"), TinyBioMoEEmbedder())
+    embed = make_pipeline(
+        BiosignalImageTransformer(modality="eda", value_range="window"), TinyBioMoEEmbedder()
+    )
     branch = ColumnTransformer([("eda", embed, selection)]).fit_transform(X)
     np.testing.assert_array_equal(branch, embed.fit_transform(list(rows)))
 
@@ -109,7 +113,9 @@ def test_wide_columns_by_pattern_through_a_column_transformer():
             seen.append(super().transform(X).signals)
             return np.zeros((len(X), 1))
 
-    branch = [("eda", Spy(modality="eda"), make_column_selector(pattern="^eda_"))]
+    branch = [
+        ("eda", Spy(modality="eda", value_range="window"), make_column_selector(pattern="^eda_"))
+    ]
     ColumnTransformer(branch).fit_transform(X)
     np.testing.assert_array_equal(seen[0], EQUAL[:, None, :])
 

@@ -128,7 +128,7 @@ def test_pandas_output_of_a_bare_pipeline(windows):
     assert list(frame.index) == list(X.index[3:5])
     assert frame.columns[0] == "eda_waveform_000"
     assert (frame.dtypes == np.float32).all()
-    array_input = np.ones((3, 50))
+    array_input = np.ones((3, 100))
     assert list(pipeline.fit_transform(array_input).index) == [0, 1, 2]
 
 

@@ -103,8 +103,9 @@ def check_representations(
             continue
         if sampling_rate is None:
             raise ValueError(
-                f"Representation {name!r} needs the sampling rate of the signals; "
-                "pass sampling_rate= in Hz."
+                f"Representation {name!r} of modality {modality_name!r} needs the sampling rate; "
+                "pass sampling_rate= in Hz, or representations without frequencies such as "
+                "['waveform']."
             )
         if modality.frequency_range is None:
             continue

@@ -37,9 +37,10 @@ class SignalFilter(  # type: ignore[call-arg]
     ----------
     sampling_rate : float or None, default=None
         In Hz. Required by ``band``, ``notch`` and ``resample_to``.
-    band : (float or None, float or None) or None, default=None
+    band : (float or None, float or None), "preset" or None, default=None
         Lowest and highest frequency to keep, in Hz; None leaves that side open. At each of them
-        the Butterworth filter lets half of the amplitude through.
+        the Butterworth filter lets half of the amplitude through. "preset" takes the modality's,
+        see `sklearn_biomoe.signals.MODALITIES`.
     order : int, default=4
         Of the Butterworth filter.
     notch : float or None, default=None
@@ -56,7 +57,7 @@ class SignalFilter(  # type: ignore[call-arg]
         straight line, and gaps at the ends by the nearest sample. "propagate": where any step is
         asked for, a channel that holds NaN comes out as NaN throughout.
     modality : str, default="generic"
-        Kind of signal, named in errors and in new feature names.
+        Kind of signal, named in errors and in new feature names; decides what band="preset" is.
 
     Attributes
     ----------
@@ -97,7 +98,7 @@ class SignalFilter(  # type: ignore[call-arg]
         self,
         sampling_rate: float | None = None,
         *,
-        band: tuple[float | None, float | None] | None = None,
+        band: tuple[float | None, float | None] | str | None = None,
         order: int = 4,
         notch: float | None = None,
         notch_quality: float = 30.0,
@@ -224,26 +225,37 @@ class SignalFilter(  # type: ignore[call-arg]
         if self.band is not None:
             self._check_band()
         if self.notch is not None:
-            self._check_below_nyquist("notch", self.notch)
+            self._check_below_nyquist("notch", self.notch, self.notch)
         if self.resample_to is not None:
             self._check_ratio()
 
+    def _band(self) -> Any:
+        """(low, high), the modality's where that is asked for."""
+        return MODALITIES[self.modality].band if _is_preset(self.band) else self.band
+
     def _check_band(self) -> None:
-        band: Any = self.band
+        band = self._band()
+        if band is None:
+            known = sorted(name for name, preset in MODALITIES.items() if preset.band)
+            raise ValueError(
+                f"band='preset', but modality={self.modality!r} has none; pass (low, high) in Hz, "
+                f"or one of the modalities {known}."
+            )
         if np.ndim(np.asarray(band, dtype=object)) != 1 or len(band) != 2:
             raise ValueError(
-                f"band={band!r}; expected (low, high) in Hz, where None leaves a side open."
+                f"band={band!r}; expected 'preset', or (low, high) in Hz, where None leaves a side "
+                "open."
             )
         edges = [edge for edge in band if edge is not None]
         if not edges:
             raise ValueError("band=(None, None) keeps everything; pass band=None.")
         for edge in edges:
-            self._check_below_nyquist("band", edge)
+            self._check_below_nyquist("band", edge, band)
         if edges != sorted(set(edges)):
-            raise ValueError(f"band={self.band!r}; expected low < high.")
+            raise ValueError(f"band={band!r}; expected low < high.")
 
-    def _check_below_nyquist(self, name: str, frequency: Any) -> None:
-        value, rate = getattr(self, name), self.sampling_rate
+    def _check_below_nyquist(self, name: str, frequency: Any, value: Any) -> None:
+        rate = self.sampling_rate
         _check_hertz(name, frequency, given=value)
         if frequency >= rate / 2:
             fix = "a lower frequency" + (" or None for an open side" if name == "band" else "")
@@ -267,7 +279,7 @@ class SignalFilter(  # type: ignore[call-arg]
         return filtering.resampling_ratio(self.resample_to, self.sampling_rate)
 
     def _sections(self) -> Array:
-        return filtering.band_sections(self.band, self.order, self.sampling_rate)
+        return filtering.band_sections(self._band(), self.order, self.sampling_rate)
 
     def _read(self, X: Any, *, reset: bool) -> Signals:
         """Read the windows, and refuse what a step could not work on."""
@@ -282,7 +294,7 @@ class SignalFilter(  # type: ignore[call-arg]
     def _refuse_short(self, signals: Signals) -> None:
         padding = {}
         if self.band is not None:
-            padding[f"band={self.band!r} of order {self.order}"] = filtering.band_padding(
+            padding[f"band={self._band()!r} of order {self.order}"] = filtering.band_padding(
                 self._sections()
             )
         if self.notch is not None:
@@ -342,6 +354,10 @@ class SignalFilter(  # type: ignore[call-arg]
         if isinstance(X, pd.Series):
             return X.name
         return X.columns[0] if X.shape[1] == 1 else self.modality
+
+
+def _is_preset(band: Any) -> bool:
+    return isinstance(band, str) and band == "preset"
 
 
 def _is_matrix(X: Any) -> bool:

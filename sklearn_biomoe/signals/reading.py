@@ -263,7 +263,8 @@ def _join_channels(row: int, cells: tuple[NDArray[Any], ...], modality: str) -> 
         raise ValueError(
             f"Window {row} of modality {modality!r} has channels of {lengths} samples; the columns "
             "given together are channels of one signal and must be equally long. Give signals of "
-            "different sampling rates a transformer each."
+            "different sampling rates a transformer each, or bring them to one rate by "
+            "SignalFilter(resample_to=...)."
         )
     return np.concatenate(cells)
 

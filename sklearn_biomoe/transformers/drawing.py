@@ -144,8 +144,8 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         ----------
         X : array-like
             Windows in any form that the class describes.
-        y : None
-            Ignored.
+        y : array-like of shape (n_windows,) or None
+            Labels; only their number is looked at.
 
         Returns
         -------
@@ -156,13 +156,14 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         ValueError
             For unknown representations, modalities and colormaps, a missing or non-positive
             sampling rate, a frequency range above the Nyquist limit, windows shorter than a
-            spectrogram's pieces or than a tile, ranges that cannot be learnt, and windows that
-            `transform` would refuse.
+            spectrogram's pieces or than a tile, ranges that cannot be learnt, another number of
+            labels than windows, and windows that `transform` would refuse.
         """
         from ..layout import check_lengths, check_parameters, lay_out
 
         check_parameters(self)
         signals = self._read(X, reset=True)
+        _check_labels(y, len(signals), self._label)
         settings = lay_out(self, signals)
         check_lengths(settings, signals, self._label)
         self.settings_ = settings
@@ -232,3 +233,14 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
 
     def _read(self, X: Any, *, reset: bool) -> Signals:
         return validate_windows(self, X, modality=self._label, reset=reset)
+
+
+def _check_labels(y: Any, n_windows: int, label: str) -> None:
+    if y is None or (n_labels := len(np.asarray(y))) == n_windows:
+        return
+    first = min(n_windows, n_labels)
+    lacking = "has no label" if n_labels < n_windows else "is not there, though it has a label"
+    raise ValueError(
+        f"There are {n_windows} windows of modality {label!r} but {n_labels} labels: window "
+        f"{first} {lacking}. Give one label for each window, in the same order."
+    )
