@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sklearn_biomoe.datasets import fetch_stress_predict
+from sklearn_biomoe.signals import MODALITIES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,3 +65,30 @@ def test_simulated_demo(small_backbone, tmp_path, monkeypatch, capsys):
         assert table.loc["statistics, both", "mean"] > 0.7
         assert (tmp_path / f"demo_simulated_{protocol}.png").stat().st_size > 10_000
         assert (tmp_path / f"demo_simulated_{protocol}.json").exists()
+
+
+def test_the_table_of_modalities_is_the_code():
+    def bounds(pair, none):
+        if pair is None:
+            return none
+        low, high = pair
+        return f"up to {high:g}" if low is None else f"from {low:g}" if high is None else span(pair)
+
+    def span(pair):
+        return f"{pair[0]:g} to {pair[1]:g}"
+
+    page = (ROOT / "docs" / "modalities.md").read_text(encoding="utf-8")
+    for name, preset in MODALITIES.items():
+        value_range = "window"
+        if preset.value_range is not None:
+            scale = ", log" if len(preset.value_range) == 3 else ""
+            value_range = f"{span(preset.value_range)} {preset.unit}{scale}"
+        cells = [
+            name,
+            ", ".join(preset.representations),
+            bounds(preset.band, "none"),
+            f"{preset.spectrogram_window:g}" if preset.spectrogram_window else "an eighth",
+            bounds(preset.frequency_range, "all"),
+            value_range,
+        ]
+        assert f"| {' | '.join(cells)} |" in page
