@@ -171,11 +171,7 @@ class SignalFilter(  # type: ignore[call-arg]
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
         signals = self._read(X, reset=False)
-        if signals.dtype.kind == "O":
-            windows = _by_length(signals, self._prepare)
-        else:
-            windows = self._prepare(signals)
-        return self._in_the_form_of(X, windows)
+        return self._in_the_form_of(X, filtering.by_length(signals, self._prepare))
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
@@ -374,17 +370,6 @@ def _check_hertz(name: str, value: Any, hint: str = "", *, given: Any = None) ->
     unit = "" if name == "notch_quality" else " in Hz"
     shown = value if given is None else given
     raise ValueError(f"{name}={shown!r}; expected positive, finite numbers{unit}.{hint}")
-
-
-def _by_length(signals: Signals, prepare: Any) -> Signals:
-    """Prepare windows of differing lengths, all those of one length at once."""
-    lengths = np.array([window.shape[-1] for window in signals])
-    prepared = np.empty(len(signals), dtype=object)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        for row, window in zip(rows, prepare(np.stack(list(signals[rows]))), strict=True):
-            prepared[row] = window
-    return prepared
 
 
 def _refuse_empty_channels(signals: Signals, modality: str) -> None:
