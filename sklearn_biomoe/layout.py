@@ -169,6 +169,7 @@ def lay_out(parameters: Any, signals: Signals) -> PictureSettings:
         tile_step = round(step * parameters.sampling_rate)
     settings = PictureSettings(
         modalities=tuple(_resolve(parameters, kind) for kind in kinds),
+        channel_names=tuple(channel_names(kinds)),
         panels=(),
         sampling_rate=parameters.sampling_rate,
         colormap=parameters.colormap,
@@ -184,7 +185,7 @@ def _panels(
     parameters: Any, kinds: list[str], signals: Signals, settings: PictureSettings
 ) -> Iterator[Panel]:
     """Yield each channel's own pictures, then those that join all channels."""
-    names = channel_names(kinds)
+    names = settings.channel_names
     joint = dict.fromkeys(
         name
         for kind in kinds
