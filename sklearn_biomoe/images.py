@@ -102,10 +102,12 @@ class BiosignalImages:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("Drawing makes a new array; copy=False cannot be had.")
+        import torch
+
         images = np.empty(self.shape, dtype=self.dtype)
         for start in range(0, len(self), WINDOWS_DRAWN_AT_ONCE):
-            stop = start + WINDOWS_DRAWN_AT_ONCE
-            images[start:stop] = self._take(slice(start, stop)).draw().numpy()
+            batch = slice(start, start + WINDOWS_DRAWN_AT_ONCE)
+            self._take(batch)._draw_into(torch.from_numpy(images[batch]))
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def draw(self, device: str = "cpu") -> Tensor:
@@ -124,22 +126,32 @@ class BiosignalImages:
         import torch
 
         images = torch.empty(self.shape, dtype=torch.uint8, device=device)
+        self._draw_into(images)
+        return images
+
+    def _draw_into(self, images: Tensor) -> None:
+        import torch
+
         lengths = np.array([window.shape[1] for window in self.signals])
         for n_times in np.unique(lengths):
             rows = np.flatnonzero(lengths == n_times)
             same_length = np.stack([self.signals[row] for row in rows])
-            signals = torch.from_numpy(same_length).to(device).double()  # (rows, channels, n_times)
-            images[torch.from_numpy(rows).to(device)] = self._draw_equally_long(signals)
-        return images
+            signals = torch.from_numpy(same_length).to(images.device).double()
+            if len(rows) == len(self):
+                self._draw_equally_long(signals, images)
+            else:
+                drawn = images.new_empty((len(rows), *images.shape[1:]))
+                self._draw_equally_long(signals, drawn)
+                images[torch.from_numpy(rows).to(images.device)] = drawn
 
-    def _draw_equally_long(self, signals: Tensor) -> Tensor:
-        import torch
-
+    def _draw_equally_long(self, signals: Tensor, images: Tensor) -> None:
         from .rendering import draw
 
         settings = self.settings
         pieces = settings.cut_tiles(signals)  # (rows, ...) -> (rows x n_tiles, channels, n_times)
-        drawn = [
+        for i, panel in enumerate(settings.panels):
+            tiles = images[:, i * settings.n_tiles : (i + 1) * settings.n_tiles]
+            target = tiles if tiles.is_contiguous() else tiles.new_empty(tiles.shape)
             draw(
                 pieces[:, panel.channels],
                 panel.representation,
@@ -148,7 +160,7 @@ class BiosignalImages:
                 limits=panel.limits,
                 colormap=settings.colormap,
                 size=settings.image_size,
-            ).unflatten(0, (len(signals), settings.n_tiles))
-            for panel in settings.panels
-        ]
-        return torch.cat(drawn, dim=1)  # (rows, panels x n_tiles, H, W, 3)
+                out=target.flatten(0, 1),
+            )
+            if target is not tiles:
+                tiles.copy_(target)

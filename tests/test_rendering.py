@@ -135,8 +135,13 @@ def test_alone_in_a_batch_and_in_another_order_gives_the_same_bytes(name, n_time
     np.testing.assert_array_equal(drawn(signals[::-1].copy(), name)[::-1], together)
 
 
+def blank(n_windows=1, height=SIZE, width=SIZE):
+    return torch.empty((n_windows, height, width, 3), dtype=torch.uint8)
+
+
 def painted(kind, maps, size=SIZE, *, colormap="viridis", limits=None):
-    return colour(SCALES[kind](maps, size, limits), colormap).numpy()
+    out = blank(len(maps), size, size)
+    return colour(SCALES[kind](maps, size, limits), colormap, out).numpy()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_a_fixed_range_keeps_the_level():
 
 def test_stacked_curves_have_a_band_and_a_colour_each():
     curves = torch.full((1, 4, 50), 0.5, dtype=torch.float64)
-    picture = draw_stacked(curves, SIZE)[0].numpy()
+    picture = draw_stacked(curves, blank())[0].numpy()
     for band in range(4):
         middle = picture[band * 56 : (band + 1) * 56]
         expected = 255 - (255 - np.array(CURVE_COLOURS[band])) * 0.625  # on each of two pixels
@@ -249,7 +254,7 @@ def stacked_alone(signals):
 
 def test_overlaid_curves_cover_those_before():
     flat = torch.full((1, 2, 50), 0.5, dtype=torch.float64)
-    picture = draw_overlaid(flat, SIZE)[0, 111, 100].numpy()
+    picture = draw_overlaid(flat, blank())[0, 111, 100].numpy()
     below = 255 - (255 - np.array(CURVE_COLOURS[0])) * 0.625
     np.testing.assert_allclose(picture, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
 
@@ -263,7 +268,17 @@ def test_overlaid_black_curve_is_the_waveform():
 def test_colours_are_looked_up_by_256ths():
     values = np.concatenate([np.linspace(0, 1, 500), np.arange(257) / 256])
     expected = mpl.colormaps["viridis"](values, bytes=True)[:, :3]
-    picture = colour(torch.from_numpy(values)[None, None], "viridis")[0, 0]
+    picture = colour(torch.from_numpy(values)[None, None], "viridis", blank(1, 1, len(values)))[
+        0, 0
+    ]
+    np.testing.assert_array_equal(picture, expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 8), (5, 6)])
+def test_pictures_of_any_size_are_looked_up(height, width):
+    values = torch.from_numpy(np.random.default_rng(0).random((3, height, width)))
+    expected = np.array(colour_table("viridis"))[(values.numpy() * 256).astype(int)]
+    picture = colour(values, "viridis", blank(3, height, width))
     np.testing.assert_array_equal(picture, expected)
 
 
