@@ -19,7 +19,8 @@ from .representations import REPRESENTATIONS
 from .signals import Modality, ValueRange
 
 # Anti-aliasing: curves are followed in fine columns and heights in fine steps, then averaged.
-FINE_COLUMNS, FINE_STEPS = 4, 64  # per pixel
+FINE_COLUMNS, STEP_BITS = 4, 6
+FINE_STEPS = 1 << STEP_BITS  # per pixel, as are FINE_COLUMNS
 BRUSH_COLUMNS = 5  # fine columns that a curve's stroke is wide
 LINE_WIDTH = BRUSH_COLUMNS / FINE_COLUMNS  # pixels
 DYNAMIC_RANGE = 50.0  # decibels below a map's maximum that colours tell apart
@@ -305,7 +306,7 @@ def heights(scaled: Tensor, top: float, bottom: float) -> Tensor:
 
 
 def blend(strokes: Sequence[Tensor]) -> Tensor:
-    """Lay coloured strokes over white: grey (n_windows, H, W) each, to int32 (n_windows, H, W, 3)."""
+    """Lay coloured strokes over white: grey (n_windows, H, W) each, to (n_windows, H, W, 3)."""
     image = torch.full((*strokes[0].shape, 3), 255, device=strokes[0].device, dtype=torch.int32)
     for number, grey in enumerate(strokes):
         ink = image.new_tensor(CURVE_COLOURS[number % len(CURVE_COLOURS)])
@@ -321,17 +322,22 @@ def stroke(heights: Tensor, size: int) -> Tensor:
     columns, so that sums have no order: a picture's bytes depend on nothing but its window.
     """
     top, bottom = stroke_extent(heights, size * FINE_COLUMNS)  # each (n_windows, n_fine_columns)
-    columns = torch.arange(size * FINE_COLUMNS, device=heights.device) // FINE_COLUMNS
-    cover = heights.new_zeros((len(heights), (size + 2) * size), dtype=torch.int32)
+    column = torch.arange(size * FINE_COLUMNS, device=heights.device) // FINE_COLUMNS
+    # Four columns share a number: sums over rows end in 0 to 256, which fits into 16 bits each.
+    n_words = -(-size // 4)
+    word, bits = column // 4, column % 4 * 16
+    cover = heights.new_zeros((len(heights), (size + 2) * n_words), dtype=torch.int64)
     # Below its top edge the stroke covers, below its bottom edge no more: steps of the cover along
     # a column, each shared by two rows according to where in the first it lies.
     for edge, sign in ((top, 1), (bottom, -1)):
-        row, part = edge // FINE_STEPS, edge % FINE_STEPS
-        for shift, step in ((0, FINE_STEPS - part), (1, part)):
-            cover.scatter_add_(1, (row + shift) * size + columns, (sign * step).int())
-    cover = cover.unflatten(1, (size + 2, size)).cumsum(dim=1, dtype=torch.int32)[:, :size]
-    full = FINE_STEPS * FINE_COLUMNS
-    return (255 - (255 * cover + full // 2) // full).to(torch.uint8)
+        index = (edge >> STEP_BITS) * n_words + word
+        part = edge & (FINE_STEPS - 1)
+        cover.scatter_add_(1, index, sign * (FINE_STEPS - part) << bits)
+        cover.scatter_add_(1, index + n_words, sign * part << bits)
+    cover = cover.unflatten(1, (size + 2, n_words)).cumsum(dim=1)[:, :size]
+    cover = cover.view(torch.int16)[..., :size]
+    # 255 - 255 * cover / 256, rounded: covers above 128 are one less of 255 than of 256.
+    return cover.add(127).bitwise_right_shift_(8).sub_(cover).add_(255).to(torch.uint8)
 
 
 def stroke_extent(heights: Tensor, n_columns: int) -> tuple[Tensor, Tensor]:
@@ -340,14 +346,17 @@ def stroke_extent(heights: Tensor, n_columns: int) -> tuple[Tensor, Tensor]:
     The curve joins its samples by straight lines from border to border. The stroke is what a
     square brush of LINE_WIDTH leaves, so that a steep flank is as dark as a flat one.
     """
+    values = torch.cat([heights, at_column_edges(heights, n_columns)], dim=1)
+    # float32 holds whole steps exactly.
+    steps = values.mul_(FINE_STEPS).round_().float()
     index = column_samples(heights.shape[1], n_columns).to(heights.device)
-    values = torch.cat([heights, at_column_edges(heights, n_columns)], dim=1)[:, index]
-    highest, lowest = -values.amin(dim=2), values.amax(dim=2)  # (n_windows, n_columns)
+    steps = steps.index_select(1, index.flatten()).unflatten(1, index.shape)
+    highest, lowest = -steps.amin(dim=1), steps.amax(dim=1)  # (n_windows, n_columns)
     brushed = functional.max_pool1d(
         torch.stack([highest, lowest], dim=1), BRUSH_COLUMNS, stride=1, padding=BRUSH_COLUMNS // 2
-    )
-    top, bottom = -brushed[:, 0] - LINE_WIDTH / 2, brushed[:, 1] + LINE_WIDTH / 2
-    return (top * FINE_STEPS).round().long(), (bottom * FINE_STEPS).round().long()
+    ).long()
+    half_brush = round(LINE_WIDTH * FINE_STEPS / 2)
+    return -brushed[:, 0] - half_brush, brushed[:, 1] + half_brush
 
 
 def at_column_edges(heights: Tensor, n_columns: int) -> Tensor:
@@ -362,7 +371,7 @@ def at_column_edges(heights: Tensor, n_columns: int) -> Tensor:
 
 @cache
 def column_samples(n_times: int, n_columns: int) -> Tensor:
-    """Which values decide each column's extent: int64 (n_columns, n_values).
+    """Which values decide each column's extent: int64 (n_values, n_columns).
 
     Indices point into the samples followed by the values at the column edges: a column is decided
     by its two edges and the samples between them, padded with its left edge to equal numbers.
@@ -371,10 +380,10 @@ def column_samples(n_times: int, n_columns: int) -> Tensor:
     first = -(-edges[:-1] * (n_times - 1) // n_columns)  # first sample at or right of the edge
     after = edges[1:] * (n_times - 1) // n_columns + 1  # first sample right of the next edge
     offsets = torch.arange(int((after - first).max()))
-    samples = first[:, None] + offsets
-    left, right = n_times + edges[:-1, None], n_times + edges[1:, None]
-    samples = torch.where(samples < after[:, None], samples, left)
-    return torch.cat([left, right, samples], dim=1)
+    samples = first + offsets[:, None]
+    left, right = n_times + edges[None, :-1], n_times + edges[None, 1:]
+    samples = torch.where(samples < after, samples, left)
+    return torch.cat([left, right, samples])
 
 
 SCALES: dict[str, Callable[[Tensor, int, ValueRange | None], Tensor]] = {
