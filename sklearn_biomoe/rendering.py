@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .representations import REPRESENTATIONS
+from .representations.pairs import LONGEST_SERIES, N_BINS, shorten, transitions
 from .signals import Modality, ValueRange
 
 # Anti-aliasing: curves are followed in fine columns and heights in fine steps, then averaged.
@@ -96,6 +97,8 @@ def draw(
         channels = zip(signals.unbind(dim=1), limits, strict=True)
         scaled = torch.stack([scale_values(*channel) for channel in channels], dim=1)
         return LAYOUTS[entry.rendering](scaled, out)
+    if representation in WITHOUT_MAPS and min(signals.shape[2], LONGEST_SERIES) == size:
+        return WITHOUT_MAPS[representation](shorten(signals[:, 0]), colormap, out)
     maps = entry.to_map(signals[:, 0], sampling_rate or 1.0, modality)
     return colour(SCALES[entry.rendering](maps, size, limits[0]), entry.colormap or colormap, out)
 
@@ -301,6 +304,38 @@ def check_colormap(name: str) -> None:
         )
 
 
+def draw_distances(series: Tensor, colormap: str, out: Tensor) -> Tensor:
+    """Draw recurrence where pairs of samples are pixels: differences of bytes, without a map."""
+    lowest = series.amin(dim=1, keepdim=True)
+    span = series.amax(dim=1, keepdim=True) - lowest
+    shares = (series - lowest) / span.clamp(min=torch.finfo(series.dtype).tiny)
+    levels = shares.mul_(N_COLOURS - 1).round_().to(torch.uint8)
+    rows, columns = levels.flip(1)[:, :, None], levels.repeat_interleave(3, dim=1)[:, None]
+    greys = out.flatten(2)  # (n_windows, size, size x 3)
+    torch.maximum(rows, columns, out=greys).sub_(torch.minimum(rows, columns))
+    return out
+
+
+def draw_transitions(series: Tensor, colormap: str, out: Tensor) -> Tensor:
+    """Draw Markov transitions where pairs of samples are pixels: at most 8 rows differ."""
+    probabilities, bins = transitions(series)
+    kinds = probabilities.gather(2, bins[:, None].expand(-1, N_BINS, -1))
+    # A bin that no sample lies in takes another's values, so that it does not count for the scale.
+    first = kinds.gather(1, bins[:, :1, None].expand(-1, -1, kinds.shape[2]))
+    there = torch.zeros_like(probabilities[:, 0]).scatter_(1, bins, 1.0)
+    kinds = torch.where(there[..., None] > 0, kinds, first)
+    lowest = kinds.amin(dim=(1, 2), keepdim=True)
+    span = kinds.amax(dim=(1, 2), keepdim=True) - lowest
+    shares = (kinds - lowest) / span.clamp(min=torch.finfo(kinds.dtype).tiny)
+    coloured = colour(shares, colormap, out.new_empty((*kinds.shape, 3)))
+    windows = torch.arange(len(bins), device=bins.device)[:, None]
+    index = (windows * N_BINS + bins.flip(1)).flatten()
+    torch.index_select(
+        coloured.flatten(2).flatten(0, 1), 0, index, out=out.flatten(2).flatten(0, 1)
+    )
+    return out
+
+
 def draw_one(curves: Tensor, out: Tensor) -> Tensor:
     """Draw each window's curve thin, black and anti-aliased on white, from border to border.
 
@@ -430,4 +465,8 @@ LAYOUTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "single": draw_one,
     "stacked": draw_stacked,
     "overlaid": draw_overlaid,
+}
+WITHOUT_MAPS: dict[str, Callable[[Tensor, str, Tensor], Tensor]] = {
+    "recurrence": draw_distances,
+    "mtf": draw_transitions,
 }
