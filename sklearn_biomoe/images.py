@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-WINDOWS_DRAWN_AT_ONCE = 16  # more leave the processor's caches
+WINDOWS_DRAWN_AT_ONCE = 16  # on a processor, whose caches more would leave
 
 
 class BiosignalImages:
@@ -105,13 +105,11 @@ class BiosignalImages:
         import torch
 
         images = np.empty(self.shape, dtype=self.dtype)
-        for start in range(0, len(self), WINDOWS_DRAWN_AT_ONCE):
-            batch = slice(start, start + WINDOWS_DRAWN_AT_ONCE)
-            self._take(batch)._draw_into(torch.from_numpy(images[batch]))
+        self._draw_into(torch.from_numpy(images))
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def draw(self, device: str = "cpu") -> Tensor:
-        """Draw all pictures at once.
+        """Draw all pictures.
 
         Parameters
         ----------
@@ -130,24 +128,32 @@ class BiosignalImages:
         return images
 
     def _draw_into(self, images: Tensor) -> None:
+        at_once = WINDOWS_DRAWN_AT_ONCE if images.device.type == "cpu" else max(1, len(self))
+        for start in range(0, len(self), at_once):
+            batch = slice(start, start + at_once)
+            self._take(batch)._draw_at_once(images[batch])
+
+    def _draw_at_once(self, images: Tensor) -> None:
         import torch
 
+        if self.signals.ndim == 3:
+            self._draw_equally_long(self.signals, images)
+            return
         lengths = np.array([window.shape[1] for window in self.signals])
         for n_times in np.unique(lengths):
             rows = np.flatnonzero(lengths == n_times)
-            same_length = np.stack([self.signals[row] for row in rows])
-            signals = torch.from_numpy(same_length).to(images.device).double()
-            if len(rows) == len(self):
-                self._draw_equally_long(signals, images)
-            else:
-                drawn = images.new_empty((len(rows), *images.shape[1:]))
-                self._draw_equally_long(signals, drawn)
-                images[torch.from_numpy(rows).to(images.device)] = drawn
+            drawn = images.new_empty((len(rows), *images.shape[1:]))
+            self._draw_equally_long(np.stack([self.signals[row] for row in rows]), drawn)
+            images[torch.from_numpy(rows).to(images.device)] = drawn
 
-    def _draw_equally_long(self, signals: Tensor, images: Tensor) -> None:
+    def _draw_equally_long(self, windows: Signals, images: Tensor) -> None:
+        import torch
+
         from .rendering import draw
 
         settings = self.settings
+        # torch refuses views of arrays that are read backwards, and warns of read-only ones.
+        signals = torch.from_numpy(np.array(windows)).to(images.device).double()
         pieces = settings.cut_tiles(signals)  # (rows, ...) -> (rows x n_tiles, channels, n_times)
         for i, panel in enumerate(settings.panels):
             tiles = images[:, i * settings.n_tiles : (i + 1) * settings.n_tiles]

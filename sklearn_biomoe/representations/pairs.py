@@ -165,9 +165,10 @@ def shorten(signals: Tensor) -> Tensor:
     edges = torch.from_numpy(np.linspace(0, n_times, LONGEST_SERIES + 1).astype(np.int64))
     edges = edges.to(signals.device)
     lengths = edges.diff()
-    index = edges[:-1, None] + torch.arange(int(lengths.max()), device=signals.device)
+    index = edges[:-1] + torch.arange(int(lengths.max()), device=signals.device)[:, None]
     # Summing deviations from a segment's first sample leaves a plateau's value as it is. What is
     # over in shorter segments repeats that first sample: it deviates by nothing.
-    index = torch.where(index < edges[1:, None], index, edges[:-1, None])
-    first = signals[:, edges[:-1]]
-    return first + (signals[:, index] - first[..., None]).sum(dim=2) / lengths
+    index = torch.where(index < edges[1:], index, edges[:-1])
+    samples = signals.index_select(1, index.flatten()).unflatten(1, index.shape)
+    first = samples[:, 0]
+    return first + (samples - first[:, None]).sum(dim=1) / lengths
