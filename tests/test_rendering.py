@@ -7,14 +7,11 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sklearn_biomoe.rendering import (
+from sklearn_biomoe.rendering import SCALES, WITHOUT_MAPS, check_colormap, draw
+from sklearn_biomoe.rendering.colours import colour, colour_table
+from sklearn_biomoe.rendering.curves import (
     CURVE_COLOURS,
     LINE_WIDTH,
-    SCALES,
-    check_colormap,
-    colour,
-    colour_table,
-    draw,
     draw_overlaid,
     draw_stacked,
     scale_values,
@@ -339,6 +336,19 @@ def test_half_turns_either_way_are_one_direction():
 )
 def test_constant_windows_have_one_colour(name, expected):
     assert (drawn(np.full((1, 240), 0.1), name) == np.array(expected)).all()
+
+
+@pytest.mark.parametrize("n_times", [224, 500])
+@pytest.mark.parametrize("name", WITHOUT_MAPS)
+def test_pictures_without_maps_are_those_of_maps(name, n_times):
+    rng = np.random.default_rng(0)
+    few_values = rng.integers(0, 4, (3, n_times)) * rng.integers(0, 2, (3, n_times))
+    signals = np.concatenate([curves(3, n_times), few_values, np.full((1, n_times), 0.1)])
+    entry = REPRESENTATIONS[name]
+    maps = entry.to_map(torch.from_numpy(signals), 4.0, Modality(()))
+    expected = painted(entry.rendering, maps, colormap=entry.colormap or "viridis")
+    difference = drawn(signals, name).astype(int) - expected
+    assert np.abs(difference).max() <= (2 if name == "recurrence" else 0)  # greys round twice
 
 
 def test_recurrence_is_dark_where_samples_are_near():
