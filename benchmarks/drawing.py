@@ -3,7 +3,8 @@
 Windows like 60 s of skin conductance at 4 Hz and of pulse at 64 Hz are drawn as pictures of 224 x
 224 pixels: ours in batches, theirs one after the other, pair by pair in one process on two threads.
 Reports medians of the ratios. "theirs" computes the same maps with the library named, looks
-decibels or values up in matplotlib's viridis (or scales them to greys) and resizes with Pillow.
+decibels or values up in matplotlib's viridis (or scales them to greys) and resizes with Pillow;
+spectrograms of power are resized with scikit-image too, anti-aliased.
 For maps of pairs of samples it is run twice: on the whole window, whose map is then shrunk, and on
 the window averaged to 224 samples ("equal output").
 """
@@ -20,6 +21,7 @@ import matplotlib as mpl
 import numpy as np
 import pyts
 import pywt
+import skimage
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,6 +30,7 @@ from PIL import Image
 from pyts.approximation import PiecewiseAggregateApproximation
 from pyts.image import GramianAngularField, MarkovTransitionField, RecurrencePlot
 from scipy.signal import spectrogram
+from skimage.transform import resize
 
 from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.representations import scalogram_frequencies, spectrogram_piece
@@ -46,14 +49,21 @@ PAIRS = {
     "mtf": MarkovTransitionField(n_bins=8, strategy="quantile"),
 }
 Drawer = Callable[[NDArray[np.float64]], object]
+Resizer = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 
-def coloured(scaled: NDArray[np.float64]) -> NDArray[np.uint8]:
+def by_pillow(values: NDArray[np.float64]) -> NDArray[np.floating]:
+    picture = Image.fromarray(values.astype(np.float32))
+    return np.asarray(picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+
+
+def by_skimage(values: NDArray[np.float64]) -> NDArray[np.floating]:
+    return resize(values, (SIZE, SIZE), anti_aliasing=True)
+
+
+def coloured(scaled: NDArray[np.float64], resized: Resizer = by_pillow) -> NDArray[np.uint8]:
     """Values from 0 to 1, first row at the bottom, to a picture."""
-    resized = Image.fromarray(scaled[::-1].astype(np.float32)).resize(
-        (SIZE, SIZE), Image.Resampling.BILINEAR
-    )
-    return VIRIDIS(np.asarray(resized), bytes=True)[..., :3]
+    return VIRIDIS(resized(scaled[::-1]), bytes=True)[..., :3]
 
 
 def decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,7 +81,9 @@ def agg_waveform(signal: NDArray[np.float64]) -> object:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def scipy_spectrogram(name: str, modality: str, rate: float) -> Drawer:
+def scipy_spectrogram(
+    name: str, modality: str, rate: float, resized: Resizer = by_pillow
+) -> Drawer:
     low, high = MODALITIES[modality].frequency_range
     mode = "psd" if name == "spectrogram_psd" else "angle"
 
@@ -83,7 +95,7 @@ def scipy_spectrogram(name: str, modality: str, rate: float) -> Drawer:
         )
         values = values[(frequencies >= low) & (frequencies <= high)]
         if name == "spectrogram_psd":
-            return coloured(decibels(values))
+            return coloured(decibels(values), resized)
         if name == "spectrogram_angle":
             return coloured((values + np.pi) / (2 * np.pi))
         phases = np.unwrap(values, axis=-1)
@@ -167,6 +179,10 @@ def methods(modality: str) -> dict[str, tuple[str, Drawer]]:
     found: dict[str, tuple[str, Drawer]] = {"waveform": ("waveform", agg_waveform)}
     for name in ("spectrogram_psd", "spectrogram_angle", "spectrogram_phase"):
         found[name] = (name, scipy_spectrogram(name, modality, rate))
+    found["spectrogram_psd, skimage"] = (
+        "spectrogram_psd",
+        scipy_spectrogram("spectrogram_psd", modality, rate, by_skimage),
+    )
     found["scalogram"] = ("scalogram", pywt_scalogram(modality, rate, n_times))
     for name in PAIRS:
         found[f"{name}, equal output"] = (name, pyts_pairs(name, SIZE))
@@ -193,6 +209,7 @@ def main() -> None:
             "matplotlib": mpl.__version__,
             "pyts": pyts.__version__,
             "PyWavelets": pywt.__version__,
+            "scikit-image": skimage.__version__,
         },
         times_faster_than_others=results,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-WINDOWS_DRAWN_AT_ONCE = 16  # more leave the processor's caches
+WINDOWS_DRAWN_AT_ONCE = 16  # on a processor, whose caches more would leave
 
 
 class BiosignalImages:
@@ -102,14 +102,14 @@ class BiosignalImages:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("Drawing makes a new array; copy=False cannot be had.")
+        import torch
+
         images = np.empty(self.shape, dtype=self.dtype)
-        for start in range(0, len(self), WINDOWS_DRAWN_AT_ONCE):
-            stop = start + WINDOWS_DRAWN_AT_ONCE
-            images[start:stop] = self._take(slice(start, stop)).draw().numpy()
+        self._draw_into(torch.from_numpy(images))
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def draw(self, device: str = "cpu") -> Tensor:
-        """Draw all pictures at once.
+        """Draw all pictures.
 
         Parameters
         ----------
@@ -124,22 +124,40 @@ class BiosignalImages:
         import torch
 
         images = torch.empty(self.shape, dtype=torch.uint8, device=device)
+        self._draw_into(images)
+        return images
+
+    def _draw_into(self, images: Tensor) -> None:
+        at_once = WINDOWS_DRAWN_AT_ONCE if images.device.type == "cpu" else max(1, len(self))
+        for start in range(0, len(self), at_once):
+            batch = slice(start, start + at_once)
+            self._take(batch)._draw_at_once(images[batch])
+
+    def _draw_at_once(self, images: Tensor) -> None:
+        import torch
+
+        if self.signals.ndim == 3:
+            self._draw_equally_long(self.signals, images)
+            return
         lengths = np.array([window.shape[1] for window in self.signals])
         for n_times in np.unique(lengths):
             rows = np.flatnonzero(lengths == n_times)
-            same_length = np.stack([self.signals[row] for row in rows])
-            signals = torch.from_numpy(same_length).to(device).double()  # (rows, channels, n_times)
-            images[torch.from_numpy(rows).to(device)] = self._draw_equally_long(signals)
-        return images
+            drawn = images.new_empty((len(rows), *images.shape[1:]))
+            self._draw_equally_long(np.stack([self.signals[row] for row in rows]), drawn)
+            images[torch.from_numpy(rows).to(images.device)] = drawn
 
-    def _draw_equally_long(self, signals: Tensor) -> Tensor:
+    def _draw_equally_long(self, windows: Signals, images: Tensor) -> None:
         import torch
 
         from .rendering import draw
 
         settings = self.settings
+        # torch refuses views of arrays that are read backwards, and warns of read-only ones.
+        signals = torch.from_numpy(np.array(windows)).to(images.device).double()
         pieces = settings.cut_tiles(signals)  # (rows, ...) -> (rows x n_tiles, channels, n_times)
-        drawn = [
+        for i, panel in enumerate(settings.panels):
+            tiles = images[:, i * settings.n_tiles : (i + 1) * settings.n_tiles]
+            target = tiles if tiles.is_contiguous() else tiles.new_empty(tiles.shape)
             draw(
                 pieces[:, panel.channels],
                 panel.representation,
@@ -148,7 +166,7 @@ class BiosignalImages:
                 limits=panel.limits,
                 colormap=settings.colormap,
                 size=settings.image_size,
-            ).unflatten(0, (len(signals), settings.n_tiles))
-            for panel in settings.panels
-        ]
-        return torch.cat(drawn, dim=1)  # (rows, panels x n_tiles, H, W, 3)
+                out=target.flatten(0, 1),
+            )
+            if target is not tiles:
+                tiles.copy_(target)

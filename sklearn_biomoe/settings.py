@@ -77,8 +77,10 @@ class PictureSettings:
         """Cut (n_windows, n_channels, n_times) into (n_windows x n_tiles, n_channels, n_times)."""
         import torch
 
+        if self.tile_length is None:
+            return signals
         starts = tile_starts(signals.shape[2], self.tile_length, self.tile_step)
-        length = self.tile_length or signals.shape[2]
+        length = self.tile_length
         tiles = [signals[..., start : start + length] for start in starts]
         return torch.stack(tiles, dim=1).flatten(0, 1)
 

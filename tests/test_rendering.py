@@ -7,14 +7,11 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sklearn_biomoe.rendering import (
+from sklearn_biomoe.rendering import SCALES, WITHOUT_MAPS, check_colormap, draw
+from sklearn_biomoe.rendering.colours import colour, colour_table
+from sklearn_biomoe.rendering.curves import (
     CURVE_COLOURS,
     LINE_WIDTH,
-    SCALES,
-    check_colormap,
-    colour,
-    colour_table,
-    draw,
     draw_overlaid,
     draw_stacked,
     scale_values,
@@ -135,8 +132,13 @@ def test_alone_in_a_batch_and_in_another_order_gives_the_same_bytes(name, n_time
     np.testing.assert_array_equal(drawn(signals[::-1].copy(), name)[::-1], together)
 
 
+def blank(n_windows=1, height=SIZE, width=SIZE):
+    return torch.empty((n_windows, height, width, 3), dtype=torch.uint8)
+
+
 def painted(kind, maps, size=SIZE, *, colormap="viridis", limits=None):
-    return colour(SCALES[kind](maps, size, limits), colormap).numpy()
+    out = blank(len(maps), size, size)
+    return colour(SCALES[kind](maps, size, limits), colormap, out).numpy()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_a_fixed_range_keeps_the_level():
 
 def test_stacked_curves_have_a_band_and_a_colour_each():
     curves = torch.full((1, 4, 50), 0.5, dtype=torch.float64)
-    picture = draw_stacked(curves, SIZE)[0].numpy()
+    picture = draw_stacked(curves, blank())[0].numpy()
     for band in range(4):
         middle = picture[band * 56 : (band + 1) * 56]
         expected = 255 - (255 - np.array(CURVE_COLOURS[band])) * 0.625  # on each of two pixels
@@ -249,7 +251,7 @@ def stacked_alone(signals):
 
 def test_overlaid_curves_cover_those_before():
     flat = torch.full((1, 2, 50), 0.5, dtype=torch.float64)
-    picture = draw_overlaid(flat, SIZE)[0, 111, 100].numpy()
+    picture = draw_overlaid(flat, blank())[0, 111, 100].numpy()
     below = 255 - (255 - np.array(CURVE_COLOURS[0])) * 0.625
     np.testing.assert_allclose(picture, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
 
@@ -263,7 +265,17 @@ def test_overlaid_black_curve_is_the_waveform():
 def test_colours_are_looked_up_by_256ths():
     values = np.concatenate([np.linspace(0, 1, 500), np.arange(257) / 256])
     expected = mpl.colormaps["viridis"](values, bytes=True)[:, :3]
-    picture = colour(torch.from_numpy(values)[None, None], "viridis")[0, 0]
+    picture = colour(torch.from_numpy(values)[None, None], "viridis", blank(1, 1, len(values)))[
+        0, 0
+    ]
+    np.testing.assert_array_equal(picture, expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 8), (5, 6)])
+def test_pictures_of_any_size_are_looked_up(height, width):
+    values = torch.from_numpy(np.random.default_rng(0).random((3, height, width)))
+    expected = np.array(colour_table("viridis"))[(values.numpy() * 256).astype(int)]
+    picture = colour(values, "viridis", blank(3, height, width))
     np.testing.assert_array_equal(picture, expected)
 
 
@@ -324,6 +336,19 @@ def test_half_turns_either_way_are_one_direction():
 )
 def test_constant_windows_have_one_colour(name, expected):
     assert (drawn(np.full((1, 240), 0.1), name) == np.array(expected)).all()
+
+
+@pytest.mark.parametrize("n_times", [224, 500])
+@pytest.mark.parametrize("name", WITHOUT_MAPS)
+def test_pictures_without_maps_are_those_of_maps(name, n_times):
+    rng = np.random.default_rng(0)
+    few_values = rng.integers(0, 4, (3, n_times)) * rng.integers(0, 2, (3, n_times))
+    signals = np.concatenate([curves(3, n_times), few_values, np.full((1, n_times), 0.1)])
+    entry = REPRESENTATIONS[name]
+    maps = entry.to_map(torch.from_numpy(signals), 4.0, Modality(()))
+    expected = painted(entry.rendering, maps, colormap=entry.colormap or "viridis")
+    difference = drawn(signals, name).astype(int) - expected
+    assert np.abs(difference).max() <= (2 if name == "recurrence" else 0)  # greys round twice
 
 
 def test_recurrence_is_dark_where_samples_are_near():

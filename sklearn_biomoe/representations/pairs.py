@@ -58,7 +58,7 @@ def gasf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
 
     Returns
     -------
-    field : Tensor of shape (n_windows, n_samples, n_samples), float64
+    field : Tensor of shape (n_windows, n_samples, n_samples), float32
 
     References
     ----------
@@ -88,12 +88,14 @@ def gadf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
 
 
 def polar(signals: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the angles of Gramian fields: each (n_windows, n_samples)."""
+    """Cosines and sines of the angles of Gramian fields: each float32 (n_windows, n_samples)."""
     series = shorten(signals)
     lowest = series.amin(dim=1, keepdim=True)
     span = series.amax(dim=1, keepdim=True) - lowest
     cosine = torch.where(span > 0, 2 * ((series - lowest) / span) - 1, 0.0)
-    return cosine, (1 - cosine.square()).clamp(min=0).sqrt()
+    sine = (1 - cosine.square()).clamp(min=0).sqrt()
+    # Fields are of the order of 1, and the square of a series in size.
+    return cosine.float(), sine.float()
 
 
 def mtf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
@@ -117,16 +119,19 @@ def mtf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
     ----------
     Wang and Oates (2015), as for `gasf`.
     """
-    series = shorten(signals)
-    n_samples = series.shape[1]
-    bins = torch.searchsorted(quantiles(series), series)  # (n_windows, n_samples)
-    transitions = bins[:, :-1] * N_BINS + bins[:, 1:]
-    counts = series.new_zeros(len(series), N_BINS**2)
-    counts = counts.scatter_add_(1, transitions, series.new_ones(transitions.shape))
-    counts = counts.unflatten(1, (N_BINS, N_BINS))
-    probabilities = counts / counts.sum(dim=2, keepdim=True).clamp(min=1)
+    probabilities, bins = transitions(shorten(signals))
     from_each = probabilities.gather(1, bins[:, :, None].expand(-1, -1, N_BINS))
-    return from_each.gather(2, bins[:, None, :].expand(-1, n_samples, -1))
+    return from_each.gather(2, bins[:, None, :].expand(-1, bins.shape[1], -1))
+
+
+def transitions(series: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities (n_windows, N_BINS, N_BINS) and the bin of each sample, see `mtf`."""
+    bins = torch.searchsorted(quantiles(series), series)  # (n_windows, n_samples)
+    neighbours = bins[:, :-1] * N_BINS + bins[:, 1:]
+    counts = series.new_zeros(len(series), N_BINS**2)
+    counts = counts.scatter_add_(1, neighbours, series.new_ones(neighbours.shape))
+    counts = counts.unflatten(1, (N_BINS, N_BINS))
+    return counts / counts.sum(dim=2, keepdim=True).clamp(min=1), bins
 
 
 def quantiles(series: Tensor) -> Tensor:
@@ -160,9 +165,10 @@ def shorten(signals: Tensor) -> Tensor:
     edges = torch.from_numpy(np.linspace(0, n_times, LONGEST_SERIES + 1).astype(np.int64))
     edges = edges.to(signals.device)
     lengths = edges.diff()
-    index = edges[:-1, None] + torch.arange(int(lengths.max()), device=signals.device)
+    index = edges[:-1] + torch.arange(int(lengths.max()), device=signals.device)[:, None]
     # Summing deviations from a segment's first sample leaves a plateau's value as it is. What is
     # over in shorter segments repeats that first sample: it deviates by nothing.
-    index = torch.where(index < edges[1:, None], index, edges[:-1, None])
-    first = signals[:, edges[:-1]]
-    return first + (signals[:, index] - first[..., None]).sum(dim=2) / lengths
+    index = torch.where(index < edges[1:], index, edges[:-1])
+    samples = signals.index_select(1, index.flatten()).unflatten(1, index.shape)
+    first = samples[:, 0]
+    return first + (samples - first[:, None]).sum(dim=1) / lengths

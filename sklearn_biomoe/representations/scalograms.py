@@ -12,6 +12,7 @@ from ..signals import Modality
 from .spectrograms import squared_magnitude
 
 N_SCALES = 64  # rows of a scalogram
+VALUES_AT_ONCE = 2**15  # complex ones, half a megabyte
 BANDWIDTH = 1.5  # of its wavelet: B of a complex Morlet wavelet, whose centre frequency C is 1
 
 
@@ -53,9 +54,10 @@ def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tens
     signals = signals - signals.mean(dim=1, keepdim=True)
     spectra = torch.fft.fft(signals, n=filters.shape[1])
     power = signals.new_empty(len(signals), len(filters), n_times)
-    # One scale at a time: all at once would hold n_windows x 64 complex spectra.
-    for row, response in enumerate(filters):
-        power[:, row] = squared_magnitude(torch.fft.ifft(spectra * response)[:, :n_times])
+    # All scales at once would hold n_windows x 64 complex spectra, more than caches do.
+    n_scales = max(1, VALUES_AT_ONCE // spectra.numel())
+    for rows, responses in zip(power.split(n_scales, 1), filters.split(n_scales), strict=True):
+        rows.copy_(squared_magnitude(torch.fft.ifft(spectra[:, None] * responses))[..., :n_times])
     return power
 
 

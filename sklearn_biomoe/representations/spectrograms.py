@@ -127,7 +127,8 @@ def spectrogram_hop(piece: int) -> int:
 
 def squared_magnitude(values: Tensor) -> Tensor:
     """Squares of complex numbers' magnitudes, without the detour by a square root."""
-    return values.real.square() + values.imag.square()
+    squares = torch.view_as_real(values).square()
+    return squares[..., 0] + squares[..., 1]
 
 
 def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) -> int:
