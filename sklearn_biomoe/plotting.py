@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PICTURES = 200
-INCHES = 2.6  # a picture's side
+WIDTH, HEIGHT = 2.6, 2.8  # inches for a picture with its axes and title
 
 
 def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None) -> Figure:
@@ -70,7 +70,7 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
 
     titles = _check(images, titles)
     n_windows, n_images = images.shape[:2]
-    figure = Figure(figsize=(INCHES * 1.25 * n_images, INCHES * n_windows), layout="constrained")
+    figure = Figure(figsize=(WIDTH * n_images, HEIGHT * n_windows), layout="constrained")
     grid = figure.subplots(n_windows, n_images, squeeze=False)
     settings = images.settings
     places = [(panel, tile) for panel in settings.panels for tile in range(settings.n_tiles)]
@@ -182,7 +182,7 @@ def _value_axes(
 
 def _value_span(signal: Any, limits: ValueRange | None, size: int) -> tuple[float, float, bool]:
     """Values at a waveform's bottom and top border, half a stroke beyond its limits."""
-    from .rendering import LINE_WIDTH
+    from .rendering.curves import LINE_WIDTH
 
     low, high = (signal.min(), signal.max()) if limits is None else limits[:2]
     logarithmic = limits is not None and len(limits) == 3
@@ -225,6 +225,7 @@ def _spectrogram_span(
 def _show(axes: Axes, picture: Any, shown: PanelAxes) -> None:
     extent = (shown.left, shown.right, shown.bottom, shown.top)
     axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest")
+    axes.set_box_aspect(1)  # as the backbone sees it
     axes.set_xlabel(shown.x_label)
     axes.set_ylabel(shown.y_label)
     axes.tick_params(labelsize="x-small")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sklearn_biomoe.datasets import fetch_stress_predict
+from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.signals import MODALITIES
 
 ROOT = Path(__file__).parents[1]
@@ -92,3 +93,19 @@ def test_the_table_of_modalities_is_the_code():
             value_range,
         ]
         assert f"| {' | '.join(cells)} |" in page
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.stem)
+def test_links_and_pictures_of_pages_are_there(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_page_of_pictures_shows_every_representation():
+    page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    modalities = {section.partition("\n")[0]: section for section in sections}
+    for modality in ("eda", "bvp", "ppg", "resp", "spo2", "ecg", "emg", "eeg"):
+        for name, entry in REPRESENTATIONS.items():
+            assert entry.joins_channels or f"- `{name}`: " in modalities[modality]
