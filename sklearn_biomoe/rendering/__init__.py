@@ -13,6 +13,7 @@ from .curves import draw_one, draw_overlaid, draw_stacked, scale_values
 from .maps import (
     DYNAMIC_RANGE,
     draw_distances,
+    draw_near,
     draw_transitions,
     scale_angle,
     scale_distance,
@@ -37,6 +38,7 @@ LAYOUTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 WITHOUT_MAPS: dict[str, Callable[[Tensor, str, Tensor], Tensor]] = {
     "recurrence": draw_distances,
+    "recurrence_thresholded": draw_near,
     "mtf": draw_transitions,
 }
 

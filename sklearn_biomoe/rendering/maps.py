@@ -10,9 +10,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..representations.pairs import N_BINS, transitions
+from ..representations.pairs import N_BINS, are_near, transitions
 from ..signals import ValueRange
-from .colours import N_COLOURS, colour
+from .colours import GREYS, N_COLOURS, colour, look_up
 
 DYNAMIC_RANGE = 50.0  # decibels below a map's maximum that colours tell apart
 
@@ -130,6 +130,12 @@ def draw_distances(series: Tensor, colormap: str, out: Tensor) -> Tensor:
     greys = out.flatten(2)  # (n_windows, size, size x 3)
     torch.maximum(rows, columns, out=greys).sub_(torch.minimum(rows, columns))
     return out
+
+
+def draw_near(series: Tensor, colormap: str, out: Tensor) -> Tensor:
+    """Draw thresholded recurrence where pairs of samples are pixels: black or white."""
+    levels = are_near(series).flip(1).logical_not_().view(torch.uint8).mul_(N_COLOURS - 1)
+    return look_up(levels, GREYS, out)
 
 
 def draw_transitions(series: Tensor, colormap: str, out: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Representations: ways from a window to a map, one small batched function each, in a registry.
 
-A function takes ``signals``, float64 of shape (n_windows, n_times), and returns float64 maps of
-shape (n_windows, n_rows, n_columns); the registry says how a map becomes a picture.
+A function takes ``signals``, float64 of shape (n_windows, n_times), and returns maps of shape
+(n_windows, n_rows, n_columns), float64 or, where that holds them to 1e-5 of their size, float32;
+the registry says how a map becomes a picture.
 """
 
 from collections.abc import Callable, Sequence

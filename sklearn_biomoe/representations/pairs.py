@@ -42,8 +42,13 @@ def recurrence_thresholded(signals: Tensor, sampling_rate: float, modality: Moda
     -------
     recurrent : Tensor of shape (n_windows, n_samples, n_samples), float64
     """
-    distances = recurrence(signals, sampling_rate, modality)
-    return (distances < NEAR * distances.amax(dim=(1, 2), keepdim=True)).to(distances.dtype)
+    return are_near(shorten(signals)).to(signals.dtype)
+
+
+def are_near(series: Tensor) -> Tensor:
+    """Which pairs of samples are close, see `recurrence_thresholded`: bool."""
+    distances = (series[:, :, None] - series[:, None, :]).abs_()
+    return distances < NEAR * distances.amax(dim=(1, 2), keepdim=True)
 
 
 def gasf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
