@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import spectrogram
 
 from sklearn_biomoe import BiosignalImageTransformer, SignalFilter, TinyBioMoEEmbedder
-from sklearn_biomoe.rendering import LINE_WIDTH
+from sklearn_biomoe.rendering.curves import LINE_WIDTH
 from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.signals import MODALITIES
 
