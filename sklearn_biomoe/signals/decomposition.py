@@ -1,10 +1,9 @@
-"""Skin conductance taken apart: its level, its responses, and what drives them."""
+"""Skin conductance taken apart: level, responses and sympathetic index, as channels of a window."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -16,44 +15,53 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from . import filtering
-from .modalities import check_known
-from .reading import Signals, validate_windows
+from .modalities import check_hertz, check_known
+from .reading import Signals, by_length, label_windows, shortest_window, validate_windows
 
 Array = NDArray[Any]
 
-COMPONENTS = ("raw", "tonic", "phasic", "detrended", "sympathetic")
-SYMPATHETIC_BAND = (0.08, 0.24)  # Hz
-SYMPATHETIC_ORDER = 4
-SHORTEST_TONIC = 10  # samples: NeuroKit2's filter pads nine
+_COMPONENTS = ("raw", "tonic", "phasic", "detrended", "sympathetic")
+
+_CUTOFF = 0.05  # Hz, between tonic and phasic: NeuroKit's default
+_CUTOFF_PADDING = 9  # samples that NeuroKit's filters of order 2 mirror at each end
+_MEDIAN_SECONDS = 4  # NeuroKit's default
+
+_SYMPATHETIC_BAND = (0.08, 0.24)  # Hz
+_SYMPATHETIC_ORDER = 2  # steeper filters ring longer than windows last
 
 
 class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Turn each window of skin conductance into several processed versions of it, as channels.
+    """Take skin conductance apart into components, the channels of one window.
 
-    Drawn together (``BiosignalImageTransformer(["waveform_stacked"], ...)``) they make the
-    multi-representation diagrams of Gkikas et al. Each window is decomposed by itself.
+    Each window is decomposed by itself, into as many channels of its own length as components are
+    asked for, so that they can be drawn together, after the multi-representation diagrams of [1]_.
+    Short windows carry transients at both ends; a window of less than 20 seconds holds no period of
+    the 0.05 Hz that part tonic from phasic by default.
 
     Parameters
     ----------
     components : sequence of str, default=("raw", "tonic", "phasic")
-        In this order, any of
+        The channels and their order, each once:
 
         - "raw": the window as it is;
-        - "tonic", "phasic": its level and its responses, by `neurokit2.eda_phasic`;
-        - "detrended": without its line of least squares;
-        - "sympathetic": time-varying index of sympathetic activity, without unit: the amplitude
-          (of the analytic signal) of what lies between 0.08 and 0.24 Hz, after scaling that to
-          unit variance. Constant windows have zeros.
-    sampling_rate : float or None, default=None
-        In Hz. Required by "tonic", "phasic" and "sympathetic".
+        - "tonic", "phasic": slow level and fast responses, by ``method``, in the unit of the
+          window (mostly microsiemens);
+        - "detrended": the window without its line of least squares, in the same unit;
+        - "sympathetic": index of sympathetic activity over time, without a unit: the amplitude
+          (that of the analytic signal) of the part between 0.08 and 0.24 Hz, after that was scaled
+          to a variance of 1 in each window. Zero throughout constant windows.
+    sampling_rate : float
+        In Hz. Above 0.1 for ``method="highpass"``, 0.5 for "smoothmedian" and 0.48 for the
+        sympathetic index.
     method : {"highpass", "smoothmedian"}, default="highpass"
-        How NeuroKit2 parts tonic and phasic: Butterworth filters at 0.05 Hz, or a running median
-        over 4 s, whose remainder is phasic.
+        How `neurokit2.eda_phasic` parts tonic from phasic. "highpass": by Butterworth filters at
+        0.05 Hz; the two add up to the window but for the ends. "smoothmedian": tonic is the median
+        of 4 seconds, phasic the rest; beyond the ends it sees zeros, which pull it down there.
 
     Attributes
     ----------
     n_channels_ : int
-        1.
+        1, the channels of each window seen in `fit`.
     n_features_in_ : int
         Columns seen in `fit`: n_times of 2-D input, else 1.
     feature_names_in_ : ndarray of str
@@ -61,41 +69,48 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     See Also
     --------
-    BiosignalImageTransformer : Draws the components, each by itself or all in one picture.
+    SignalFilter : Fills gaps, filters and resamples windows before.
+    BiosignalImageTransformer : Draws the components.
 
     Notes
     -----
-    The sympathetic index is that of Posada-Quintero et al., but for the filter that isolates the
-    band: theirs is a variable frequency complex demodulation of the signal at 2 Hz, ours a
-    Butterworth band-pass of order 4 run forth and back (`scipy.signal.sosfiltfilt`).
+    "tonic" and "phasic" need NeuroKit: ``pip install 'sklearn-biomoe[eda]'``.
+
+    The sympathetic index deviates from [2]_: there the band is isolated at 2 Hz by variable
+    frequency complex demodulation, of which no maintained library is known; here by
+    `scipy.signal.sosfiltfilt` of a Butterworth band-pass of order 2 at the window's own rate. Band,
+    scaling and `scipy.signal.hilbert` are the same, but scaling here is by the window, not by the
+    recording. So it tells when in a window there was activity, not how much there was.
+
+    All but "raw" are computed in float64.
 
     References
     ----------
-    Gkikas, Kyprakis and Tsiknakis, "Multi-Representation Diagrams for Pain Recognition:
-    Integrating Various Electrodermal Activity Signals into a Single Image", arXiv 2507.21881.
-
-    Makowski et al. (2021), "NeuroKit2: A Python toolbox for neurophysiological signal
-    processing".
-
-    Posada-Quintero et al. (2016), "Time-varying analysis of electrodermal activity during
-    exercise".
+    .. [1] S. Gkikas, I. Kyprakis, M. Tsiknakis, "Multi-Representation Diagrams for Pain
+           Recognition: Integrating Various Electrodermal Activity Signals into a Single Image",
+           arXiv:2507.21881, 2025.
+    .. [2] H. F. Posada-Quintero et al., "Highly sensitive index of sympathetic activity based on
+           time-frequency spectral analysis of electrodermal activity", American Journal of
+           Physiology: Regulatory, Integrative and Comparative Physiology 311(3), R582-R591, 2016.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_biomoe import EDADecomposer
     >>> seconds = np.arange(0, 60, 1 / 4)
-    >>> windows = 5 + 0.02 * seconds + 0.3 * np.sin(2 * np.pi * 0.15 * seconds) * np.ones((3, 1))
-    >>> decomposer = EDADecomposer(("raw", "detrended", "sympathetic"), sampling_rate=4)
-    >>> decomposer.fit_transform(windows).shape
-    (3, 3, 240)
+    >>> window = 2 + 0.01 * seconds + 0.1 * np.sin(2 * np.pi * 0.15 * seconds)
+    >>> decomposer = EDADecomposer(["raw", "detrended", "sympathetic"], sampling_rate=4)
+    >>> decomposer.fit_transform(np.stack([window, window])).shape
+    (2, 3, 240)
+    >>> decomposer.get_feature_names_out()
+    array(['eda_raw', 'eda_detrended', 'eda_sympathetic'], dtype=object)
     """
 
     def __init__(
         self,
         components: Sequence[str] = ("raw", "tonic", "phasic"),
         *,
-        sampling_rate: float | None = None,
+        sampling_rate: float,
         method: str = "highpass",
     ) -> None:
         self.components = components
@@ -108,7 +123,7 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Parameters
         ----------
         X : array-like
-            Windows of one channel in any form that `BiosignalImageTransformer` takes.
+            Windows of one channel, in any form that `BiosignalImageTransformer` takes.
         y : None
             Ignored.
 
@@ -119,10 +134,10 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Raises
         ------
         ValueError
-            For unknown components or methods, a missing or too low sampling rate, and windows that
-            `transform` would refuse.
+            For unknown, repeated or no components, an unknown method, a sampling rate too low for
+            a component, and windows that `transform` would refuse.
         ImportError
-            Where "tonic" or "phasic" are asked for without NeuroKit2.
+            Where a component needs NeuroKit and it is not installed.
         """
         self._check_parameters()
         self._read(X, reset=True)
@@ -134,36 +149,41 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Parameters
         ----------
         X : array-like
-            Windows of one channel in any form that `BiosignalImageTransformer` takes.
+            Windows of one channel, in any form that `BiosignalImageTransformer` takes.
 
         Returns
         -------
         windows : ndarray or Series
-            float32 or float64, as given: of shape (n_windows, n_components, n_times), or a 1-D
-            object array of (n_components, n_times) where lengths differ. For pandas input a Series
-            of such arrays, with the same row labels.
+            float32 or float64, as given. For pandas frames and Series a Series of arrays
+            (n_components, n_times) with the same row labels; for all else (n_windows, n_components,
+            n_times), or a 1-D object array of (n_components, n_times) where lengths differ.
 
         Raises
         ------
         ValueError
-            For windows that hold NaN or infinity, are too short, or have several channels; the
-            first bad row is named.
+            For windows of several channels, windows that hold NaN or infinity or are too short for
+            a component, and another number of columns than in `fit`. The first bad row is named.
         """
         check_is_fitted(self, "n_channels_")
-        windows = filtering.by_length(self._read(X, reset=False), self._decompose)
-        if not isinstance(X, pd.DataFrame | pd.Series):
-            return windows
-        return pd.Series(list(windows), index=X.index, name="eda", dtype=object)
+        self._check_parameters()
+        signals = self._read(X, reset=False)
+        if signals.dtype.kind == "O":
+            windows = by_length(signals, self._decompose)
+        else:
+            windows = self._decompose(signals)
+        if isinstance(X, pd.DataFrame | pd.Series):
+            return label_windows(list(windows), X, modality="eda")
+        return windows
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
     ) -> NDArray[np.object_]:
-        """Name the components.
+        """Name the channels of the output.
 
         Parameters
         ----------
         input_features : None
-            Ignored.
+            Ignored: channels are named after the components.
 
         Returns
         -------
@@ -185,90 +205,101 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
 
     def _check_parameters(self) -> None:
         names = self.components
-        if isinstance(names, str) or np.ndim(names) != 1 or not len(names):
+        if np.ndim(names) != 1 or not len(names) or len(set(names)) < len(names):
             raise ValueError(
-                f"components={names!r}; expected a list of one or more of {list(COMPONENTS)}."
+                f"components={names!r}; expected a list of one or more names, each once, such as "
+                "['raw', 'tonic', 'phasic']."
             )
         for name in names:
-            check_known("component", name, COMPONENTS)
-        if len(set(names)) < len(names):
-            raise ValueError(f"components={names!r} names one twice.")
+            check_known("component", name, _COMPONENTS)
         check_known("method", self.method, ["highpass", "smoothmedian"])
-        slow = [name for name in names if name not in ("raw", "detrended")]
-        rate = self.sampling_rate
-        lowest = 2 * SYMPATHETIC_BAND[1]
-        if slow and not (isinstance(rate, Real) and np.isfinite(float(rate)) and rate > lowest):
-            raise ValueError(
-                f"sampling_rate={rate!r}; component {slow[0]!r} needs a number above {lowest:g} Hz."
-            )
-        if {"tonic", "phasic"} & set(names):
-            _neurokit()
+        check_hertz("sampling_rate", self.sampling_rate)
+        for step, (lowest, _) in self._requirements().items():
+            if self.sampling_rate <= lowest:
+                raise ValueError(
+                    f"sampling_rate={self.sampling_rate!r} is too low for {step}, which needs more "
+                    f"than {lowest:g} Hz; leave such components out."
+                )
+        if self._needs_neurokit():
+            _import_neurokit()
+
+    def _needs_neurokit(self) -> bool:
+        return "tonic" in self.components or "phasic" in self.components
+
+    def _requirements(self) -> dict[str, tuple[float, int]]:
+        """Say above which rate in Hz, and from how many samples on, a step works."""
+        needs = {}
+        if self._needs_neurokit() and self.method == "highpass":
+            needs["method='highpass'"] = (2 * _CUTOFF, _CUTOFF_PADDING + 1)
+        elif self._needs_neurokit():
+            # NeuroKit takes whole samples, and makes them odd.
+            n_median = int(_MEDIAN_SECONDS * self.sampling_rate) // 2 * 2 + 1
+            needs["method='smoothmedian'"] = (2 / _MEDIAN_SECONDS, n_median)
+        if "sympathetic" in self.components:
+            # A band-pass of order n has n sections, and scipy mirrors as many samples at any rate.
+            n_padded = 3 * (2 * _SYMPATHETIC_ORDER + 1)
+            needs["component 'sympathetic'"] = (2 * _SYMPATHETIC_BAND[1], n_padded + 1)
+        return needs
 
     def _read(self, X: Any, *, reset: bool) -> Signals:
+        """Read the windows, and refuse what a component could not be computed from."""
         signals = validate_windows(self, X, modality="eda", reset=reset)
         if self.n_channels_ > 1:
             raise ValueError(
-                f"Windows have {self.n_channels_} channels; EDADecomposer takes one, skin "
-                "conductance. Give each channel a decomposer of its own."
+                f"Windows of modality 'eda' have {self.n_channels_} channels, but EDADecomposer "
+                "takes one; pass one column, or X[:, [i]] of a 3-D array, to a decomposer each."
             )
-        lengths = [window.shape[-1] for window in signals]
-        row = int(np.argmin(lengths))
-        for name in self.components:
-            if lengths[row] < self._shortest(name):
+        row, n_times = shortest_window(signals)
+        for step, (_, n_needed) in self._requirements().items():
+            if n_times < n_needed:
                 raise ValueError(
-                    f"Window {row} of modality 'eda' has {lengths[row]} samples, but component "
-                    f"{name!r} needs {self._shortest(name)} or more; cut longer windows or leave "
-                    "it out."
+                    f"Window {row} of modality 'eda' has {n_times} samples, but {step} needs "
+                    f"{n_needed} or more at sampling_rate={self.sampling_rate!r}; cut longer "
+                    "windows, or leave such components out."
                 )
         return signals
 
-    def _shortest(self, component: str) -> int:
-        """Count the samples that a component cannot do without."""
-        if component == "sympathetic":
-            return filtering.band_padding(self._sections()) + 1
-        return SHORTEST_TONIC if component in ("tonic", "phasic") else 1
-
-    def _sections(self) -> Array:
-        rate = float(self.sampling_rate or 0)
-        return filtering.band_sections(SYMPATHETIC_BAND, SYMPATHETIC_ORDER, rate)
-
     def _decompose(self, signals: Array) -> Array:
-        """(n_windows, 1, n_times) to (n_windows, n_components, n_times)."""
-        dtype, signals = signals.dtype, signals.astype(np.float64, copy=False)
-        found = {"raw": signals}
-        if {"tonic", "phasic"} & set(self.components):
-            found["tonic"], found["phasic"] = self._tonic_and_phasic(signals)
+        """Turn windows (n_windows, 1, n_times) into (n_windows, n_components, n_times)."""
+        known = signals.astype(np.float64, copy=False)
+        parts = {"raw": known}
+        if self._needs_neurokit():
+            parts |= _tonic_and_phasic(known, self.sampling_rate, self.method)
         if "detrended" in self.components:
-            found["detrended"] = filtering.remove_trend(signals, "linear")
+            parts["detrended"] = filtering.remove_trend(known, "linear")
         if "sympathetic" in self.components:
-            found["sympathetic"] = self._sympathetic(signals)
-        decomposed = np.concatenate([found[name] for name in self.components], axis=1)
-        return decomposed.astype(dtype, copy=False)
-
-    def _tonic_and_phasic(self, signals: Array) -> tuple[Array, Array]:
-        decompose = _neurokit().eda_phasic
-        parts = [decompose(window[0], self.sampling_rate, method=self.method) for window in signals]
-        tonic, phasic = (
-            np.stack([part[name].to_numpy() for part in parts])[:, None]
-            for name in ("EDA_Tonic", "EDA_Phasic")
-        )
-        return tonic, phasic
-
-    def _sympathetic(self, signals: Array) -> Array:
-        # Counted from the first sample, a constant window is zero, and so is its band.
-        band = filtering.band_pass(signals - signals[..., :1], self._sections())
-        spread = band.std(axis=-1, keepdims=True)
-        unit = np.divide(band, spread, out=np.zeros_like(band), where=spread > 0)
-        return np.abs(scipy.signal.hilbert(unit))
+            parts["sympathetic"] = _sympathetic_index(known, self.sampling_rate)
+        windows = np.concatenate([parts[name] for name in self.components], axis=1)
+        return windows.astype(signals.dtype, copy=False)
 
 
-def _neurokit() -> Any:
+def _import_neurokit() -> Any:
     try:
-        with warnings.catch_warnings():  # NeuroKit2 looks into a deprecated corner of scipy
-            warnings.simplefilter("ignore", DeprecationWarning)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it imports what scipy has deprecated
             import neurokit2
     except ImportError as error:
         raise ImportError(
-            "The components 'tonic' and 'phasic' need NeuroKit2: pip install 'sklearn-biomoe[eda]'."
+            "The components 'tonic' and 'phasic' need NeuroKit: pip install 'sklearn-biomoe[eda]', "
+            "or leave them out of components."
         ) from error
     return neurokit2
+
+
+def _tonic_and_phasic(signals: Array, sampling_rate: float, method: str) -> dict[str, Array]:
+    """Let NeuroKit part windows (n_windows, 1, n_times), which it takes one by one."""
+    decompose = _import_neurokit().eda_phasic
+    tables = [decompose(window[0], sampling_rate, method=method) for window in signals]
+    return {
+        name: np.stack([table[f"EDA_{name.capitalize()}"].to_numpy() for table in tables])[:, None]
+        for name in ("tonic", "phasic")
+    }
+
+
+def _sympathetic_index(signals: Array, sampling_rate: float) -> Array:
+    """Return the amplitude over time of the sympathetic band, scaled to a variance of 1."""
+    sections = filtering.band_sections(_SYMPATHETIC_BAND, _SYMPATHETIC_ORDER, sampling_rate)
+    # From their first sample on, since constant windows are then exactly zero, as is their band.
+    band = filtering.band_pass(signals - signals[..., :1], sections)
+    deviation = band.std(axis=-1, keepdims=True)
+    return np.abs(scipy.signal.hilbert(band / np.where(deviation == 0, 1.0, deviation)))

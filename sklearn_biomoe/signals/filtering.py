@@ -4,7 +4,6 @@ Signals have shape (n_windows, n_channels, n_times) and dtype float64; rates and
 Hz. Nothing is checked here.
 """
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -15,19 +14,6 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 NOTCH_PADDING = 9  # samples that `filtfilt` adds at each end: three times the coefficients
-
-
-def by_length(signals: Array, step: Callable[[Array], Array]) -> Array:
-    """Take a step on windows that may differ in length, on all those of one length at once."""
-    if signals.dtype.kind != "O":
-        return step(signals)
-    lengths = np.array([window.shape[-1] for window in signals])
-    taken = np.empty(len(signals), dtype=object)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        for row, window in zip(rows, step(np.stack(list(signals[rows]))), strict=True):
-            taken[row] = window
-    return taken
 
 
 def remove_trend(signals: Array, kind: Literal["constant", "linear"]) -> Array:
