@@ -181,7 +181,7 @@ def test_between_a_filter_and_pictures_in_a_column_transformer(small_backbone):
     branch = make_pipeline(
         SignalFilter(RATE, band=(None, 1.0), modality="eda"),
         EDADecomposer(sampling_rate=RATE),
-        BiosignalImageTransformer(modality="eda"),
+        BiosignalImageTransformer(modality="eda", value_range="window"),
         TinyBioMoEEmbedder(),
     )
     model = ColumnTransformer([("eda", branch, "eda"), ("age", "passthrough", ["age"])])
