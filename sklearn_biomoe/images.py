@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .settings import PictureSettings
+from .settings import PictureSettings, tile_starts
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -107,6 +108,21 @@ class BiosignalImages:
         images = np.empty(self.shape, dtype=self.dtype)
         self._draw_into(torch.from_numpy(images))
         return images if dtype is None else images.astype(dtype, copy=False)
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield what decides each picture, window by window: its samples and how they are drawn."""
+        settings = self.settings
+        for window in self.signals:
+            starts = tile_starts(window.shape[1], settings.tile_length, settings.tile_step)
+            length = settings.tile_length or window.shape[1]
+            for panel in settings.panels:
+                channels = np.asarray(window[list(panel.channels)], dtype=np.float64)
+                for start in starts:
+                    samples = np.ascontiguousarray(channels[:, start : start + length])
+                    yield (
+                        repr((settings.drawing_of(panel), samples.shape)).encode()
+                        + samples.tobytes()
+                    )
 
     def draw(self, device: str = "cpu") -> Tensor:
         """Draw all pictures.

@@ -73,6 +73,13 @@ class PictureSettings:
             return [panel.name for panel in self.panels]
         return [f"{panel.name}_tile{i}" for panel in self.panels for i in range(self.n_tiles)]
 
+    def drawing_of(self, panel: Panel) -> tuple[object, ...]:
+        """Return all that decides a panel's pictures but the samples."""
+        shown = [self.modalities[channel] for channel in panel.channels]
+        frequencies = [(each.spectrogram_window, each.frequency_range) for each in shown]
+        look = (panel.representation, panel.limits, self.colormap, self.image_size)
+        return (*look, self.sampling_rate, frequencies)
+
     def cut_tiles(self, signals: Tensor) -> Tensor:
         """Cut (n_windows, n_channels, n_times) into (n_windows x n_tiles, n_channels, n_times)."""
         import torch

@@ -30,11 +30,12 @@ class SmallBackbone(nn.Module):
 @pytest.fixture
 def small_backbone(monkeypatch):
     """Embed with `SmallBackbone`, without the warning that it is untrained."""
-    from sklearn_biomoe import inference, weights
+    from sklearn_biomoe import cache, inference, weights
 
     def forget():
-        inference._load.cache_clear()
+        inference.free_engines()
         weights._random_sha256.cache_clear()
+        cache.open_memory.cache_clear()
 
     monkeypatch.setattr("sklearn_biomoe.weights.TinyBioMoE", SmallBackbone)
     forget()

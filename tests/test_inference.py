@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_biomoe import BiosignalImageTransformer, inference
-from sklearn_biomoe.inference import embed, get_backbone, read_images, resolve_device
+from sklearn_biomoe import BiosignalImageTransformer
+from sklearn_biomoe.inference import Engine, embed, engines, get_engine, read_images, resolve_device
 from sklearn_biomoe.weights import random_backbone, weights_sha256
 
-SETTINGS = {"device": "cpu", "progress": False}
+SETTINGS = {"progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,13 @@ def backbone():
 
 
 @pytest.fixture(scope="module")
-def embeddings(backbone, images):
-    return embed(backbone, images, batch_size=8, **SETTINGS)
+def engine():
+    return get_engine("random", 0, weights_sha256("random", 0), "cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def embeddings(engine, images):
+    return embed(engine, images, batch_size=8, **SETTINGS)
 
 
 def test_equals_the_backbone_on_drawn_pictures(backbone, images, embeddings):
@@ -42,59 +47,61 @@ def test_equals_the_backbone_on_drawn_pictures(backbone, images, embeddings):
     assert embeddings.std(axis=0).min() > 1e-5  # windows differ in every value
 
 
-def test_bitwise_the_same_in_any_order_alone_or_together(backbone, images, embeddings):
+def test_bitwise_the_same_in_any_order_alone_or_together(engine, images, embeddings):
     order = np.random.default_rng(1).permutation(11)
-    shuffled = embed(backbone, images[order], batch_size=8, **SETTINGS)
+    shuffled = embed(engine, images[order], batch_size=8, **SETTINGS)
     np.testing.assert_array_equal(shuffled, embeddings[order])
-    alone = embed(backbone, images[5:6], batch_size=8, **SETTINGS)
+    alone = embed(engine, images[5:6], batch_size=8, **SETTINGS)
     np.testing.assert_array_equal(alone, embeddings[5:6])
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_batch_sizes_agree(backbone, images, embeddings, batch_size):
+def test_batch_sizes_agree(engine, images, embeddings, batch_size):
     # 3 does not divide the two pictures of a window, 1 is fewer than they are.
-    other = embed(backbone, images[:4], batch_size=batch_size, **SETTINGS)
+    other = embed(engine, images[:4], batch_size=batch_size, **SETTINGS)
     np.testing.assert_allclose(other, embeddings[:4], atol=2e-5)
 
 
-def test_arrays_embed_as_the_lazy_stack_does(backbone, images, embeddings):
+def test_arrays_embed_as_the_lazy_stack_does(engine, images, embeddings):
     drawn = np.asarray(images[:3])
     for pictures in (drawn, drawn / np.float32(255), drawn[:, ::-1][:, ::-1]):
-        result = embed(backbone, pictures, batch_size=8, **SETTINGS)
+        result = embed(engine, pictures, batch_size=8, **SETTINGS)
         np.testing.assert_allclose(result, embeddings[:3], atol=2e-5)
 
 
 def test_every_batch_has_the_same_size(images):
     seen = []
 
-    class Spy(torch.nn.Module):
-        def forward(self, batch):
-            seen.append(tuple(batch.shape))
-            return batch.new_zeros(len(batch), 192)
+    def run(batch):
+        seen.append(tuple(batch.shape))
+        return batch.new_zeros(len(batch), 192)
 
-    embed(Spy(), images, batch_size=4, **SETTINGS)
-    assert set(seen) == {(4, 3, 224, 224)}
+    embed(Engine(run, "cpu", "spy"), images, batch_size=4, **SETTINGS)
+    assert set(seen) == {(4, 224, 224, 3)}
+    assert len(seen) == 6  # 22 pictures in full batches but for the last
 
 
-def test_progress_bar(backbone, images, capsys):
-    embed(backbone, images[:1], batch_size=2, device="cpu", progress=True)
+def test_progress_bar(engine, images, capsys):
+    embed(engine, images[:1], batch_size=2, progress=True)
     assert "embedding: 100%" in capsys.readouterr().err
-    embed(backbone, images[:1], batch_size=2, **SETTINGS)
+    embed(engine, images[:1], batch_size=2, **SETTINGS)
     assert capsys.readouterr().err == ""
 
 
 def test_one_copy_per_process_even_from_two_threads(monkeypatch):
     loaded = []
-    original = inference.weights_module.load_backbone
+    original = engines.weights_module.load_backbone
     monkeypatch.setattr(
-        inference.weights_module,
+        engines.weights_module,
         "load_backbone",
         lambda *args: loaded.append(args) or original(*args),
     )
     sha256 = weights_sha256("random", 123)
     results = []
     threads = [
-        threading.Thread(target=lambda: results.append(get_backbone("random", 123, sha256, "cpu")))
+        threading.Thread(
+            target=lambda: results.append(get_engine("random", 123, sha256, "cpu", "float32"))
+        )
         for _ in range(4)
     ]
     for thread in threads:
@@ -107,7 +114,7 @@ def test_one_copy_per_process_even_from_two_threads(monkeypatch):
 
 def test_weights_that_changed_are_refused():
     with pytest.raises(ValueError, match=r"have sha256 .* but the embedder was fitted with 0000"):
-        get_backbone("random", 0, "0000", "cpu")
+        get_engine("random", 0, "0000", "cpu", "float32")
 
 
 def test_devices():
@@ -126,10 +133,10 @@ def test_cuda_without_cuda(device):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees_with_the_cpu(backbone, images, embeddings):  # pragma: no cover
-    on_cuda = embed(
-        random_backbone(0).to("cuda"), images, batch_size=8, device="cuda", progress=False
-    )
+def test_cuda_agrees_with_the_cpu(images, embeddings):  # pragma: no cover
+    sha256 = weights_sha256("random", 0)
+    on_cuda = get_engine("random", 0, sha256, "cuda", "float32")
+    on_cuda = embed(on_cuda, images, batch_size=8, progress=False)
     np.testing.assert_allclose(on_cuda, embeddings, atol=1e-3)
 
 
@@ -178,10 +185,10 @@ def test_pictures_of_another_size_are_refused():
         read_images(small)
 
 
-def test_no_global_state_is_left_behind(backbone, images):
+def test_no_global_state_is_left_behind(engine, images):
     before = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled())
     state, environment = torch.random.get_rng_state(), dict(os.environ)
-    embed(backbone, images[:1], batch_size=2, **SETTINGS)
+    embed(engine, images[:1], batch_size=2, **SETTINGS)
     after = (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled())
     assert before == after
     assert torch.equal(state, torch.random.get_rng_state())

@@ -170,6 +170,6 @@ def test_a_file_that_changed_since_fit_is_refused(tmp_path):
     images = BiosignalImageTransformer().fit_transform(WINDOWS)
     embedder = TinyBioMoEEmbedder(path).fit(images)
     save_file(random_backbone(4).state_dict(), path)
-    inference._load.cache_clear()  # as in another process, which opened a pickle
+    inference.free_engines()  # as in another process, which opened a pickle
     with pytest.raises(ValueError, match="fit it again"):
         embedder.transform(images)

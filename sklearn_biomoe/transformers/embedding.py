@@ -50,9 +50,16 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         by side but for the tiles of each picture, whose mean is taken.
     device : str, default="auto"
         "cpu", "cuda" or "cuda:<index>"; "auto" takes CUDA where torch sees it, else the CPU.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What the backbone computes in. bfloat16 is faster where the device has instructions for it
+        (an error tells where not), and less exact.
     batch_size : int, default=8
         Pictures embedded at once. The last batch is filled up with blanks, so that an embedding
-        does not depend on what it was batched with.
+        does not depend on what it was batched with. Halved where a GPU runs out of memory.
+    cache : "memory", path or None, default="memory"
+        Where embeddings are remembered by their pictures' content, so that folds, grid points and
+        clones embed each picture once: in this process (the last 256 MB), in an SQLite file that
+        several processes share, or nowhere.
     progress : bool, default=False
         Show a progress bar.
     random_state : int, RandomState instance or None, default=0
@@ -101,14 +108,18 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         *,
         fuse: str = "concatenate",
         device: str = "auto",
+        precision: str = "float32",
         batch_size: int = 8,
+        cache: str | PathLike[str] | None = "memory",
         progress: bool = False,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.weights = weights
         self.fuse = fuse
         self.device = device
+        self.precision = precision
         self.batch_size = batch_size
+        self.cache = cache
         self.progress = progress
         self.random_state = random_state
 
@@ -134,12 +145,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         FileNotFoundError
             Where there is no weights file.
         """
-        from ..inference import get_backbone, read_images, resolve_device
+        from ..inference import read_images
         from ..weights import weights_sha256
 
         self._check_parameters()
         images = read_images(X)
-        device = resolve_device(self.device)
         if isinstance(images, BiosignalImages):
             self.image_names_ = images.image_names
             self.n_tiles_ = images.settings.n_tiles
@@ -148,7 +158,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
             self.n_tiles_ = 1
         self.seed_ = int(check_random_state(self.random_state).randint(2**31))
         self.weights_sha256_ = weights_sha256(self.weights, self.seed_)
-        get_backbone(self.weights, self.seed_, self.weights_sha256_, device)
+        self._engine()
         if self.weights == "random":
             warnings.warn(
                 "weights='random': the backbone is untrained, so embeddings carry little of what "
@@ -227,7 +237,8 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         from ..backbone import EMBEDDING_SIZE
-        from ..inference import embed, get_backbone, read_images, resolve_device
+        from ..cache import memory_of
+        from ..inference import embed, read_images
 
         check_is_fitted(self, "weights_sha256_")
         self._check_parameters()
@@ -237,13 +248,12 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
                 f"Windows have {images.shape[1]} pictures, but {type(self).__name__} was fitted "
                 f"with {len(self.image_names_)}: {self.image_names_}."
             )
-        device = resolve_device(self.device)
         embeddings = embed(
-            get_backbone(self.weights, self.seed_, self.weights_sha256_, device),
+            self._engine(),
             images,
-            device=device,
             batch_size=self.batch_size,
             progress=self.progress,
+            memory=memory_of(self.cache),
         )  # (n_windows, n_images, 192)
         if self.fuse == "mean":
             return embeddings.mean(axis=1)
@@ -251,6 +261,26 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
             embeddings = embeddings.reshape(len(images), -1, self.n_tiles_, EMBEDDING_SIZE)
             embeddings = embeddings.mean(axis=2)
         return embeddings.reshape(len(images), -1)
+
+    def cache_info(self) -> Any:
+        """Tell what the memory named by ``cache`` was asked for in this process, and holds.
+
+        Returns
+        -------
+        info : CacheInfo(hits, misses, rows, bytes) or None
+            None where ``cache`` is.
+        """
+        from ..cache import memory_of
+
+        memory = memory_of(self.cache)
+        return None if memory is None else memory.info()
+
+    def _engine(self) -> Any:
+        from ..inference import check_precision, get_engine, resolve_device
+
+        device = resolve_device(self.device)
+        check_precision(self.precision, device)
+        return get_engine(self.weights, self.seed_, self.weights_sha256_, device, self.precision)
 
     def _check_parameters(self) -> None:
         check_known("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])

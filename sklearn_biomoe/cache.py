@@ -1,0 +1,243 @@
+"""Embeddings remembered by content, in this process or in a file that several processes share.
+
+What is remembered is one picture's embedding under the hash of everything that decides it: its
+samples, how they are drawn, the weights, what they are run by, and the version of this format.
+Folds, grid points, clones and other labels thus find the same rows, and nothing else does.
+"""
+
+import hashlib
+import sqlite3
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from functools import cache
+from os import PathLike, fspath
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Row = NDArray[np.float32]
+
+FORMAT_VERSION = 1  # of what is hashed and how rows are stored
+LARGEST_MEMORY = 256 * 2**20  # bytes of rows kept in this process
+APPLICATION = 0x42694D6F  # marks our files, as SQLite's documentation asks for
+KEYS_AT_ONCE = 500  # SQLite takes 999 parameters
+
+
+class CacheInfo(NamedTuple):
+    """What a memory was asked for in this process, and what it holds."""
+
+    hits: int
+    misses: int
+    rows: int
+    bytes: int
+
+
+class Memory(Protocol):
+    """Rows by key."""
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+        """Return the rows that are known."""
+
+    def put(self, rows: Mapping[bytes, Row]) -> None:
+        """Remember rows."""
+
+    def info(self) -> CacheInfo:
+        """Tell what was asked for and what is held."""
+
+    def clear(self) -> None:
+        """Forget all rows."""
+
+
+@cache
+def open_memory(where: str) -> Memory:
+    """Return the process's memory of a name: "memory", or the path of a file."""
+    return ProcessMemory(LARGEST_MEMORY) if where == "memory" else FileMemory(Path(where))
+
+
+def memory_of(where: str | PathLike[str] | None) -> Memory | None:
+    """Open what a ``cache`` parameter asks for.
+
+    Parameters
+    ----------
+    where : "memory", path or None
+
+    Returns
+    -------
+    memory : Memory or None
+
+    Raises
+    ------
+    ValueError
+        Where the file is there but is no memory of ours, or its folder is not there.
+
+    Examples
+    --------
+    >>> memory_of(None) is None
+    True
+    """
+    if where is None:
+        return None
+    return open_memory(where if where == "memory" else str(Path(fspath(where)).absolute()))
+
+
+class ProcessMemory:
+    """Rows in this process; those not asked for the longest make room for new ones.
+
+    Parameters
+    ----------
+    largest : int
+        Bytes of rows that are kept.
+
+    Examples
+    --------
+    >>> memory = ProcessMemory(largest=16)
+    >>> memory.put({b"a": np.float32([1, 2]), b"b": np.float32([3, 4]), b"c": np.float32([5, 6])})
+    >>> sorted(memory.get([b"a", b"b", b"c"]))
+    [b'b', b'c']
+    >>> memory.info()
+    CacheInfo(hits=2, misses=1, rows=2, bytes=16)
+    """
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+        self._lock = threading.Lock()
+        self.clear()
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+        """Return the rows that are known."""
+        found = {}
+        with self._lock:
+            for key in keys:
+                if key in self._rows:
+                    self._rows.move_to_end(key)
+                    found[key] = self._rows[key]
+                    self._hits += 1
+                else:
+                    self._misses += 1
+        return found
+
+    def put(self, rows: Mapping[bytes, Row]) -> None:
+        """Remember rows."""
+        with self._lock:
+            for key, row in rows.items():
+                if key not in self._rows:
+                    self._rows[key] = row.copy()
+                    self._bytes += row.nbytes
+            while self._bytes > self.largest:
+                self._bytes -= self._rows.popitem(last=False)[1].nbytes
+
+    def info(self) -> CacheInfo:
+        """Tell what was asked for and what is held."""
+        with self._lock:
+            return CacheInfo(self._hits, self._misses, len(self._rows), self._bytes)
+
+    def clear(self) -> None:
+        """Forget all rows, and start counting anew."""
+        with self._lock:
+            self._rows: OrderedDict[bytes, Row] = OrderedDict()
+            self._hits = self._misses = self._bytes = 0
+
+
+class FileMemory:
+    """Rows in an SQLite file that several processes may share.
+
+    Each row stands beside the hash of its bytes; one that does not fit it is not trusted.
+
+    Parameters
+    ----------
+    path : Path
+        Made where there is none.
+
+    Raises
+    ------
+    ValueError
+        Where the file is none of ours, or its folder is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._hits = self._misses = 0
+        if not path.parent.is_dir():
+            raise ValueError(
+                f"cache={str(path)!r}: there is no folder {path.parent}; make it first."
+            )
+        with closing(self._connect()) as connection, connection:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and application != APPLICATION:
+                raise ValueError(
+                    f"{path} is an SQLite file of another program; pass another path as cache=."
+                )
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row BLOB, hash BLOB)"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        # A connection for each call: they cannot be shared by threads, nor by forked processes.
+        try:
+            connection = sqlite3.connect(self.path, timeout=60)
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"cache={str(self.path)!r} cannot be read as an SQLite file ({error}); delete the "
+                "file if it was one, or pass another path."
+            ) from error
+        return connection
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
+        """Return the rows that are known and sound; a warning counts those that are damaged."""
+        keys, found, damaged = list(keys), {}, 0
+        with closing(self._connect()) as connection:
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                asked = keys[start : start + KEYS_AT_ONCE]
+                marks = ",".join("?" * len(asked))
+                rows = connection.execute(
+                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", asked
+                )
+                for key, row, digest in rows:
+                    if isinstance(row, bytes) and digest == _hash(key, row):
+                        found[key] = np.frombuffer(row, dtype="<f4").astype(np.float32)
+                    else:
+                        damaged += 1
+        self._hits += len(found)
+        self._misses += len(keys) - len(found)
+        if damaged:
+            warnings.warn(
+                f"{damaged} rows of {self.path} are damaged; they are embedded anew.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return found
+
+    def put(self, rows: Mapping[bytes, Row]) -> None:
+        """Remember rows, all or none of them."""
+        values = [(key, row.astype("<f4").tobytes()) for key, row in rows.items()]
+        with closing(self._connect()) as connection, connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
+                [(key, value, _hash(key, value)) for key, value in values],
+            )
+
+    def info(self) -> CacheInfo:
+        """Tell what this process asked for, and what the file holds."""
+        with closing(self._connect()) as connection:
+            n_rows, n_bytes = connection.execute(
+                "SELECT count(*), coalesce(sum(length(row)), 0) FROM rows"
+            ).fetchone()
+        return CacheInfo(self._hits, self._misses, n_rows, n_bytes)
+
+    def clear(self) -> None:
+        """Forget all rows, and start counting anew."""
+        self._hits = self._misses = 0
+        with closing(self._connect()) as connection, connection:
+            connection.execute("DELETE FROM rows")
+
+
+def _hash(key: bytes, row: bytes) -> bytes:
+    return hashlib.sha256(key + row).digest()

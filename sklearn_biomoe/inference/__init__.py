@@ -1,0 +1,15 @@
+"""Inference: pictures in, embeddings out, batch by batch on one device."""
+
+from .embedding import embed
+from .engines import Engine, check_precision, free_engines, get_engine, resolve_device
+from .pictures import read_images
+
+__all__ = [
+    "Engine",
+    "check_precision",
+    "embed",
+    "free_engines",
+    "get_engine",
+    "read_images",
+    "resolve_device",
+]

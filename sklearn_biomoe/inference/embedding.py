@@ -1,0 +1,170 @@
+"""Pictures in, embeddings out: each once, in batches of one size, remembered."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .._version import __version__
+from ..backbone import EMBEDDING_SIZE
+from ..cache import FORMAT_VERSION, Memory
+from ..images import BiosignalImages
+from .engines import Engine
+
+_SMALLER_BATCHES: dict[tuple[str, int], int] = {}  # device and batch size asked for: what it bears
+
+
+def embed(
+    engine: Engine,
+    images: BiosignalImages | NDArray[Any],
+    *,
+    batch_size: int,
+    progress: bool,
+    memory: Memory | None = None,
+) -> NDArray[np.float32]:
+    """Embed every picture of every window, equal ones once.
+
+    Each batch has exactly ``batch_size`` pictures, the last one filled up with blanks: a conv
+    network's last bits depend on the batch's size, and so would a window's embedding.
+
+    Parameters
+    ----------
+    engine : Engine
+    images : BiosignalImages or ndarray
+        Shape (n_windows, n_images, H, W, 3), uint8 or float in [0, 1].
+    batch_size : int
+    progress : bool
+        Show a progress bar.
+    memory : Memory or None
+        Where embeddings are looked up, and put batch by batch.
+
+    Returns
+    -------
+    embeddings : ndarray of shape (n_windows, n_images, 192), float32
+
+    Raises
+    ------
+    RuntimeError
+        Where a GPU has too little memory for a single picture.
+    """
+    keys = picture_keys(images, engine.identity)
+    first: dict[bytes, int] = {}
+    for position, key in enumerate(keys):
+        first.setdefault(key, position)
+    rows = {} if memory is None else memory.get(first)
+    todo = np.array([at for key, at in first.items() if key not in rows], dtype=np.int64)
+    with torch.inference_mode(), _progress_bar(len(keys), len(keys) - len(todo), progress) as bar:
+        for positions, pictures in _batches(images, todo, engine.device, batch_size):
+            done = _run(engine, pictures, batch_size).cpu().numpy()
+            new = {keys[at]: row for at, row in zip(positions, done, strict=True)}
+            rows.update(new)
+            if memory is not None:
+                memory.put(new)
+            if bar is not None:
+                bar.update(len(new))
+    embeddings = np.stack([rows[key] for key in keys])
+    return embeddings.reshape(*images.shape[:2], EMBEDDING_SIZE)
+
+
+def picture_keys(images: BiosignalImages | NDArray[Any], identity: str) -> list[bytes]:
+    """Hash each picture, window by window, with all else that decides its embedding.
+
+    Parameters
+    ----------
+    images : BiosignalImages or ndarray
+    identity : str
+        Of the engine.
+
+    Returns
+    -------
+    keys : list of bytes
+    """
+    prefix = f"{FORMAT_VERSION} {__version__} {identity} ".encode()
+    if isinstance(images, BiosignalImages):
+        contents: Any = images.contents()
+    else:
+        kind = f"{images.dtype.str} {images.shape[2:]} ".encode()
+        pictures = images.reshape(-1, *images.shape[2:])
+        contents = (kind + np.ascontiguousarray(picture).tobytes() for picture in pictures)
+    return [hashlib.sha256(prefix + content).digest() for content in contents]
+
+
+def _batches(
+    images: BiosignalImages | NDArray[Any], todo: NDArray[np.int64], device: str, batch_size: int
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Yield positions of pictures, ascending, and as many pictures (<= batch_size, H, W, 3)."""
+    n_images = images.shape[1]
+    windows = np.unique(todo // n_images)
+    windows_at_once = -(-batch_size // n_images)
+    waiting = torch.empty((0, *images.shape[2:]), device=device)
+    start = 0
+    for first in range(0, len(windows), windows_at_once):
+        chosen = windows[first : first + windows_at_once]
+        wanted = todo[np.isin(todo // n_images, chosen)]
+        drawn = _draw(images[chosen], device).flatten(0, 1)  # (windows, n_images, ...) -> (n, ...)
+        within = np.searchsorted(chosen, wanted // n_images) * n_images + wanted % n_images
+        waiting = torch.cat([waiting, drawn[torch.from_numpy(within).to(device)]])
+        while len(waiting) >= batch_size:
+            yield todo[start : start + batch_size], waiting[:batch_size]
+            start, waiting = start + batch_size, waiting[batch_size:]
+    if len(waiting):
+        yield todo[start:], waiting
+
+
+def _draw(images: BiosignalImages | NDArray[Any], device: str) -> Tensor:
+    """float32 pictures in [0, 1] on the device."""
+    if isinstance(images, BiosignalImages):
+        pictures = images.draw(device)
+    else:
+        pictures = torch.tensor(np.ascontiguousarray(images), device=device)
+    return pictures.float() / (1 if pictures.is_floating_point() else 255)
+
+
+def _run(engine: Engine, pictures: Tensor, batch_size: int) -> Tensor:
+    """Embed pictures in batches of one size, smaller ones where the device lacks memory."""
+    asked = (engine.device, batch_size)
+    size = _SMALLER_BATCHES.get(asked, batch_size)
+    outputs = []
+    while pictures.shape[0]:
+        batch = pictures.new_zeros((size, *pictures.shape[1:]))
+        batch[: len(pictures)] = pictures[:size]
+        try:
+            outputs.append(engine.run(batch)[: len(pictures)])
+        except torch.OutOfMemoryError as error:
+            size = _SMALLER_BATCHES[asked] = _halved(size, engine.device, error)
+            continue
+        pictures = pictures[size:]
+    return torch.cat(outputs)
+
+
+def _halved(size: int, device: str, error: Exception) -> int:
+    if size == 1:
+        raise RuntimeError(
+            f"Device {device!r} has too little free memory to embed a single picture. Free what "
+            "other programs hold, or pass device='cpu'."
+        ) from error
+    warnings.warn(
+        f"Device {device!r} ran out of memory with {size} pictures at once; going on with "
+        f"{size // 2}, also in later calls. Pass batch_size={size // 2} to be spared this.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return size // 2
+
+
+def _progress_bar(n_pictures: int, n_known: int, progress: bool) -> AbstractContextManager[Any]:
+    if not progress:
+        return nullcontext()
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError(
+            "progress=True needs tqdm: pip install 'sklearn-biomoe[progress]'."
+        ) from error
+    return tqdm(total=n_pictures, initial=n_known, desc="embedding", unit="image")

@@ -1,0 +1,164 @@
+"""What runs the backbone: devices, precisions, and one copy of each per process."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from os import PathLike, fspath
+
+import torch
+from torch import Tensor
+
+from .. import weights as weights_module
+from ..acceleration import FastBackbone
+from ..signals import check_known
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+_LOADING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A backbone ready to run.
+
+    Parameters
+    ----------
+    run : callable
+        float32 pictures (B, H, W, 3) in [0, 1] on ``device`` to float32 embeddings (B, 192).
+    device : str
+    identity : str
+        Names all that decides an embedding but its picture: weights, precision, what runs them.
+    """
+
+    run: Callable[[Tensor], Tensor]
+    device: str
+    identity: str
+
+
+def resolve_device(device: str) -> str:
+    """Turn "auto" into a device that is there, and refuse one that is not.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "cuda:<index>"}
+        "auto" is CUDA where torch sees it, else the CPU.
+
+    Returns
+    -------
+    device : str
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and for a CUDA device that torch does not see.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    'cpu'
+    """
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return "cuda" if n_cuda else "cpu"
+    kind, _, index = str(device).partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise ValueError(
+            f"Unknown device {device!r}; expected 'auto', 'cpu', 'cuda' or 'cuda:<index>'."
+        )
+    if kind == "cuda" and int(index or 0) >= n_cuda:
+        raise ValueError(
+            f"device={device!r} was asked for, but torch {torch.__version__} sees {n_cuda} CUDA "
+            "devices here; use device='auto' or 'cpu', or install a CUDA build of torch."
+        )
+    return str(device)
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Raise ValueError where a device has no instructions for a precision.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16"}
+    device : str
+        As `resolve_device` returns it.
+
+    Examples
+    --------
+    >>> check_precision("float16", "cpu")
+    Traceback (most recent call last):
+    ...
+    ValueError: Unknown precision 'float16'; expected one of ['bfloat16', 'float32'].
+    """
+    check_known("precision", precision, list(PRECISIONS))
+    if precision == "float32":
+        return
+    if device == "cpu":
+        able = torch.cpu.get_capabilities()
+        supported = any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    else:
+        supported = torch.cuda.is_bf16_supported()
+    if not supported:
+        raise ValueError(
+            f"precision='bfloat16', but this {device} has no instructions for it and would be "
+            "slower than with precision='float32'; pass that."
+        )
+
+
+def get_engine(
+    weights: str | PathLike[str], seed: int, sha256: str, device: str, precision: str
+) -> Engine:
+    """Return the process's one copy of a backbone on a device, loading it at first use.
+
+    Clones, modalities and threads share it; the last four are kept.
+
+    Parameters
+    ----------
+    weights : "random" or path
+    seed : int
+        Of random weights.
+    sha256 : str
+        What `sklearn_biomoe.weights.weights_sha256` has to say of the weights.
+    device : str
+    precision : {"float32", "bfloat16"}
+
+    Returns
+    -------
+    engine : Engine
+
+    Raises
+    ------
+    ValueError
+        Where the weights are no longer those of ``sha256``.
+    """
+    with _LOADING:
+        return _load(fspath(weights), seed, sha256, device, precision)
+
+
+@lru_cache(maxsize=4)
+def _load(weights: str, seed: int, sha256: str, device: str, precision: str) -> Engine:
+    found = weights_module.weights_sha256(weights, seed)
+    if found != sha256:
+        raise ValueError(
+            f"Weights {weights!r} have sha256 {found}, but the embedder was fitted with "
+            f"{sha256}; fit it again, or bring the former weights back."
+        )
+    backbone = weights_module.load_backbone(weights, seed).to(device)
+    fast = FastBackbone(backbone, PRECISIONS[precision]).eval()
+
+    def run(pictures: Tensor) -> Tensor:
+        return fast(pictures.permute(0, 3, 1, 2))  # (B, H, W, 3) -> (B, 3, H, W)
+
+    kind = device.partition(":")[0]
+    return Engine(run, device, f"{sha256} {precision} {kind} torch {torch.__version__}")
+
+
+def free_engines() -> None:
+    """Forget all loaded backbones, so that their memory can be had again.
+
+    Embedders go on working: the next use loads anew.
+    """
+    with _LOADING:
+        _load.cache_clear()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
