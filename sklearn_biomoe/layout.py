@@ -170,6 +170,7 @@ def lay_out(parameters: Any, signals: Signals) -> PictureSettings:
         tile_step = round(step * parameters.sampling_rate)
     settings = PictureSettings(
         modalities=tuple(_resolve(parameters, kind) for kind in kinds),
+        channel_names=tuple(channel_names(kinds)),
         panels=(),
         sampling_rate=parameters.sampling_rate,
         colormap=parameters.colormap,
@@ -185,7 +186,6 @@ def _panels(
     parameters: Any, kinds: list[str], signals: Signals, settings: PictureSettings
 ) -> Iterator[Panel]:
     """Yield each channel's own pictures, then those that join all channels."""
-    names = channel_names(kinds)
     joint = dict.fromkeys(
         name
         for kind in kinds
@@ -193,7 +193,7 @@ def _panels(
         if REPRESENTATIONS[name].joins_channels
     )
     own = [
-        (names[channel], representation, (channel,))
+        (settings.channel_names[channel], representation, (channel,))
         for channel, kind in enumerate(kinds)
         for representation in _representations(parameters, kind)
         if representation not in joint

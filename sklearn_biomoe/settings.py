@@ -41,6 +41,8 @@ class PictureSettings:
     ----------
     modalities : tuple of Modality
         One for each channel.
+    channel_names : tuple of str
+        After the modalities.
     panels : tuple of Panel
         Pictures of a window, or of each of its tiles.
     sampling_rate : float or None
@@ -55,6 +57,7 @@ class PictureSettings:
     """
 
     modalities: tuple[Modality, ...]
+    channel_names: tuple[str, ...]
     panels: tuple[Panel, ...]
     sampling_rate: float | None
     colormap: str

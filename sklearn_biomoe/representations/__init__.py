@@ -14,6 +14,8 @@ from .pairs import gadf, gasf, mtf, recurrence, recurrence_thresholded
 from .scalograms import scalogram, scalogram_frequencies
 from .spectrograms import (
     spectrogram_angle,
+    spectrogram_bins,
+    spectrogram_hop,
     spectrogram_phase,
     spectrogram_piece,
     spectrogram_psd,
@@ -24,6 +26,8 @@ __all__ = [
     "Representation",
     "check_representations",
     "scalogram_frequencies",
+    "spectrogram_bins",
+    "spectrogram_hop",
     "spectrogram_piece",
 ]
 

@@ -98,20 +98,17 @@ def short_time_fourier(
         In Hz, ascending.
     """
     piece = spectrogram_piece(signals.shape[1], sampling_rate, modality)
-    low, high = modality.frequency_range or (0.0, sampling_rate / 2)
-    n_fft = 1 << (max(piece, round(16 * sampling_rate / (high - low))) - 1).bit_length()
+    n_fft, shown = spectrogram_bins(piece, sampling_rate, modality)
     # Shifting by the first sample changes no spectrum, and makes those of constant windows zero.
     signals = signals - signals[:, :1]
-    pieces = signals.unfold(1, piece, max(1, piece // 8))  # (n_windows, n_pieces, piece)
+    pieces = signals.unfold(1, piece, spectrogram_hop(piece))  # (n_windows, n_pieces, piece)
     pieces = pieces - pieces.mean(dim=2, keepdim=True)
     taper = torch.hann_window(piece, dtype=signals.dtype, device=signals.device)
     taper = taper / (sampling_rate * taper.square().sum()).sqrt()
-    # Products and quotients with a power of two are exact: the Nyquist limit is met to the bit.
-    frequencies = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sampling_rate / n_fft
-    first, last = (frequencies >= low).nonzero()[0], (frequencies <= high).nonzero()[-1]
-    shown = slice(int(first), int(last) + 1)
     transform = torch.fft.rfft(pieces * taper, n=n_fft)[..., shown]
-    return transform.transpose(1, 2), frequencies[shown].to(signals.device)
+    bins = torch.arange(shown.start, shown.stop, dtype=torch.float64, device=signals.device)
+    # Products and quotients with a power of two are exact: the Nyquist limit is met to the bit.
+    return transform.transpose(1, 2), bins * sampling_rate / n_fft
 
 
 def squared_magnitude(values: Tensor) -> Tensor:
@@ -124,3 +121,24 @@ def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) ->
     if modality.spectrogram_window is None:
         return max(1, n_times // 8)
     return max(1, round(modality.spectrogram_window * sampling_rate))
+
+
+def spectrogram_hop(piece: int) -> int:
+    """Samples from the start of one piece to that of the next."""
+    return max(1, piece // 8)
+
+
+def spectrogram_bins(piece: int, sampling_rate: float, modality: Modality) -> tuple[int, slice]:
+    """Length n_fft of padded pieces, and bins shown: bin k is k * sampling_rate / n_fft Hz.
+
+    Examples
+    --------
+    >>> from sklearn_biomoe.signals import MODALITIES
+    >>> spectrogram_bins(80, 4.0, MODALITIES["eda"])  # from 0 to 0.5 Hz
+    (128, slice(0, 17, None))
+    """
+    low, high = modality.frequency_range or (0.0, sampling_rate / 2)
+    n_fft = 1 << (max(piece, round(16 * sampling_rate / (high - low))) - 1).bit_length()
+    frequencies = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sampling_rate / n_fft
+    first, last = (frequencies >= low).nonzero()[0], (frequencies <= high).nonzero()[-1]
+    return n_fft, slice(int(first), int(last) + 1)
