@@ -124,7 +124,7 @@ def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) ->
 
 
 def spectrogram_hop(piece: int) -> int:
-    """Samples from the start of one piece to that of the next."""
+    """Count the samples from the start of one piece to that of the next."""
     return max(1, piece // 8)
 
 
