@@ -2,7 +2,7 @@
 
 from ._version import __version__
 from .images import BiosignalImages
-from .signals import SignalFilter, SubjectScaler
+from .signals import EDADecomposer, SignalFilter, SubjectScaler
 from .transformers import (
     BiosignalImageTransformer,
     TinyBioMoEEmbedder,
@@ -12,6 +12,7 @@ from .transformers import (
 __all__ = [
     "BiosignalImageTransformer",
     "BiosignalImages",
+    "EDADecomposer",
     "SignalFilter",
     "SubjectScaler",
     "TinyBioMoEEmbedder",

@@ -1,6 +1,7 @@
-"""Windows of biosignals: what kinds there are, how they are read, cut, filtered and scaled."""
+"""Windows of biosignals: kinds, reading, cutting, filtering, decomposing and scaling."""
 
 from .cutting import cut_windows
+from .decomposition import EDADecomposer
 from .modalities import MODALITIES, Modality, ValueRange, check_known
 from .preparation import SignalFilter
 from .reading import Signals, cell_columns, read_windows, validate_windows
@@ -8,6 +9,7 @@ from .scaling import SubjectScaler
 
 __all__ = [
     "MODALITIES",
+    "EDADecomposer",
     "Modality",
     "SignalFilter",
     "Signals",

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
+from numbers import Real
+from typing import Any
 
 ValueRange = tuple[float, float] | tuple[float, float, str]  # lowest, highest, and perhaps "log"
 
@@ -103,3 +106,13 @@ def check_known(kind: str, name: object, known: Sequence[str]) -> None:
     nearest = get_close_matches(str(name), known, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ValueError(f"Unknown {kind} {name!r}; expected one of {sorted(known)}.{hint}")
+
+
+def check_hertz(name: str, value: Any, hint: str = "", *, given: Any = None) -> None:
+    """Raise ValueError where ``value``, part of ``given``, is no positive, finite number."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if number and 0 < value < inf:
+        return
+    unit = "" if name == "notch_quality" else " in Hz"
+    shown = value if given is None else given
+    raise ValueError(f"{name}={shown!r}; expected positive, finite numbers{unit}.{hint}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +16,15 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from . import filtering
-from .modalities import MODALITIES, check_known
-from .reading import Signals, cell_columns, validate_windows
+from .modalities import MODALITIES, check_hertz, check_known
+from .reading import (
+    Signals,
+    by_length,
+    cell_columns,
+    label_windows,
+    shortest_window,
+    validate_windows,
+)
 
 Array = NDArray[Any]
 
@@ -171,7 +178,7 @@ class SignalFilter(  # type: ignore[call-arg]
         self._check_parameters()
         signals = self._read(X, reset=False)
         if signals.dtype.kind == "O":
-            windows = _by_length(signals, self._prepare)
+            windows = by_length(signals, self._prepare)
         else:
             windows = self._prepare(signals)
         return self._in_the_form_of(X, windows)
@@ -215,12 +222,12 @@ class SignalFilter(  # type: ignore[call-arg]
             check_known("detrend", self.detrend, ["constant", "linear"])
         if not isinstance(self.order, Integral) or self.order < 1:
             raise ValueError(f"order={self.order!r}; expected an integer of 1 or more.")
-        _check_hertz("notch_quality", self.notch_quality)
+        check_hertz("notch_quality", self.notch_quality)
         steps = ("band", "notch", "resample_to")
         asked = [name for name in steps if getattr(self, name) is not None]
         if self.sampling_rate is not None or asked:
             hint = f" {asked[0]}={getattr(self, asked[0])!r} needs it." if asked else ""
-            _check_hertz("sampling_rate", self.sampling_rate, hint)
+            check_hertz("sampling_rate", self.sampling_rate, hint)
         if self.band is not None:
             self._check_band()
         if self.notch is not None:
@@ -244,7 +251,7 @@ class SignalFilter(  # type: ignore[call-arg]
 
     def _check_below_nyquist(self, name: str, frequency: Any) -> None:
         value, rate = getattr(self, name), self.sampling_rate
-        _check_hertz(name, frequency, given=value)
+        check_hertz(name, frequency, given=value)
         if frequency >= rate / 2:
             fix = "a lower frequency" + (" or None for an open side" if name == "band" else "")
             raise ValueError(
@@ -254,7 +261,7 @@ class SignalFilter(  # type: ignore[call-arg]
 
     def _check_ratio(self) -> None:
         target, rate = self.resample_to, self.sampling_rate
-        _check_hertz("resample_to", target)
+        check_hertz("resample_to", target)
         nearest = float(rate * self._ratio())
         if abs(nearest - target) > 1e-9 * target:
             raise ValueError(
@@ -287,13 +294,11 @@ class SignalFilter(  # type: ignore[call-arg]
             )
         if self.notch is not None:
             padding[f"notch={self.notch!r}"] = filtering.NOTCH_PADDING
-        ragged = signals.dtype.kind == "O"
-        lengths = [window.shape[-1] for window in (signals if ragged else signals[:1])]
-        row = int(np.argmin(lengths))
+        row, n_times = shortest_window(signals)
         for step, n_padded in padding.items():
-            if lengths[row] <= n_padded:
+            if n_times <= n_padded:
                 raise ValueError(
-                    f"Window {row} of modality {self.modality!r} has {lengths[row]} samples, "
+                    f"Window {row} of modality {self.modality!r} has {n_times} samples, "
                     f"but {step} mirrors {n_padded} at each end and needs {n_padded + 1} or more; "
                     "cut longer windows, lower a band's order, or filter the recording before "
                     "cutting it."
@@ -335,13 +340,8 @@ class SignalFilter(  # type: ignore[call-arg]
             return pd.DataFrame(windows[:, 0], index=X.index, columns=columns)
         if isinstance(X, pd.DataFrame | pd.Series):
             cells = [window[0] if self.n_channels_ == 1 else window for window in windows]
-            return pd.Series(cells, index=X.index, name=self._column_name(X), dtype=object)
+            return label_windows(cells, X, modality=self.modality)
         return windows
-
-    def _column_name(self, X: pd.DataFrame | pd.Series) -> Any:
-        if isinstance(X, pd.Series):
-            return X.name
-        return X.columns[0] if X.shape[1] == 1 else self.modality
 
 
 def _is_matrix(X: Any) -> bool:
@@ -349,26 +349,6 @@ def _is_matrix(X: Any) -> bool:
     if cell_columns(X) is not None:
         return False
     return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 2
-
-
-def _check_hertz(name: str, value: Any, hint: str = "", *, given: Any = None) -> None:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if number and 0 < value < np.inf:
-        return
-    unit = "" if name == "notch_quality" else " in Hz"
-    shown = value if given is None else given
-    raise ValueError(f"{name}={shown!r}; expected positive, finite numbers{unit}.{hint}")
-
-
-def _by_length(signals: Signals, prepare: Any) -> Signals:
-    """Prepare windows of differing lengths, all those of one length at once."""
-    lengths = np.array([window.shape[-1] for window in signals])
-    prepared = np.empty(len(signals), dtype=object)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        for row, window in zip(rows, prepare(np.stack(list(signals[rows]))), strict=True):
-            prepared[row] = window
-    return prepared
 
 
 def _refuse_empty_channels(signals: Signals, modality: str) -> None:

@@ -5,6 +5,7 @@ window, whose items have shape (n_channels, n_times). It is a 3-D array where al
 same length, else a 1-D object array of 2-D arrays.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,33 @@ def cell_columns(X: Any) -> list[Any] | None:
     else:
         columns = [X]
     return columns if any(_holds_arrays(column) for column in columns) else None
+
+
+def shortest_window(signals: Signals) -> tuple[int, int]:
+    """Return the row and the number of samples of the first of the shortest windows."""
+    ragged = signals.dtype.kind == "O"
+    lengths = [window.shape[-1] for window in (signals if ragged else signals[:1])]
+    row = int(np.argmin(lengths))
+    return row, lengths[row]
+
+
+def by_length(signals: Signals, prepare: Callable[[NDArray[Any]], NDArray[Any]]) -> Signals:
+    """Prepare windows of differing lengths, all those of one length at once."""
+    lengths = np.array([window.shape[-1] for window in signals])
+    prepared = np.empty(len(signals), dtype=object)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        for row, window in zip(rows, prepare(np.stack(list(signals[rows]))), strict=True):
+            prepared[row] = window
+    return prepared
+
+
+def label_windows(
+    windows: list[NDArray[Any]], X: pd.DataFrame | pd.Series, *, modality: str
+) -> pd.Series:
+    """Put windows into cells, labelled like the rows of ``X`` and named like its only column."""
+    name = X.name if isinstance(X, pd.Series) else X.columns[0] if X.shape[1] == 1 else modality
+    return pd.Series(windows, index=X.index, name=name, dtype=object)
 
 
 def _holds_arrays(column: Any) -> bool:
