@@ -32,7 +32,7 @@ MOST_PICTURES = 200  # that a figure can hold
 DPI = 100
 SIDE = 224  # dots of a picture, or so many more that its pixels have whole numbers of them
 LEFT, RIGHT, BELOW, ABOVE = 75, 10, 45, 25  # dots around each picture, for labels
-LEFT_OF_CURVES = 110  # where channels are named
+LEFT_OF_CURVES = 130  # where channels are named
 ROW_LABEL = 25  # dots
 
 

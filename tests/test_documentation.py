@@ -63,3 +63,17 @@ def test_simulated_demo(small_backbone, tmp_path, monkeypatch, capsys):
         assert table.loc["statistics, both", "mean"] > 0.7
         assert (tmp_path / f"demo_simulated_{protocol}.png").stat().st_size > 10_000
         assert (tmp_path / f"demo_simulated_{protocol}.json").exists()
+
+
+def test_the_page_of_pictures_shows_every_modality_and_credits_it(monkeypatch):
+    page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
+    shown = [ROOT / "docs" / path for path in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)]
+    assert sorted(shown) == sorted((ROOT / "docs" / "pictures").glob("*.png"))
+    assert all(path.stat().st_size < 400_000 for path in shown)
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from recordings import _WINDOWS
+
+    words = " ".join(page.split())
+    for modality, (*_, source) in _WINDOWS.items():
+        assert ROOT / "docs" / "pictures" / f"{modality}.png" in shown
+        assert source.split(";")[0] in words
