@@ -46,6 +46,16 @@ def test_scores_in_the_readme_are_the_committed_ones(protocol):
         assert any(row.method in line and score in line for line in README.splitlines()), score
 
 
+def test_scores_of_value_ranges_in_the_readme_are_the_committed_ones():
+    table = pd.read_csv(RESULTS / "representations.csv").set_index(["modality", "variant"])
+    for variant in (
+        '{"representations": ["waveform"]}',
+        '{"representations": ["waveform"], "value_range": "window"}',
+    ):
+        row = table.loc[("eda", variant)]
+        assert f"{row['mean']:.3f} ± {row['sd_over_subjects']:.3f}" in README
+
+
 def test_the_printed_line_in_the_readme_is_the_committed_score():
     table = pd.read_csv(RESULTS / "demo_stress-predict_transitions.csv").set_index("method")
     both = table.loc["untrained Tiny-BioMoE, both"]
