@@ -13,9 +13,9 @@ import warnings
 from pathlib import Path
 
 import environment
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
@@ -28,11 +28,9 @@ from sklearn_biomoe import (
     UntrainedBackboneWarning,
 )
 from sklearn_biomoe.datasets import fetch_stress_predict, make_biosignal_windows
-from sklearn_biomoe.representations import spectrogram_piece
-from sklearn_biomoe.signals import MODALITIES
+from sklearn_biomoe.plotting import plot_image
 
 REPRESENTATIONS = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}
-UNITS = {"eda": "µS", "bvp": "a.u."}
 
 
 def main() -> None:
@@ -179,39 +177,20 @@ def score(windows, features: dict[str, np.ndarray]) -> pd.DataFrame:
 
 def save_pictures(windows, drawn: dict, path: Path) -> None:
     """Draw each modality's pictures of one subject at rest and under stress."""
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
     if "pairs" in windows:  # the first onset
         chosen = windows.pairs[np.flatnonzero(windows.target == 1)[0]]
     else:
         first = windows.groups == windows.groups[0]
         chosen = [np.flatnonzero(first & (windows.target == label))[0] for label in (0, 1)]
-    n_rows = sum(len(names) for names in REPRESENTATIONS.values())
-    figure, axes = plt.subplots(n_rows, 2, figsize=(8, 4 * n_rows), layout="constrained")
-    panels = iter(axes)
-    for modality, images in drawn.items():
-        for i, name in enumerate(REPRESENTATIONS[modality]):
-            for axis, row, label in zip(next(panels), chosen, ["rest", "stress"], strict=True):
-                show(axis, images[row, i], windows.data[modality][row], modality, name, windows)
-                subject = windows.data["subject"][row]
-                axis.set_title(f"{modality} {name}, subject {subject}, {label}")
+    rows = [(images, i) for images in drawn.values() for i in range(len(images.image_names))]
+    figure = Figure(figsize=(8, 4 * len(rows)), layout="constrained")
+    for (images, i), axes in zip(rows, figure.subplots(len(rows), 2), strict=True):
+        for axis, window, label in zip(axes, chosen, ["rest", "stress"], strict=True):
+            plot_image(axis, images, window, i)
+            subject = windows.data["subject"][window]
+            axis.set_title(f"{images.image_names[i]}, subject {subject}, {label}")
     figure.suptitle(f"{windows.source}: what the backbone sees")
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-
-
-def show(axis, image, signal, modality: str, name: str, windows) -> None:
-    """Show a picture over its time axis, in s, and value or frequency axis."""
-    rate = windows.sampling_rates[modality]
-    if name == "waveform":
-        margin, low, high, unit = 0, signal.min(), signal.max(), UNITS[modality]
-    else:  # a spectrogram reaches from the middle of its first piece to that of its last
-        margin = spectrogram_piece(len(signal), rate, MODALITIES[modality]) / 2
-        (low, high), unit = MODALITIES[modality].frequency_range, "Hz"
-    extent = (margin / rate, (len(signal) - margin) / rate, low, high)
-    axis.imshow(image, extent=extent, aspect="auto")
-    axis.set(xlabel="time (s)", ylabel=unit)
+    figure.savefig(path)
 
 
 if __name__ == "__main__":

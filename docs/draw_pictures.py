@@ -1,105 +1,128 @@
-"""Draw the contact sheets of docs/pictures.md from real recordings.
+"""Draw the sheets of docs/pictures.md from real recordings: `pip install '.[docs]'` first.
 
-Run from the repository's root: ``SKLEARN_BIOMOE_DATA=... python docs/draw_pictures.py``.
+SKLEARN_BIOMOE_DATA names the folder of recordings, see `recordings.read_recordings`.
 """
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from recordings import Recording, read_recordings
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from recordings import Recording, read_empatica, read_recordings
 
-from sklearn_biomoe import BiosignalImageTransformer, EDADecomposer, SignalFilter
-from sklearn_biomoe.datasets import fetch_stress_predict
+from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer, EDADecomposer, SignalFilter
 from sklearn_biomoe.plotting import plot_images
 from sklearn_biomoe.representations import REPRESENTATIONS
 
 OUTPUT = Path(__file__).parent / "pictures"
-EACH = [name for name, entry in REPRESENTATIONS.items() if not entry.joins_channels]
-N_COLUMNS = 5
+PAIRS = [name for name, entry in REPRESENTATIONS.items() if entry.axes == "pairs"]
+OTHERS = [  # one channel joined with none is its waveform
+    name for name in REPRESENTATIONS if name not in PAIRS and not name.startswith("waveform_")
+]
 
 
 def main() -> None:
+    folder = Path(os.environ["SKLEARN_BIOMOE_DATA"])
     OUTPUT.mkdir(exist_ok=True)
-    recordings = read_recordings(Path(os.environ["SKLEARN_BIOMOE_DATA"]))
+    recordings = read_recordings(folder)
     for modality, recording in recordings.items():
-        draw_every_representation(modality, recording)
-    eda = recordings["eda"].signal[None]
-    draw_decomposition(eda, recordings["eda"].sampling_rate)
-    windows = fetch_stress_predict(protocol="transitions")
-    pair = windows.data.loc[cleanest_pair(windows)]
-    draw_value_ranges(pair["eda"], windows.data["eda"][windows.data["subject"] <= 18])
-    draw_modalities_together(pair)
-    draw_tiles(pair["bvp"])
+        rows = [[draw(modality, recording, names)] for names in (OTHERS, PAIRS)]
+        save(OUTPUT / f"{modality}.png", rows)
+    wristband = folder / "stress_predict" / "Raw_data"
+    save(OUTPUT / "ranges.png", [draw_ranges(recordings["eda"], wristband / "S04")])
+    save(OUTPUT / "components.png", [[draw_components(recordings["eda"])]])
+    save(OUTPUT / "channels.png", [[draw_channels(wristband / "S07", 370, 390)]])
+    save(OUTPUT / "tiles.png", draw_tiles(wristband / "S13", 1530, 1590))
 
 
-def cleanest_pair(windows) -> np.ndarray:
-    """Rows of the onset of stress whose pulse shows the least movement, of subjects 2 to 18."""
-    onsets = windows.pairs[(windows.target == 1) & (windows.groups <= 18)]
-    spikes = [max(np.abs(x).max() / x.std() for x in windows.data["bvp"][pair]) for pair in onsets]
-    return onsets[int(np.argmin(spikes))]
-
-
-def draw_every_representation(modality: str, recording: Recording) -> None:
-    """Draw the signal in all ways, five in a row."""
+def draw(modality: str, recording: Recording, representations: list[str]) -> Figure:
     # Pieces of 8 s, which suit a minute of pulse, would leave three of them in 10 s.
     shorter = {"spectrogram_window": 3.0} if modality in ("bvp", "ppg") else {}
-    for part, names in enumerate([EACH[:N_COLUMNS], EACH[N_COLUMNS:]]):
-        drawer = BiosignalImageTransformer(
-            names, sampling_rate=recording.sampling_rate, modality=modality, **shorter
-        )
-        save(drawer.fit_transform(recording.signal[None]), f"{modality}_{part + 1}", [""])
-
-
-def draw_decomposition(eda: np.ndarray, sampling_rate: float) -> None:
-    """Draw skin conductance parted into its components."""
-    parts = EDADecomposer(
-        ("raw", "tonic", "phasic", "detrended", "sympathetic"), sampling_rate=sampling_rate
+    drawer = BiosignalImageTransformer(
+        representations, sampling_rate=recording.sampling_rate, modality=modality, **shorter
     )
+    return plot_images(drawer.fit_transform(recording.signal[None]), titles=[modality])
+
+
+def draw_ranges(recording: Recording, folder: Path) -> list[Figure]:
+    """Draw one window's values over each kind of range; whole minutes of `folder` are training."""
+    signal, rate = read_empatica(folder / "EDA.csv", "EDA")
+    n_times = round(60 * rate)
+    training = signal[: len(signal) // n_times * n_times].reshape(-1, n_times)
+    figures = []
+    for value_range in ("preset", "window", "training"):
+        drawer = BiosignalImageTransformer(
+            ["waveform"], sampling_rate=rate, modality="eda", value_range=value_range
+        )
+        images = drawer.fit(training).transform(recording.signal[None])
+        figures.append(plot_images(images, titles=[value_range]))
+    return figures
+
+
+def draw_components(recording: Recording) -> Figure:
+    decomposer = EDADecomposer(["raw", "tonic", "phasic"], sampling_rate=recording.sampling_rate)
+    components = decomposer.fit_transform(recording.signal[None])
+    images = draw_joined(components, recording.sampling_rate, "eda")
+    return plot_images(images, titles=["raw, tonic, phasic"])
+
+
+def draw_channels(folder: Path, start: float, stop: float) -> Figure:
+    """Draw skin conductance and pulse of one window, at the pulse's rate."""
+    (eda, slow), (bvp, fast) = (read_seconds(folder, name, start, stop) for name in ("EDA", "BVP"))
+    eda = SignalFilter(sampling_rate=slow, resample_to=fast).fit_transform(eda[None])[0]
+    windows = np.stack([eda, bvp])[None]  # (1, 2, n_times)
+    return plot_images(draw_joined(windows, fast, ["eda", "bvp"]), titles=["eda and bvp"])
+
+
+def draw_joined(windows: np.ndarray, sampling_rate: float, modality) -> BiosignalImages:
     drawer = BiosignalImageTransformer(
         ["waveform_stacked", "waveform_overlaid"],
         sampling_rate=sampling_rate,
-        modality="eda",
+        modality=modality,
         value_range="window",
     )
-    save(drawer.fit_transform(parts.fit_transform(eda)), "decomposition", [""])
+    return drawer.fit_transform(windows)
 
 
-def draw_value_ranges(pair: pd.Series, training: pd.Series) -> None:
-    """Draw a window before and one after stress began, with each kind of vertical axis."""
-    for value_range in ("preset", "window", "training"):
-        drawer = BiosignalImageTransformer(
-            ["waveform"], sampling_rate=4, modality="eda", value_range=value_range
-        ).fit(training)
-        save(drawer.transform(pair), f"range_{value_range}", ["before", "after"])
-
-
-def draw_modalities_together(pair: pd.DataFrame) -> None:
-    """Draw skin conductance and pulse of one window in one picture."""
-    to_64_hertz = SignalFilter(sampling_rate=4, resample_to=64, modality="eda")
-    together = pd.DataFrame({"eda": to_64_hertz.fit_transform(pair["eda"]), "bvp": pair["bvp"]})
-    drawer = BiosignalImageTransformer(
-        ["waveform_stacked", "waveform_overlaid"], sampling_rate=64, modality=["eda", "bvp"]
-    )
-    save(drawer.fit_transform(together), "together", ["before", "after"])
-
-
-def draw_tiles(pair: pd.Series) -> None:
-    """Draw a minute of pulse whole, and in tiles of 10 s."""
-    for name, tile_length in (("whole", None), ("tiles", 10)):
-        drawer = BiosignalImageTransformer(
-            ["waveform"], sampling_rate=64, modality="bvp", tile_length=tile_length
+def draw_tiles(folder: Path, start: float, stop: float) -> list[list[Figure]]:
+    """Draw a minute of pulse as a whole, and in tiles."""
+    signal, rate = read_seconds(folder, "BVP", start, stop)
+    whole, tiles = (
+        BiosignalImageTransformer(
+            representations, sampling_rate=rate, modality="bvp", tile_length=tile_length
+        ).fit_transform(signal[None])
+        for representations, tile_length in (
+            (["waveform", "spectrogram_psd", "scalogram"], None),
+            (["waveform"], 10.0),
         )
-        save(drawer.fit_transform(pair.iloc[:1]), name, [""])
+    )
+    return [[plot_images(whole, titles=["a minute"])], [plot_images(tiles, titles=["tiles"])]]
 
 
-def save(images, name: str, titles: list[str]) -> None:
-    figure = plot_images(images, titles=titles)
-    figure.savefig(OUTPUT / f"{name}.png", dpi=90, pil_kwargs={"optimize": True})
+def read_seconds(folder: Path, name: str, start: float, stop: float) -> tuple[np.ndarray, float]:
+    signal, rate = read_empatica(folder / f"{name}.csv", name)
+    return signal[round(start * rate) : round(stop * rate)], rate
+
+
+def save(path: Path, rows: list[list[Figure]]) -> None:
+    """Write figures as one picture of 256 colours."""
+    strips = [np.hstack([to_dots(figure) for figure in row]) for row in rows]
+    width = max(strip.shape[1] for strip in strips)
+    padding = [((0, 0), (0, width - strip.shape[1]), (0, 0)) for strip in strips]
+    sheet = np.vstack(
+        [np.pad(*strip, constant_values=255) for strip in zip(strips, padding, strict=True)]
+    )
+    Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def to_dots(figure: Figure) -> np.ndarray:
+    """Return what is shown, of shape (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("error")
     main()

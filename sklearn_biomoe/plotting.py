@@ -1,66 +1,92 @@
-"""Pictures for people: contact sheets with axes in seconds, hertz and units."""
+"""Pictures for people: what the backbone sees, over axes in seconds, hertz and units.
+
+Needs matplotlib: ``pip install 'sklearn-biomoe[plot]'``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .images import BiosignalImages
+from .rendering.curves import CURVE_COLOURS, LINE_WIDTH
+from .representations import (
+    REPRESENTATIONS,
+    scalogram_frequencies,
+    spectrogram_bins,
+    spectrogram_hop,
+    spectrogram_piece,
+)
 from .settings import Panel, PictureSettings, tile_starts
-from .signals import Modality, ValueRange
+from .signals import ValueRange
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_PICTURES = 200
-WIDTH, HEIGHT = 2.6, 2.8  # inches for a picture with its axes and title
+MOST_PICTURES = 200  # that a figure can hold
+DPI = 100
+SIDE = 224  # dots of a picture, or so many more that its pixels have whole numbers of them
+LEFT, RIGHT, BELOW, ABOVE = 75, 10, 45, 25  # dots around each picture, for labels
+LEFT_OF_CURVES = 130  # where channels are named
+ROW_LABEL = 25  # dots
 
 
 def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None) -> Figure:
-    """Show every picture of a stack with its axes: a row for each window.
+    """Show pictures in a contact sheet, each over its axes.
+
+    A row of panels shows a window, a column one of its pictures. Axes are in seconds (in samples
+    where there is no sampling rate), in hertz and in the unit of the modality. Borders are where
+    the drawing has them: a waveform reaches from its first sample to its last, and the pixels of a
+    map are as wide as what they stand for, so that half of them lies before their first time and
+    below their lowest frequency. At the figure's 100 dots per inch, a pixel of 224 x 224 is a dot.
 
     Parameters
     ----------
     images : BiosignalImages
-        What `BiosignalImageTransformer` makes, 200 pictures at most: ``images[:4]`` takes the
-        first four windows.
-    titles : sequence of str or None, default=None
-        Names of the windows; None takes the row labels of the frame they came from, or counts.
+        Up to 200 pictures: slice larger stacks.
+    titles : sequence of str, default=None
+        A label for each window. None takes the labels of the frame's rows, or numbers.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Notebooks show it by themselves; elsewhere ``figure.savefig("pictures.png")``. Time runs in
-        seconds (samples where no sampling rate was given) from each window's first sample,
-        frequencies in Hz upwards, values in the modality's unit.
+        It is not registered with pyplot, so that it needs no closing. ``figure.savefig(path)``
+        writes it; in a notebook, after ``%matplotlib inline``, it shows as a cell's last value.
 
     Raises
     ------
     ValueError
-        For anything but a stack of pictures, an empty or a large one, and another number of titles
-        than windows.
+        For what is no stack, an empty stack, more than 200 pictures, or another number of titles
+        than of windows.
     ImportError
         Without matplotlib.
+
+    See Also
+    --------
+    plot_image : Shows one picture on axes of yours.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_biomoe import BiosignalImageTransformer
-    >>> from sklearn_biomoe.plotting import plot_images
-    >>> pulse = np.sin(2 * np.pi * 1.2 * np.arange(0, 20, 1 / 64)) * np.ones((2, 1))
+    >>> seconds = np.arange(0, 60, 1 / 4)
+    >>> windows = 3 + np.sin(2 * np.pi * np.array([[0.1], [0.2]]) * seconds)  # in µS
     >>> drawer = BiosignalImageTransformer(
-    ...     ["waveform", "scalogram"], sampling_rate=64, modality="bvp"
+    ...     ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     ... )
-    >>> figure = plot_images(drawer.fit_transform(pulse), titles=["rest", "stress"])
-    >>> [axes.get_title() for axes in figure.axes]
-    ['bvp_waveform', 'bvp_scalogram', '', '']
-    >>> figure.axes[1].get_ylabel()
-    'Hz'
+    >>> figure = plot_images(drawer.fit_transform(windows), titles=["0.1 Hz", "0.2 Hz"])
+    >>> [axis.get_title() for axis in figure.axes]
+    ['eda_waveform', 'eda_spectrogram_psd', 'eda_waveform', 'eda_spectrogram_psd']
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('time (s)', 'µS')
     """
+    _check(images)
+    labels = _row_labels(images, titles)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -68,179 +94,249 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
             "plot_images needs matplotlib: pip install 'sklearn-biomoe[plot]'."
         ) from error
 
-    titles = _check(images, titles)
-    n_windows, n_images = images.shape[:2]
-    figure = Figure(figsize=(WIDTH * n_images, HEIGHT * n_windows), layout="constrained")
-    grid = figure.subplots(n_windows, n_images, squeeze=False)
-    settings = images.settings
-    places = [(panel, tile) for panel in settings.panels for tile in range(settings.n_tiles)]
-    for row, window in enumerate(np.asarray(images)):
-        for axes, picture, (panel, tile) in zip(grid[row], window, places, strict=True):
-            signals = images.signals[row][list(panel.channels)]
-            _show(axes, picture, panel_axes(panel, tile, signals, settings))
-        grid[row, 0].set_ylabel(f"{titles[row]}\n{grid[row, 0].get_ylabel()}")
-    for axes, name in zip(grid[0], images.image_names, strict=True):
-        axes.set_title(name, fontsize="small")
+    n_windows, n_images, size = images.shape[:3]
+    side = size * -(-SIDE // size)
+    joined = any(REPRESENTATIONS[p.representation].joins_channels for p in images.settings.panels)
+    left = LEFT_OF_CURVES if joined else LEFT
+    width = ROW_LABEL + n_images * (left + side + RIGHT)
+    height = n_windows * (ABOVE + side + BELOW)
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    for window, label in enumerate(labels):
+        bottom = height - (window + 1) * (ABOVE + side + BELOW) + BELOW
+        for number, picture in enumerate(np.asarray(images[window])):
+            x = ROW_LABEL + left + number * (left + side + RIGHT)
+            axis = figure.add_axes((x / width, bottom / height, side / width, side / height))
+            _show(axis, picture, images, window, number)
+        figure.text(
+            ROW_LABEL / 2 / width,
+            (bottom + side / 2) / height,
+            label,
+            rotation="vertical",
+            ha="center",
+            va="center",
+        )
     return figure
 
 
-def _check(images: Any, titles: Sequence[str] | None) -> list[str]:
-    """Refuse what cannot be shown, and return a title for each window."""
+def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) -> None:
+    """Show one picture over its axes, under its name.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Where to show it.
+    images : BiosignalImages
+    window : int
+        Position of the window in the stack.
+    number : int
+        Position of the picture in ``images.image_names``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from sklearn_biomoe import BiosignalImageTransformer
+    >>> images = BiosignalImageTransformer(sampling_rate=10).fit_transform(np.eye(3))
+    >>> axis = Figure().subplots()
+    >>> plot_image(axis, images, window=1, number=0)
+    >>> axis.get_title(), axis.get_xlabel()
+    ('generic_waveform', 'time (s)')
+    """
+    window, number = range(len(images))[window], range(len(images.image_names))[number]
+    _show(axis, np.asarray(images[window, number]), images, window, number)
+
+
+def _check(images: Any) -> None:
     if not isinstance(images, BiosignalImages):
+        shape = f" of shape {np.shape(images)}" if isinstance(images, np.ndarray) else ""
         raise ValueError(
-            f"plot_images shows what BiosignalImageTransformer makes; got {type(images).__name__}. "
-            "A single picture is shown by plt.imshow."
+            f"images is a {type(images).__name__}{shape}; expected a BiosignalImages, as "
+            "BiosignalImageTransformer returns it: plot_images(images[:3]). "
+            "(images[3] and images[3, 0] are arrays, which know no axes; images[3:4] is a stack.)"
         )
+    if not len(images):
+        raise ValueError("images holds 0 windows; expected one or more.")
     n_pictures = len(images) * len(images.image_names)
-    if not 0 < n_pictures <= MOST_PICTURES:
+    if n_pictures > MOST_PICTURES:
+        rows = max(1, min(10, MOST_PICTURES // len(images.image_names)))
         raise ValueError(
-            f"There are {n_pictures} pictures; 1 to {MOST_PICTURES} make a sheet. Take some of the "
-            "windows: plot_images(images[:4])."
+            f"images holds {n_pictures:,} pictures ({len(images)} windows x "
+            f"{len(images.image_names)}), more than the {MOST_PICTURES} that fit a sheet; slice "
+            f"it: plot_images(images[:{rows}])."
         )
+
+
+def _row_labels(images: BiosignalImages, titles: Sequence[str] | None) -> list[str]:
     if titles is None:
-        labels = range(len(images)) if images.index is None else images.index
-        return [f"window {label}" for label in labels]
-    if len(titles) != len(images):
-        raise ValueError(f"There are {len(titles)} titles for {len(images)} windows.")
-    return list(titles)
+        if images.index is None:
+            return [f"window {window}" for window in range(len(images))]
+        return [str(label) for label in images.index]
+    if isinstance(titles, str) or len(titles) != len(images):
+        n_titles = f"{len(titles)} labels" if not isinstance(titles, str) else "one label"
+        raise ValueError(
+            f"titles={titles!r} is {n_titles}; expected a list of {len(images)}, one for each "
+            "window."
+        )
+    return [str(title) for title in titles]
 
 
 @dataclass(frozen=True)
-class PanelAxes:
-    """What a picture's borders stand for.
+class _Shown:
+    """What a picture shows: samples of some channels, from one of the window's samples on."""
 
-    Parameters
-    ----------
-    left, right, bottom, top : float
-        In the axes' coordinates; decimal logarithms on a logarithmic vertical axis.
-    x_label, y_label : str
-    logarithmic : bool
-    names : tuple of str
-        Of stacked channels, from the top; they stand for ticks.
-    """
+    panel: Panel
+    settings: PictureSettings
+    samples: NDArray[Any]  # (channels of the panel, n_times)
+    first: int
 
-    left: float
-    right: float
-    bottom: float
-    top: float
-    x_label: str
-    y_label: str
-    logarithmic: bool = False
-    names: tuple[str, ...] = ()
+    @property
+    def n_times(self) -> int:
+        return self.samples.shape[1]
 
+    @property
+    def rate(self) -> float:
+        """Samples in a second, or in a sample where the sampling rate is unknown."""
+        return self.settings.sampling_rate or 1.0
 
-def panel_axes(panel: Panel, tile: int, signals: Any, settings: PictureSettings) -> PanelAxes:
-    """Compute the axes of a picture.
+    def limits(self, position: int) -> ValueRange:
+        """Values at the bottom and the top of one of the panel's curves."""
+        given, samples = self.panel.limits[position], self.samples[position]
+        return given or (float(samples.min()), float(samples.max()))
 
-    Parameters
-    ----------
-    panel : Panel
-    tile : int
-        Which tile of the window it shows.
-    signals : ndarray of shape (n_channels, n_times)
-        The window, of the panel's channels.
-    settings : PictureSettings
+    def unit(self, position: int) -> str:
+        return self.settings.modalities[self.panel.channels[position]].unit
 
-    Returns
-    -------
-    axes : PanelAxes
-    """
-    from .representations import REPRESENTATIONS
-
-    rate = settings.sampling_rate or 1.0
-    x_label = "samples" if settings.sampling_rate is None else "s"
-    start = tile_starts(signals.shape[1], settings.tile_length, settings.tile_step)[tile]
-    signals = signals[:, start : start + (settings.tile_length or signals.shape[1])]
-    n_times, begin = signals.shape[1], start / rate
-    modality = settings.modalities[panel.channels[0]]
-    kind = REPRESENTATIONS[panel.representation].axes
-    if kind == "value":
-        width = max(n_times - 1, 1) / rate
-        return _value_axes(panel, signals, settings, (begin, begin + width, x_label))
-    if kind == "pairs":
-        end = begin + n_times / rate
-        return PanelAxes(begin, end, begin, end, x_label, x_label)
-    if kind == "scale":
-        left, right = begin - 0.5 / rate, begin + (n_times - 0.5) / rate
-        return PanelAxes(left, right, *_scale_span(n_times, rate, modality), x_label, "Hz", True)
-    left, right, bottom, top = _spectrogram_span(n_times, rate, modality)
-    return PanelAxes(begin + left, begin + right, bottom, top, x_label, "Hz")
+    def span(self, start: float, stop: float) -> tuple[float, float]:
+        """Return the times of two positions, counted in samples from the first one shown."""
+        return (self.first + start) / self.rate, (self.first + stop) / self.rate
 
 
-def _value_axes(
-    panel: Panel, signals: Any, settings: PictureSettings, times: tuple[float, float, str]
-) -> PanelAxes:
-    left, right, x_label = times
-    if len(panel.channels) > 1:
-        stacked = panel.representation == "waveform_stacked"
-        names = settings.channel_names if stacked else ()
-        return PanelAxes(left, right, 0, 1, x_label, "", names=names)
-    bottom, top, logarithmic = _value_span(signals[0], panel.limits[0], settings.image_size)
-    unit = settings.modalities[panel.channels[0]].unit
-    return PanelAxes(left, right, bottom, top, x_label, unit, logarithmic)
+def _show(
+    axis: Axes, picture: NDArray[np.uint8], images: BiosignalImages, window: int, number: int
+) -> None:
+    settings = images.settings
+    panel, tile = divmod(number, settings.n_tiles)
+    signal = images.signals[window]
+    length = settings.tile_length or signal.shape[1]
+    first = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)[tile]
+    samples = signal[list(settings.panels[panel].channels), first : first + length]
+    shown = _Shown(settings.panels[panel], settings, samples, first)
+    # A picture fills its panel, whatever scales the axes have: matplotlib bends no images.
+    axis.imshow(
+        picture,
+        extent=(0, 1, 0, 1),
+        transform=axis.transAxes,
+        interpolation="nearest",
+        aspect="auto",
+    )
+    axis.set_title(images.image_names[number], fontsize="small")
+    axis.tick_params(labelsize="small")
+    time = "time (s)" if settings.sampling_rate else "time (samples)"
+    axis.set_xlabel(time, fontsize="small")
+    AXES[REPRESENTATIONS[shown.panel.representation].axes](axis, shown)
 
 
-def _value_span(signal: Any, limits: ValueRange | None, size: int) -> tuple[float, float, bool]:
-    """Values at a waveform's bottom and top border, half a stroke beyond its limits."""
-    from .rendering.curves import LINE_WIDTH
-
-    low, high = (signal.min(), signal.max()) if limits is None else limits[:2]
-    logarithmic = limits is not None and len(limits) == 3
-    if logarithmic:
-        low, high = np.log10(low), np.log10(high)
-    if low == high:  # drawn at half the height
-        low, high = low - 0.5, high + 0.5
-    margin = (high - low) * LINE_WIDTH / 2 / (size - LINE_WIDTH)
-    return float(low - margin), float(high + margin), logarithmic
-
-
-def _scale_span(n_times: int, rate: float, modality: Modality) -> tuple[float, float]:
-    from .representations import scalogram_frequencies
-
-    exponents = np.log10(scalogram_frequencies(n_times, rate, modality))
-    half = (exponents[1] - exponents[0]) / 2  # a row reaches half-way to its neighbours
-    return float(exponents[0] - half), float(exponents[-1] + half)
-
-
-def _spectrogram_span(
-    n_times: int, rate: float, modality: Modality
-) -> tuple[float, float, float, float]:
-    """Seconds and hertz at the borders, half-way from the outermost pieces and frequencies."""
-    from .representations import spectrogram_bins, spectrogram_hop, spectrogram_piece
-
-    piece = spectrogram_piece(n_times, rate, modality)
-    hop = spectrogram_hop(piece)
-    n_pieces = (n_times - piece) // hop + 1
-    first = piece / 2 - hop / 2
-    n_fft, shown = spectrogram_bins(piece, rate, modality)
-    bin_width = rate / n_fft
-    return (
-        first / rate,
-        (first + n_pieces * hop) / rate,
-        (shown.start - 0.5) * bin_width,
-        (shown.stop - 0.5) * bin_width,
+def _set_curve_axes(axis: Axes, shown: _Shown) -> None:
+    """Draw axes of curves, which go from the first sample at the left border to the last."""
+    last = shown.n_times - 1
+    axis.set_xlim(shown.span(0, last) if last else shown.span(-0.5, 0.5))
+    rendering = REPRESENTATIONS[shown.panel.representation].rendering
+    {"single": _set_values, "stacked": _name_bands, "overlaid": _name_curves}[rendering](
+        axis, shown
     )
 
 
-def _show(axes: Axes, picture: Any, shown: PanelAxes) -> None:
-    extent = (shown.left, shown.right, shown.bottom, shown.top)
-    axes.imshow(picture, extent=extent, aspect="auto", interpolation="nearest")
-    axes.set_box_aspect(1)  # as the backbone sees it
-    axes.set_xlabel(shown.x_label)
-    axes.set_ylabel(shown.y_label)
-    axes.tick_params(labelsize="x-small")
-    if shown.names:
-        n_bands = len(shown.names)
-        axes.set_yticks([1 - (i + 0.5) / n_bands for i in range(n_bands)], shown.names)
-    elif shown.y_label == "" and (shown.bottom, shown.top) == (0, 1):
-        axes.set_yticks([])
-    elif shown.logarithmic:
-        ticks = _logarithmic_ticks(shown.bottom, shown.top)
-        axes.set_yticks(np.log10(ticks), [f"{tick:g}" for tick in ticks])
+def _set_values(axis: Axes, shown: _Shown) -> None:
+    low, high, *logarithmic = shown.limits(0)
+    if shown.unit(0):
+        axis.set_ylabel(shown.unit(0), fontsize="small")
+    # Values end half a stroke before the border.
+    margin = LINE_WIDTH / 2 / (shown.settings.image_size - LINE_WIDTH)
+    if low == high:  # drawn at half the height, on an axis without a scale
+        half = abs(low) / 2 or 0.5
+        axis.set_ylim(low - half, low + half)
+        axis.set_yticks([low])
+    elif logarithmic:
+        ratio = (high / low) ** margin
+        _set_logarithmic(axis, low / ratio, high * ratio)
+    else:
+        axis.set_ylim(low - margin * (high - low), high + margin * (high - low))
 
 
-def _logarithmic_ticks(bottom: float, top: float) -> list[float]:
-    """Numbers 1, 2 and 5 times powers of ten between two exponents."""
-    exponents = range(int(np.floor(bottom)), int(np.ceil(top)) + 1)
-    ticks = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
-    return [tick for tick in ticks if bottom <= np.log10(tick) <= top]
+def _set_logarithmic(axis: Axes, low: float, high: float) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    axis.set_ylim(low, high)
+    axis.set_yscale("log")
+    steps = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
+    few = high / low < 10  # for powers of ten to tell much
+    axis.yaxis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=steps))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _name_bands(axis: Axes, shown: _Shown) -> None:
+    """Name the bands of stacked curves, the first at the top."""
+    n_curves = len(shown.samples)
+    axis.set_ylim(n_curves, 0)
+    axis.set_yticks(np.arange(n_curves) + 0.5, _channel_labels(shown))
+
+
+def _name_curves(axis: Axes, shown: _Shown) -> None:
+    """Name overlaid curves in their colours."""
+    n_curves = len(shown.samples)
+    axis.set_ylim(n_curves, 0)
+    axis.set_yticks(np.arange(n_curves) + 0.5, _channel_labels(shown))
+    axis.tick_params(axis="y", length=0)
+    for number, label in enumerate(axis.get_yticklabels()):
+        label.set_color(np.divide(CURVE_COLOURS[number % len(CURVE_COLOURS)], 255).tolist())
+
+
+def _channel_labels(shown: _Shown) -> list[str]:
+    """Name each curve, with the values at its bottom and top."""
+    labels = []
+    for position, channel in enumerate(shown.panel.channels):
+        low, high, *logarithmic = shown.limits(position)
+        unit = f" {shown.unit(position)}" if shown.unit(position) else ""
+        scale = "\nlogarithmic" if logarithmic else ""
+        name = shown.settings.channel_names[channel]
+        labels.append(f"{name}\n{low:.3g} to {high:.3g}{unit}{scale}")
+    return labels
+
+
+def _set_spectrogram_axes(axis: Axes, shown: _Shown) -> None:
+    """Draw axes around the middles of pieces, and around the bins of their spectra."""
+    modality = shown.settings.modalities[shown.panel.channels[0]]
+    piece = spectrogram_piece(shown.n_times, shown.rate, modality)
+    hop = spectrogram_hop(piece)
+    n_pieces = (shown.n_times - piece) // hop + 1
+    axis.set_xlim(shown.span(piece / 2 - hop / 2, piece / 2 + (n_pieces - 0.5) * hop))
+    n_fft, bins = spectrogram_bins(piece, shown.rate, modality)
+    axis.set_ylim((bins.start - 0.5) * shown.rate / n_fft, (bins.stop - 0.5) * shown.rate / n_fft)
+    axis.set_ylabel("frequency (Hz)", fontsize="small")
+
+
+def _set_scalogram_axes(axis: Axes, shown: _Shown) -> None:
+    modality = shown.settings.modalities[shown.panel.channels[0]]
+    frequencies = scalogram_frequencies(shown.n_times, shown.rate, modality)
+    low, high = frequencies[0], frequencies[-1]
+    half_row = (high / low) ** (0.5 / (len(frequencies) - 1)) if high > low else 2.0
+    axis.set_xlim(shown.span(-0.5, shown.n_times - 0.5))
+    _set_logarithmic(axis, low / half_row, high * half_row)
+    axis.set_ylabel("frequency (Hz)", fontsize="small")
+
+
+def _set_pair_axes(axis: Axes, shown: _Shown) -> None:
+    """Draw two axes of time around samples, or around the averages of some."""
+    span = shown.span(-0.5, shown.n_times - 0.5)
+    axis.set_xlim(span)
+    axis.set_ylim(span)
+    axis.set_ylabel(axis.get_xlabel(), fontsize="small")
+
+
+AXES: dict[str, Callable[[Axes, _Shown], None]] = {
+    "value": _set_curve_axes,
+    "frequency": _set_spectrogram_axes,
+    "scale": _set_scalogram_axes,
+    "pairs": _set_pair_axes,
+}

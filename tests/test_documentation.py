@@ -46,6 +46,16 @@ def test_scores_in_the_readme_are_the_committed_ones(protocol):
         assert any(row.method in line and score in line for line in README.splitlines()), score
 
 
+def test_scores_of_value_ranges_in_the_readme_are_the_committed_ones():
+    table = pd.read_csv(RESULTS / "representations.csv").set_index(["modality", "variant"])
+    for variant in (
+        '{"representations": ["waveform"]}',
+        '{"representations": ["waveform"], "value_range": "window"}',
+    ):
+        row = table.loc[("eda", variant)]
+        assert f"{row['mean']:.3f} ± {row['sd_over_subjects']:.3f}" in README
+
+
 def test_the_printed_line_in_the_readme_is_the_committed_score():
     table = pd.read_csv(RESULTS / "demo_stress-predict_transitions.csv").set_index("method")
     both = table.loc["untrained Tiny-BioMoE, both"]
@@ -105,7 +115,7 @@ def test_links_and_pictures_of_pages_are_there(page):
 def test_the_page_of_pictures_shows_every_representation():
     page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
-    modalities = {section.partition("\n")[0]: section for section in sections}
     for modality in ("eda", "bvp", "ppg", "resp", "spo2", "ecg", "emg", "eeg"):
+        (section,) = [section for section in sections if f"(pictures/{modality}.png)" in section]
         for name, entry in REPRESENTATIONS.items():
-            assert entry.joins_channels or f"- `{name}`: " in modalities[modality]
+            assert entry.joins_channels or f"`{name}`" in section, (modality, name)

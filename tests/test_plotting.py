@@ -1,149 +1,286 @@
-"""Contact sheets: what is read off their axes is what went into the signals."""
+"""Contact sheets: axes read off pictures agree with what was put into the signals."""
 
 import sys
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from sklearn_biomoe import BiosignalImageTransformer
-from sklearn_biomoe.plotting import plot_images
+from sklearn_biomoe.plotting import plot_image, plot_images
+from sklearn_biomoe.representations import REPRESENTATIONS
 
 RATE = 64
-SECONDS = np.arange(0, 40, 1 / RATE)
-BRIGHT = np.array(mpl.colormaps["viridis"](1.0, bytes=True)[:3], dtype=int)
+SECONDS = np.arange(0, 60, 1 / RATE)
+SINE = np.sin(2 * np.pi * 1.25 * SECONDS)
+BURST = np.exp(-(((SECONDS - 40) / 0.5) ** 2)) * np.sin(2 * np.pi * 2 * SECONDS)
 
 
-def sheet(signals, *args, **parameters):
-    parameters = {"sampling_rate": RATE, "modality": "bvp"} | parameters
-    images = BiosignalImageTransformer(*args, **parameters).fit_transform(signals)
-    figure = plot_images(images)
-    figure.draw_without_rendering()
-    return figure
+def sheet(windows, representations, *, titles=None, sampling_rate=RATE, **options):
+    """Return a figure's panels and the pictures that they show, of one window."""
+    images = BiosignalImageTransformer(
+        representations, sampling_rate=sampling_rate, **options
+    ).fit_transform(windows)
+    return plot_images(images, titles=titles).axes, np.asarray(images)[0]
 
 
-def found(axes, wanted):
-    """Coordinates (x, y) of the middle of a picture's pixels of some kind."""
-    (shown,) = axes.images
-    rows, columns = np.nonzero(wanted(shown.get_array().astype(int)))
-    left, right, bottom, top = shown.get_extent()
-    height, width = shown.get_array().shape[:2]
-    x = left + (columns + 0.5) / width * (right - left)
-    y = top - (rows + 0.5) / height * (top - bottom)
-    return x.mean(), y.mean()
+def at(axis, row, column, size=224):
+    """Return the time and the value, by the panel's axes, of the middle of a pixel."""
+    axis.figure.draw_without_rendering()
+    shown = axis.transAxes.transform(((column + 0.5) / size, 1 - (row + 0.5) / size))
+    return axis.transData.inverted().transform(shown)
 
 
 def brightest(picture):
-    return np.abs(picture - BRIGHT).sum(axis=2) < 20
+    """Return row and column of the middle of the pixels that are nearest to viridis' yellow."""
+    level = picture[..., :2].sum(axis=2, dtype=int)  # red and green grow towards it
+    return np.argwhere(level >= level.max() - 2).mean(axis=0)
 
 
 def dark(picture):
-    return picture.sum(axis=2) < 400
+    return np.argwhere(picture[..., 0] < 100)
 
 
-@pytest.mark.parametrize("frequency", [1.25, 2.5, 4.0])
-def test_frequencies_of_spectrograms(frequency):
-    figure = sheet(np.sin(2 * np.pi * frequency * SECONDS)[None], ["spectrogram_psd"])
-    _, y = found(figure.axes[0], brightest)
-    assert abs(y - frequency) < 0.05
-    assert figure.axes[0].get_ylabel().endswith("Hz")
+@pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
+@pytest.mark.parametrize("modality", ["bvp", "generic"])
+@pytest.mark.parametrize("frequency", [1.25, 4.0])
+def test_a_sine_is_bright_at_its_frequency(representation, modality, frequency):
+    window = np.sin(2 * np.pi * frequency * SECONDS)
+    (axis,), pictures = sheet(window[None], [representation], modality=modality)
+    _, read = at(axis, *brightest(pictures[0]))
+    pixel = abs(np.diff([at(axis, row, 0)[1] for row in (100, 101)])[0])
+    if representation == "scalogram":
+        assert axis.get_yscale() == "log"
+        assert abs(np.log(read / frequency)) < 0.05
+    else:
+        assert abs(read - frequency) < pixel
+    assert axis.get_ylabel() == "frequency (Hz)"
 
 
-@pytest.mark.parametrize("frequency", [0.8, 1.25, 3.5])
-def test_frequencies_of_scalograms(frequency):
-    figure = sheet(np.sin(2 * np.pi * frequency * SECONDS)[None], ["scalogram"])
-    axes = figure.axes[0]
-    _, y = found(axes, brightest)
-    assert abs(10**y / frequency - 1) < 0.05
-    ticks = dict(
-        zip(axes.get_yticks(), [t.get_text() for t in axes.get_yticklabels()], strict=True)
+@pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
+@pytest.mark.parametrize("cut", [{}, {"tile_length": 12.0, "tile_step": 11.0}])
+def test_a_burst_is_bright_at_its_time(representation, cut):
+    axes, pictures = sheet(BURST[None], [representation], modality="bvp", **cut)
+    tile = 3 if cut else 0  # from 33 s to 45 s
+    time, frequency = at(axes[tile], *brightest(pictures[tile]))
+    assert abs(time - 40) < (0.5 if representation == "spectrogram_psd" else 0.2)
+    assert abs(frequency - 2) < 0.1
+
+
+def test_spectrograms_reach_from_half_a_hop_before_the_middle_of_the_first_piece():
+    (axis,), _ = sheet(SINE[None], ["spectrogram_psd"], modality="bvp")  # pieces of 8 s, 1 s apart
+    assert axis.get_xlim() == (3.5, 56.5)
+    # 512 samples need no padding; 0.5 to 5 Hz are bins 4 to 40, each 0.125 Hz wide.
+    assert axis.get_ylim() == (0.4375, 5.0625)
+
+
+def test_padded_spectra_have_finer_bins():
+    window = np.sin(2 * np.pi * 0.25 * np.arange(240) / 4)
+    (axis,), _ = sheet(window[None], ["spectrogram_psd"], sampling_rate=4, modality="eda")
+    # Pieces of 80 samples are padded to 128: bins 0 to 16, each 1/32 Hz wide.
+    assert axis.get_ylim() == (-0.5 / 32, 16.5 / 32)
+
+
+def test_scalograms_reach_half_a_row_beyond_their_frequencies():
+    (axis,), _ = sheet(SINE[None], ["scalogram"], modality="bvp")
+    half_row = 10 ** (0.5 / 63)  # 64 frequencies from 0.5 to 5 Hz
+    np.testing.assert_allclose(axis.get_ylim(), (0.5 / half_row, 5 * half_row))
+    assert axis.get_xlim() == (-0.5 / RATE, 60 - 0.5 / RATE)
+
+
+@pytest.mark.parametrize("rate", [4, None])
+def test_a_step_stands_at_its_time(rate):
+    window = np.repeat([2.0, 7.0], [180, 61])
+    (axis,), pictures = sheet(window[None], ["waveform"], sampling_rate=rate)
+    upright = np.argwhere((pictures[0][..., 0] < 100).sum(axis=0) > 112).mean()
+    time, _ = at(axis, 0, upright)
+    assert abs(time * (rate or 1) - 179.5) < 1  # from sample 179 to 180
+    assert axis.get_xlim() == (0, 240 / (rate or 1))
+    assert axis.get_xlabel() == ("time (s)" if rate else "time (samples)")
+    rows = dark(pictures[0])[:, 0]
+    np.testing.assert_allclose(
+        [at(axis, row, 0)[1] for row in (rows.max(), rows.min())], [2, 7], atol=0.03
     )
-    for exponent, label in ticks.items():
-        assert 10**exponent == pytest.approx(float(label))
-    assert {"1", "2", "5"} <= set(ticks.values())
 
 
-@pytest.mark.parametrize("name", ["spectrogram_psd", "scalogram"])
-@pytest.mark.parametrize("instant", [10.0, 25.0])
-def test_instants(name, instant):
-    burst = np.exp(-(((SECONDS - instant) / 0.5) ** 2)) * np.sin(2 * np.pi * 2 * SECONDS)
-    figure = sheet(burst[None], [name], spectrogram_window=2)
-    x, _ = found(figure.axes[0], brightest)
-    assert abs(x - instant) < 0.2
-    assert figure.axes[0].get_xlabel() == "s"
+@pytest.mark.parametrize(
+    ("value_range", "scale", "within"), [((0.05, 20.0, "log"), "log", 0.02), ((0, 20), "linear", 0)]
+)
+def test_values_are_read_off_their_axis(value_range, scale, within):
+    window = np.full(240, 3.7)
+    (axis,), pictures = sheet(
+        window[None], ["waveform"], sampling_rate=4, modality="eda", value_range=value_range
+    )
+    _, read = at(axis, dark(pictures[0])[:, 0].mean(), 0)
+    assert abs(read - 3.7) < (3.7 * within or 0.06)
+    assert axis.get_yscale() == scale
+    assert axis.get_ylabel() == "µS"
 
 
-def test_values_and_instants_of_waveforms():
-    step = np.where(SECONDS < 30, 2.0, 8.0)[None]
-    low = sheet(step[:, : 25 * RATE], ["waveform"], modality="eda", value_range=(0, 10)).axes[0]
-    x, y = found(low, dark)
-    assert (x, y) == pytest.approx((12.5, 2.0), abs=0.05)
-    both = sheet(step, ["waveform"], modality="eda", value_range=(0, 10)).axes[0]
-    x, _ = found(both, lambda picture: dark(picture) & (dark(picture).sum(axis=0) > 100))
-    assert abs(x - 30) < 0.2
-    assert both.get_ylabel().endswith("µS")
+def test_logarithmic_ticks_are_plain_numbers():
+    (axis,), _ = sheet(np.full((1, 240), 3.0), ["waveform"], sampling_rate=4, modality="eda")
+    axis.figure.draw_without_rendering()
+    low, high = axis.get_ylim()
+    labels = {
+        label.get_text()
+        for label, value in zip(axis.get_yticklabels(), axis.get_yticks(), strict=True)
+        if low <= value <= high
+    }
+    assert labels == {"0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20"}
 
 
-def test_logarithmic_values():
-    axes = sheet(np.full((1, 400), 2.0), ["waveform"], modality="eda").axes[0]
-    _, y = found(axes, lambda picture: picture.sum(axis=2) < 500)
-    assert abs(10**y - 2) < 0.05
-    labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels == ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20"]
+def test_a_constant_window_is_at_its_value():
+    (axis,), pictures = sheet(np.full((1, 50), -4.0), ["waveform"])
+    assert abs(at(axis, dark(pictures[0])[:, 0].mean(), 0)[1] + 4) < 0.02
+    assert list(axis.get_yticks()) == [-4]
 
 
-def test_instants_of_pairs():
-    pulse = np.zeros((1, 200))
-    pulse[0, 50] = 1.0  # an instant unlike all others
-    axes = sheet(pulse, ["recurrence"], sampling_rate=10).axes[0]
-    x, y = found(axes, lambda picture: picture[..., 0] > 200)
-    cross = (5.05, 5.05)  # a row and a column, whose mean lies between them and the middle
-    assert (x, y) == pytest.approx(np.mean([cross, (10, 10)], axis=0), abs=0.1)
-    assert axes.images[0].get_extent() == [0, 20, 0, 20]
+@pytest.mark.parametrize("representation", ["gasf", "recurrence", "recurrence_thresholded", "mtf"])
+def test_maps_of_pairs_have_two_axes_of_time(representation):
+    (axis,), _ = sheet(SINE[None], [representation])
+    assert axis.get_xlim() == axis.get_ylim() == (-0.5 / RATE, 60 - 0.5 / RATE)
+    assert axis.get_xlabel() == axis.get_ylabel() == "time (s)"
 
 
-def test_tiles_go_on_in_time():
-    figure = sheet(np.sin(SECONDS)[None], ["waveform", "gasf"], tile_length=15)
-    lefts = [axes.images[0].get_extent()[0] for axes in figure.axes]
-    assert lefts == [0, 15, 25, 0, 15, 25]
-    assert figure.axes[2].get_title() == "bvp_waveform_tile2"
+def test_a_spike_crosses_maps_of_pairs_at_its_time():
+    (axis,), pictures = sheet(BURST[None], ["recurrence"])
+    column = pictures[0][..., 0].astype(int).sum(axis=0).argmax()
+    row = pictures[0][..., 0].astype(int).sum(axis=1).argmax()
+    np.testing.assert_allclose(at(axis, row, column), [40, 40], atol=1)
 
 
-def test_joined_channels():
-    X = np.stack([SECONDS, np.sin(SECONDS)])[None]
-    figure = sheet(X, ["waveform_stacked", "waveform_overlaid"], modality=["resp", "bvp"])
-    stacked, overlaid = figure.axes
-    labels = [label.get_text() for label in stacked.get_yticklabels()]
-    assert labels == ["resp", "bvp"]
-    assert list(stacked.get_yticks()) == [0.75, 0.25]
-    assert list(overlaid.get_yticks()) == []
+def test_tiles_start_at_their_first_sample():
+    axes, _ = sheet(SINE[None], ["waveform", "gasf"], tile_length=25, tile_step=20)
+    assert [axis.get_title() for axis in axes] == [
+        *(f"generic_waveform_tile{i}" for i in range(3)),
+        *(f"generic_gasf_tile{i}" for i in range(3)),
+    ]
+    length = 25 - 1 / RATE
+    assert [axis.get_xlim() for axis in axes[:3]] == [(s, s + length) for s in (0, 20, 35)]
+    assert [axis.get_ylim()[0] for axis in axes[3:]] == [s - 0.5 / RATE for s in (0, 20, 35)]
 
 
-def test_rows_are_named():
-    windows = pd.Series(list(np.ones((2, 50))), index=["a", "b"])
-    drawer = BiosignalImageTransformer(["waveform"])
-    labelled = plot_images(drawer.fit_transform(windows))
-    assert [axes.get_ylabel().strip() for axes in labelled.axes] == ["window a", "window b"]
-    assert labelled.axes[0].get_xlabel() == "samples"
-    counted = plot_images(drawer.fit_transform(list(windows)), titles=["rest", "stress"])
-    assert counted.axes[1].get_ylabel().strip() == "stress"
+def test_curves_of_a_tile_have_the_limits_of_that_tile():
+    axes, pictures = sheet(SECONDS[None], ["waveform"], tile_length=30)
+    for axis, picture in zip(axes, pictures, strict=True):
+        for row, column in dark(picture)[::50]:
+            time, value = at(axis, row, column)
+            assert abs(time - value) < 0.3
 
 
-def test_what_cannot_be_shown():
-    images = BiosignalImageTransformer(image_size=8).fit_transform(np.ones((201, 5)))
-    with pytest.raises(ValueError, match="There are 201 pictures; 1 to 200 make a sheet"):
-        plot_images(images)
-    with pytest.raises(ValueError, match="There are 0 pictures"):
-        plot_images(images[:0])
-    with pytest.raises(ValueError, match="3 titles for 2 windows"):
-        plot_images(images[:2], titles=["a", "b", "c"])
-    with pytest.raises(ValueError, match="got ndarray"):
-        plot_images(np.asarray(images[:2]))
+def test_channels_are_named_beside_their_curves():
+    rng = np.random.default_rng(0)
+    windows = np.stack([rng.uniform(1, 9, 240), rng.uniform(-1, 1, 240)])[None]
+    (stacked, overlaid), pictures = sheet(
+        windows,
+        ["waveform_stacked", "waveform_overlaid"],
+        modality=["eda", "bvp"],
+        value_range=[(0.5, 10.0, "log"), (-1, 1)],
+    )
+    names = ["eda\n0.5 to 10 µS\nlogarithmic", "bvp\n-1 to 1"]
+    for axis in (stacked, overlaid):
+        assert [label.get_text() for label in axis.get_yticklabels()] == names
+    # A label is at the height of its band, and in the colour of its curve.
+    heights = [label.get_position()[1] for label in stacked.get_yticklabels()]
+    shown = stacked.transData.transform([(0, height) for height in heights])
+    np.testing.assert_allclose(stacked.transAxes.inverted().transform(shown)[:, 1], [0.75, 0.25])
+    for label, band in zip(overlaid.get_yticklabels(), np.split(pictures[0], 2), strict=True):
+        colour = tuple(np.round(np.multiply(label.get_color(), 255)).astype(int))
+        assert colour in {tuple(pixel) for pixel in band.reshape(-1, 3).tolist()}
 
 
-def test_without_matplotlib(monkeypatch):
+@pytest.mark.parametrize("size", [64, 224, 300])
+def test_pictures_are_shown_dot_by_dot(size):
+    images = BiosignalImageTransformer(
+        ["waveform", "gasf"], sampling_rate=RATE, image_size=size
+    ).fit_transform(np.stack([SINE, BURST])[:, :640])
+    figure = plot_images(images)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    dots = np.asarray(canvas.buffer_rgba())[..., :3]
+    dots_per_pixel = 4 if size == 64 else 1
+    for axis, picture in zip(
+        figure.axes, np.asarray(images).reshape(-1, size, size, 3), strict=True
+    ):
+        left, bottom, width, height = np.round(axis.get_window_extent().bounds).astype(int)
+        shown = dots[len(dots) - bottom - height : len(dots) - bottom, left : left + width]
+        expected = picture.repeat(dots_per_pixel, axis=0).repeat(dots_per_pixel, axis=1)
+        inside = slice(2, -2)  # the frame covers the outermost dots
+        np.testing.assert_array_equal(shown[inside, inside], expected[inside, inside])
+
+
+@pytest.mark.parametrize("n_times", [1, 2, 3, 5, 300])
+def test_windows_of_any_length_have_axes(n_times):
+    window = np.arange(2.0 * n_times).reshape(1, 2, n_times)
+    axes, _ = sheet(window, list(REPRESENTATIONS), sampling_rate=4)
+    axes[0].figure.draw_without_rendering()
+    for axis in axes:
+        assert axis.get_xlim()[0] < axis.get_xlim()[1]
+
+
+def test_windows_of_different_length_have_their_own_axes():
+    axes, _ = sheet([SINE[:640], SINE[:1280]], ["waveform"])
+    assert [axis.get_xlim()[1] for axis in axes] == [(n - 1) / RATE for n in (640, 1280)]
+
+
+@pytest.mark.parametrize(
+    ("windows", "titles", "expected"),
+    [
+        (np.eye(2), None, ["window 0", "window 1"]),
+        (pd.DataFrame(np.eye(2), index=["rest", "stress"]), None, ["rest", "stress"]),
+        (np.eye(2), ("a", "b"), ["a", "b"]),
+    ],
+)
+def test_rows_are_labelled(windows, titles, expected):
+    images = BiosignalImageTransformer().fit_transform(windows)
+    labels = [text.get_text() for text in plot_images(images, titles=titles).texts]
+    assert labels == expected
+
+
+def test_one_picture_on_axes_of_ones_own():
+    images = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=RATE).fit_transform(
+        [SINE, BURST]
+    )
+    axis = Figure().subplots()
+    plot_image(axis, images, -1, 1)
+    assert axis.get_title() == "generic_gasf"
+    np.testing.assert_array_equal(axis.images[0].get_array(), images[1, 1])
+    with pytest.raises(IndexError):
+        plot_image(axis, images, 2, 0)
+
+
+def test_nothing_is_left_in_pyplot():
+    before = plt.get_fignums()
+    sheet(np.eye(2), ["waveform"])
+    assert plt.get_fignums() == before
+
+
+@pytest.mark.parametrize(
+    ("choose", "titles", "message"),
+    [
+        (lambda images: images[0], None, r"ndarray of shape \(2, 224, 224, 3\); .*images\[:3\]"),
+        (lambda images: None, None, "images is a NoneType; expected a BiosignalImages"),
+        (lambda images: images[:0], None, "holds 0 windows"),
+        (
+            lambda images: images[np.zeros(101, int)],
+            None,
+            r"202 pictures \(101 windows x 2\), more than the 200 .*images\[:10\]",
+        ),
+        (lambda images: images, ["a"], "is 1 labels; expected a list of 3"),
+        (lambda images: images, "abc", "is one label; expected a list of 3"),
+    ],
+)
+def test_what_is_refused(choose, titles, message):
+    images = BiosignalImageTransformer(["waveform", "gasf"]).fit_transform(np.eye(3))
+    with pytest.raises(ValueError, match=message):
+        plot_images(choose(images), titles=titles)
+
+
+def test_matplotlib_is_asked_for_by_name(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    images = BiosignalImageTransformer().fit_transform(np.ones((1, 5)))
+    images = BiosignalImageTransformer().fit_transform(np.eye(3))
     with pytest.raises(ImportError, match=r"pip install 'sklearn-biomoe\[plot\]'"):
         plot_images(images)

@@ -31,9 +31,10 @@ def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -
     power : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
         Lowest frequency first.
     """
-    transform, frequencies = short_time_fourier(signals, sampling_rate, modality)
-    one_sided = torch.where((frequencies > 0) & (frequencies < sampling_rate / 2), 2.0, 1.0)
-    return squared_magnitude(transform) * one_sided[:, None]
+    transform, shown = short_time_fourier(signals, sampling_rate, modality)
+    one_sided = torch.full((transform.shape[1], 1), 2.0, device=signals.device)
+    one_sided[[0, -1]] = 1.0
+    return squared_magnitude(transform[:, shown]) * one_sided[shown]
 
 
 def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
@@ -50,52 +51,61 @@ def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality)
     angles : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
         Lowest frequency first.
     """
-    transform, _ = short_time_fourier(signals, sampling_rate, modality)
-    magnitude = transform.abs()
-    rounding = PHASE_FLOOR * magnitude.amax(dim=(1, 2), keepdim=True)
-    return torch.where(magnitude > rounding, transform.angle(), 0.0)
+    transform, shown = short_time_fourier(signals, sampling_rate, modality)
+    return transform_angle(transform)[:, shown]
 
 
 def spectrogram_phase(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    """Phase of the short-time Fourier transform unwrapped along time, in radians.
+    """Phase of the short-time Fourier transform unwrapped along frequency, in radians.
 
-    Matches ``numpy.unwrap(angles, axis=-1)`` of `spectrogram_angle`: whole turns are added so that
-    no step from a piece to the next is longer than pi. (``scipy.signal.spectrogram`` with
-    ``mode="phase"`` unwraps from frequency to frequency instead.)
+    Whole turns are added to `spectrogram_angle`, from 0 Hz up, so that no step from a frequency to
+    the next is longer than pi. A piece's phase then falls with frequency, the faster the later in
+    the piece its energy lies.
+
+    Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft, "constant",
+    mode="phase")``.
 
     Returns
     -------
     phases : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
         Lowest frequency first.
     """
-    angles = spectrogram_angle(signals, sampling_rate, modality)
-    steps = angles.diff(dim=2)
+    transform, shown = short_time_fourier(signals, sampling_rate, modality)
+    angles = transform_angle(transform)
+    steps = angles.diff(dim=1)
     turns = torch.floor((steps + math.pi) / (2 * math.pi))
     # A step of exactly half a turn up stays one up, as numpy has it.
     turns = torch.where(steps == math.pi, 0.0, turns)
-    phases = angles.clone()
-    phases[..., 1:] -= 2 * math.pi * turns.cumsum(dim=2)
-    return phases
+    angles[:, 1:] -= 2 * math.pi * turns.cumsum(dim=1)
+    return angles[:, shown]
+
+
+def transform_angle(transform: Tensor) -> Tensor:
+    """Angles of complex numbers, zero where a window's magnitude is no more than rounding."""
+    magnitude = transform.abs()
+    rounding = PHASE_FLOOR * magnitude.amax(dim=(1, 2), keepdim=True)
+    return torch.where(magnitude > rounding, transform.angle(), 0.0)
 
 
 def short_time_fourier(
     signals: Tensor, sampling_rate: float, modality: Modality
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, slice]:
     r"""Fourier transforms of overlapping pieces of each window.
 
     .. math:: Z(f, t) = \frac{1}{\sqrt{r \sum_i w_i^2}}
               \sum_i w_i \, (x_{t+i} - \bar x_t) \, e^{-2 \pi j f i / r}
 
     with sampling rate r and Hann window w. Pieces last ``modality.spectrogram_window`` seconds
-    and start every eighth of that. Each is padded with zeros to a power of
-    two that gives 16 or more frequencies in ``modality.frequency_range``, those that are returned.
+    and start every eighth of that. Each is padded with zeros to a power of two that gives 16 or
+    more frequencies in ``modality.frequency_range``.
 
     Returns
     -------
     transform : Tensor of shape (n_windows, n_frequencies, n_pieces), complex128
-        Its squared magnitude is a two-sided power density. Constant windows have zeros.
-    frequencies : Tensor of shape (n_frequencies,), float64
-        In Hz, ascending.
+        From 0 Hz to the Nyquist limit. Its squared magnitude is a two-sided power density. Constant
+        windows have zeros.
+    shown : slice
+        Of the frequencies: those in ``modality.frequency_range``.
     """
     piece = spectrogram_piece(signals.shape[1], sampling_rate, modality)
     n_fft, shown = spectrogram_bins(piece, sampling_rate, modality)
@@ -105,19 +115,24 @@ def short_time_fourier(
     pieces = pieces - pieces.mean(dim=2, keepdim=True)
     taper = torch.hann_window(piece, dtype=signals.dtype, device=signals.device)
     taper = taper / (sampling_rate * taper.square().sum()).sqrt()
-    transform = torch.fft.rfft(pieces * taper, n=n_fft)[..., shown]
-    frequencies = torch.arange(n_fft // 2 + 1, dtype=torch.float64)[shown] * sampling_rate / n_fft
-    return transform.transpose(1, 2), frequencies.to(signals.device)
+    return torch.fft.rfft(pieces * taper, n=n_fft).transpose(1, 2), shown
 
 
 def spectrogram_bins(piece: int, sampling_rate: float, modality: Modality) -> tuple[int, slice]:
-    """Length of the Fourier transform, and which of its frequencies k * rate / n_fft are shown."""
+    """Length n_fft of padded pieces, and bins shown: bin k is k * sampling_rate / n_fft Hz.
+
+    Shown are the bins from the one nearest to the lowest frequency to that nearest to the highest.
+
+    Examples
+    --------
+    >>> from sklearn_biomoe.signals import MODALITIES
+    >>> spectrogram_bins(80, 4.0, MODALITIES["eda"])  # from 0 to 0.5 Hz
+    (128, slice(0, 17, None))
+    """
     low, high = modality.frequency_range or (0.0, sampling_rate / 2)
     n_fft = 1 << (max(piece, round(16 * sampling_rate / (high - low))) - 1).bit_length()
-    # Products and quotients with a power of two are exact: the Nyquist limit is met to the bit.
-    frequencies = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sampling_rate / n_fft
-    first, last = (frequencies >= low).nonzero()[0], (frequencies <= high).nonzero()[-1]
-    return n_fft, slice(int(first), int(last) + 1)
+    first, last = (round(frequency * n_fft / sampling_rate) for frequency in (low, high))
+    return n_fft, slice(first, last + 1)
 
 
 def spectrogram_hop(piece: int) -> int:

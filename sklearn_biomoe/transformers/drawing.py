@@ -39,7 +39,7 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
           above the other or over each other, in distinct colours;
         - "spectrogram_psd": power of the short-time Fourier transform, in decibels;
         - "spectrogram_angle": its phase, from -pi to pi;
-        - "spectrogram_phase": its phase unwrapped along time;
+        - "spectrogram_phase": its phase unwrapped along frequency;
         - "scalogram": power of the Morlet wavelet transform, in decibels;
         - "recurrence": distances between all pairs of samples, near ones dark;
         - "recurrence_thresholded": pairs nearer than 20 % of the largest distance in black;
