@@ -109,6 +109,20 @@ class FewAtATime(nn.Module):
         return out
 
 
+class PointwiseLinear(nn.Module):
+    """A 1 x 1 convolution as a matrix product, whose bits do not depend on how many threads run."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(conv.weight.detach().flatten(1).clone(), requires_grad=False)
+        self.bias = conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H, W), laid out channels last."""
+        product = functional.linear(x.permute(0, 2, 3, 1), self.weight, self.bias)
+        return product.permute(0, 3, 1, 2)
+
+
 def fold_normalisations(network: nn.Module) -> None:
     """Fold each batch normalisation into the convolution before it."""
     for module in network.modules():
@@ -124,6 +138,9 @@ def fold_normalisations(network: nn.Module) -> None:
 def rewrite(network: nn.Module, gains: Iterator[Tensor]) -> None:
     """Put fast layers in place of those that have one."""
     for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1):
+                setattr(module, name, PointwiseLinear(child))
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if isinstance(module, TokenBlock):

@@ -2,13 +2,28 @@
 
 import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed
 
-from sklearn_biomoe import BiosignalImageTransformer
-from sklearn_biomoe.inference import Engine, embed, engines, get_engine, read_images, resolve_device
+from sklearn_biomoe import (
+    BiosignalImageTransformer,
+    TinyBioMoEEmbedder,
+    UntrainedBackboneWarning,
+)
+from sklearn_biomoe.inference import (
+    Engine,
+    embed,
+    embedding,
+    engines,
+    free_engines,
+    get_engine,
+    read_images,
+    resolve_device,
+)
 from sklearn_biomoe.weights import random_backbone, weights_sha256
 
 SETTINGS = {"progress": False}
@@ -110,6 +125,64 @@ def test_one_copy_per_process_even_from_two_threads(monkeypatch):
         thread.join()
     assert len(loaded) == 1
     assert all(result is results[0] for result in results)
+
+
+def test_freed_backbones_are_loaded_again(images, embeddings):
+    sha256 = weights_sha256("random", 0)
+    before = get_engine("random", 0, sha256, "cpu", "float32")
+    free_engines()
+    after = get_engine("random", 0, sha256, "cpu", "float32")
+    assert after is not before
+    np.testing.assert_array_equal(embed(after, images, batch_size=8, **SETTINGS), embeddings)
+
+
+def test_worker_processes_give_the_same_bits(images, embeddings):
+    embedder = TinyBioMoEEmbedder(cache=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrainedBackboneWarning)
+        embedder.fit(images)
+    with Parallel(n_jobs=2) as parallel:
+        parts = parallel(delayed(embedder.transform)(images[i : i + 4]) for i in (0, 4))
+    np.testing.assert_array_equal(
+        np.concatenate(parts), embedder.transform(images[:8]).reshape(8, -1)
+    )
+
+
+def test_gpus_in_worker_processes_warn(monkeypatch):
+    engines.warn_of_workers("cuda")
+    monkeypatch.setattr(engines.multiprocessing, "parent_process", lambda: "parent")
+    engines.warn_of_workers("cpu")
+    with pytest.warns(UserWarning, match="'cuda' is used from a worker process"):
+        engines.warn_of_workers("cuda")
+
+
+class Cramped:
+    """A device on which no more than ``most`` pictures find room."""
+
+    def __init__(self, most):
+        self.most, self.batches = most, []
+
+    def __call__(self, batch):
+        self.batches.append(len(batch))
+        if len(batch) > self.most:
+            raise torch.OutOfMemoryError
+        return batch.mean(dim=(1, 2, 3))[:, None].expand(-1, 192)
+
+
+def test_batches_are_halved_where_memory_lacks(images, monkeypatch):
+    monkeypatch.setattr(embedding, "_SMALLER_BATCHES", {})
+    roomy, cramped = Cramped(most=100), Cramped(most=2)
+    expected = embed(Engine(roomy, "cpu", "roomy"), images, batch_size=8, **SETTINGS)
+    engine = Engine(cramped, "cpu", "cramped")
+    with pytest.warns(UserWarning, match="with 8 pictures at once; going on with 2") as caught:
+        found = embed(engine, images, batch_size=8, **SETTINGS)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(found, expected)  # each once, in order
+    assert cramped.batches == [8, 4] + [2] * 11
+    embed(engine, images, batch_size=8, **SETTINGS)  # remembered, and no warning again
+    assert cramped.batches[13:] == [2] * 11
+    with pytest.raises(RuntimeError, match="too little free memory to embed a single picture"):
+        embed(Engine(Cramped(most=0), "cpu", "none"), images, batch_size=2, **SETTINGS)
 
 
 def test_weights_that_changed_are_refused():

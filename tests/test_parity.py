@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_biomoe.acceleration import FastBackbone
 from sklearn_biomoe.backbone import TinyBioMoE
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "tiny_biomoe_seed7.npz")
@@ -103,6 +104,12 @@ def test_number_of_parameters():
 
 def test_embedding(outputs):
     np.testing.assert_allclose(outputs[""], GOLDEN["embedding"], rtol=0, atol=TOLERANCE)
+
+
+def test_embedding_of_the_fast_form(backbone):
+    with torch.inference_mode():
+        embedding = FastBackbone(backbone, torch.float32)(golden_images())
+    np.testing.assert_allclose(embedding, GOLDEN["embedding"], rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize("name", ["enc1", "enc2"])

@@ -129,33 +129,31 @@ def _draw(images: BiosignalImages | NDArray[Any], device: str) -> Tensor:
 def _run(engine: Engine, pictures: Tensor, batch_size: int) -> Tensor:
     """Embed pictures in batches of one size, smaller ones where the device lacks memory."""
     asked = (engine.device, batch_size)
-    size = _SMALLER_BATCHES.get(asked, batch_size)
+    size = before = _SMALLER_BATCHES.get(asked, batch_size)
     outputs = []
-    while pictures.shape[0]:
+    while len(pictures):
         batch = pictures.new_zeros((size, *pictures.shape[1:]))
         batch[: len(pictures)] = pictures[:size]
         try:
             outputs.append(engine.run(batch)[: len(pictures)])
         except torch.OutOfMemoryError as error:
-            size = _SMALLER_BATCHES[asked] = _halved(size, engine.device, error)
+            if size == 1:
+                raise RuntimeError(
+                    f"Device {engine.device!r} has too little free memory to embed a single "
+                    "picture. Free what other programs hold, or pass device='cpu'."
+                ) from error
+            size //= 2
             continue
         pictures = pictures[size:]
+    if size < before:
+        _SMALLER_BATCHES[asked] = size
+        warnings.warn(
+            f"Device {engine.device!r} ran out of memory with {before} pictures at once; going on "
+            f"with {size}, also in later calls. Pass batch_size={size} to be spared this.",
+            UserWarning,
+            stacklevel=2,
+        )
     return torch.cat(outputs)
-
-
-def _halved(size: int, device: str, error: Exception) -> int:
-    if size == 1:
-        raise RuntimeError(
-            f"Device {device!r} has too little free memory to embed a single picture. Free what "
-            "other programs hold, or pass device='cpu'."
-        ) from error
-    warnings.warn(
-        f"Device {device!r} ran out of memory with {size} pictures at once; going on with "
-        f"{size // 2}, also in later calls. Pass batch_size={size // 2} to be spared this.",
-        UserWarning,
-        stacklevel=2,
-    )
-    return size // 2
 
 
 def _progress_bar(n_pictures: int, n_known: int, progress: bool) -> AbstractContextManager[Any]:

@@ -1,6 +1,8 @@
 """What runs the backbone: devices, precisions, and one copy of each per process."""
 
+import multiprocessing
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -105,6 +107,19 @@ def check_precision(precision: str, device: str) -> None:
         )
 
 
+def warn_of_workers(device: str) -> None:
+    """Warn where a worker process is about to use a GPU that others may use too."""
+    if device == "cpu" or multiprocessing.parent_process() is None:
+        return
+    warnings.warn(
+        f"Device {device!r} is used from a worker process: each worker keeps a copy of the "
+        "backbone there, and they wait for each other. Embed before the parallel part, with a "
+        "cache, or pass n_jobs=1.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 def get_engine(
     weights: str | PathLike[str], seed: int, sha256: str, device: str, precision: str
 ) -> Engine:
@@ -143,6 +158,7 @@ def _load(weights: str, seed: int, sha256: str, device: str, precision: str) -> 
             f"Weights {weights!r} have sha256 {found}, but the embedder was fitted with "
             f"{sha256}; fit it again, or bring the former weights back."
         )
+    warn_of_workers(device)
     backbone = weights_module.load_backbone(weights, seed).to(device)
     fast = FastBackbone(backbone, PRECISIONS[precision]).eval()
 
