@@ -90,7 +90,8 @@ def check_precision(precision: str, device: str) -> None:
     >>> check_precision("float16", "cpu")
     Traceback (most recent call last):
     ...
-    ValueError: Unknown precision 'float16'; expected one of ['bfloat16', 'float32'].
+    ValueError: Unknown precision 'float16'; expected one of ['bfloat16', 'float32']. Did you mean
+    'bfloat16'?
     """
     check_known("precision", precision, list(PRECISIONS))
     if precision == "float32":
