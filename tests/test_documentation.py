@@ -1,5 +1,6 @@
 """README, documentation and examples do and say what is so."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -76,6 +77,18 @@ def test_simulated_demo(small_backbone, tmp_path, monkeypatch, capsys):
         assert table.loc["statistics, both", "mean"] > 0.7
         assert (tmp_path / f"demo_simulated_{protocol}.png").stat().st_size > 10_000
         assert (tmp_path / f"demo_simulated_{protocol}.json").exists()
+
+
+def test_the_benchmark_for_gpus_runs_on_a_cpu(small_backbone, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    output = tmp_path / "gpu.json"
+    arguments = ["gpu.py", "--device", "cpu", "--windows", "4", "--output", str(output)]
+    monkeypatch.setattr("sys.argv", arguments)
+    # Whether this processor is fast in bfloat16 does not matter here.
+    runpy.run_path(str(ROOT / "benchmarks" / "gpu.py"), run_name="__main__")
+    found = json.loads(output.read_text())["images_per_second"]
+    assert found.keys() >= {"drawing", "network, readable", "both, float32", "both, bfloat16"}
+    assert min(found.values()) > 0
 
 
 def test_the_table_of_modalities_is_the_code():

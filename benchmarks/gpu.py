@@ -1,0 +1,91 @@
+"""How fast a GPU draws and embeds: images per second of drawing, the network, and both.
+
+Run it on a machine with a CUDA device; ``--device cpu --windows 16`` shows that it works without
+one. The network runs as it stands, eagerly in float32 ("readable"), and in the forms that the
+embedder runs; both is all the way from signals to embeddings.
+"""
+
+import argparse
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import environment
+import numpy as np
+import torch
+
+from sklearn_biomoe import BiosignalImageTransformer
+from sklearn_biomoe.inference import embed, get_engine, resolve_device
+from sklearn_biomoe.weights import random_backbone, weights_sha256
+
+RESULTS = Path(__file__).parent / "results" / "gpu.json"
+N_ROUNDS = 5
+
+
+def median_rate(work: Callable[[], object], n_images: int, device: str) -> float:
+    """Images per second, the median of some rounds after one that warms up."""
+    rates = []
+    for _ in range(N_ROUNDS + 1):
+        started = time.perf_counter()
+        work()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        rates.append(n_images / (time.perf_counter() - started))
+    return round(statistics.median(rates[1:]), 1)
+
+
+def measure(device: str, n_windows: int, batch_size: int) -> dict[str, float]:
+    rng = np.random.default_rng(0)
+    signals = np.cumsum(rng.normal(size=(n_windows, 3840)), axis=1)
+    drawer = BiosignalImageTransformer(
+        ["waveform", "spectrogram_psd"], sampling_rate=64, modality="bvp"
+    )
+    images = drawer.fit_transform(signals)
+    n_images = 2 * n_windows
+    found = {"drawing": median_rate(lambda: images.draw(device), n_images, device)}
+    pictures = torch.rand(batch_size, 224, 224, 3, device=device)
+    readable = random_backbone(0).to(device)
+    with torch.inference_mode():
+        found["network, readable"] = median_rate(
+            lambda: readable(pictures.permute(0, 3, 1, 2)), batch_size, device
+        )
+        for precision in ("float32", "bfloat16"):
+            engine = get_engine("random", 0, weights_sha256("random", 0), device, precision)
+            found[f"network, {precision}"] = median_rate(
+                lambda run=engine.run: run(pictures), batch_size, device
+            )
+            found[f"both, {precision}"] = median_rate(
+                lambda engine=engine: embed(engine, images, batch_size=batch_size, progress=False),
+                n_images,
+                device,
+            )
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--windows", type=int, default=2048)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of the untrained network
+    device = resolve_device(arguments.device)
+    batch_size = min(arguments.batch, arguments.windows)
+    found = measure(device, arguments.windows, batch_size)
+    print(json.dumps(found, indent=2))
+    environment.write(
+        arguments.output,
+        device=device if device == "cpu" else torch.cuda.get_device_name(),
+        windows=arguments.windows,
+        batch=batch_size,
+        images_per_second=found,
+        weights_sha256=weights_sha256("random", 0),
+    )
+
+
+if __name__ == "__main__":
+    main()
