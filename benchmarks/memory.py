@@ -1,8 +1,9 @@
-"""How much memory drawing costs beside the signals, and how its time grows.
+"""How much memory drawing and embedding cost beside their inputs and outputs, and how time grows.
 
 Windows of 60 samples (float32) are drawn as waveforms and dropped batch by batch, as the embedder
-does, each number of windows in a process of its own. Memory is the largest resident size (of Linux)
-before and after, less the signals; what is there before is Python with torch.
+does; and embedded by way of the whole pipeline, by a small network so that a hundred thousand take
+minutes. Each number of windows has a process of its own. Memory is the largest resident size (of
+Linux) before and after, less signals and embeddings; what is there before is Python with torch.
 """
 
 import json
@@ -10,59 +11,91 @@ import resource
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import environment
 import numpy as np
 import torch
+from torch import nn
 
-from sklearn_biomoe import BiosignalImageTransformer
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, weights
 
 N_WINDOWS = (1_000, 10_000, 100_000)
 N_TIMES = 60
 BATCH_SIZE = 8  # the default of TinyBioMoEEmbedder
 
 
+class SmallBackbone(nn.Module):
+    """Pools pictures and maps them linearly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(14)
+        self.linear = nn.Linear(3 * 16 * 16, 192)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) -> (B, 192)."""
+        return self.linear(self.pool(images).flatten(1))
+
+
 def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(n_windows: int) -> dict[str, float]:
+def draw(images) -> int:
+    """Draw all pictures; return the bytes that are kept."""
+    for start in range(0, len(images), BATCH_SIZE):
+        images[start : start + BATCH_SIZE].draw()
+    return 0
+
+
+def embed(images) -> int:
+    """Embed all pictures; return the bytes that are kept."""
+    warnings.simplefilter("ignore")  # of the untrained network
+    weights.TinyBioMoE = SmallBackbone
+    return TinyBioMoEEmbedder().fit_transform(images).nbytes
+
+
+WORKS = {"drawn": draw, "embedded": embed}
+
+
+def measure(work: str, n_windows: int) -> dict[str, float]:
     torch.set_num_threads(1)  # shares the processor without waiting for it
     before = peak_megabytes()
     rng = np.random.default_rng(0)
     signals = rng.standard_normal((n_windows, 1, N_TIMES), dtype=np.float32)
     images = BiosignalImageTransformer(["waveform"]).fit_transform(signals)
     started = time.perf_counter()
-    for start in range(0, n_windows, BATCH_SIZE):
-        images[start : start + BATCH_SIZE].draw()
+    kept = WORKS[work](images)
     seconds = time.perf_counter() - started
-    signals_megabytes = signals.nbytes / 2**20
+    in_and_out = (signals.nbytes + kept) / 2**20
     return {
         "seconds": round(seconds, 2),
         "milliseconds_per_window": round(1000 * seconds / n_windows, 3),
-        "signals_megabytes": round(signals_megabytes, 1),
-        "growth_megabytes": round(peak_megabytes() - before - signals_megabytes, 1),
+        "inputs_and_outputs_megabytes": round(in_and_out, 1),
+        "growth_megabytes": round(peak_megabytes() - before - in_and_out, 1),
     }
 
 
 def main() -> None:
-    results = {}
-    for n_windows in N_WINDOWS:
-        command = [sys.executable, __file__, str(n_windows)]
-        child = subprocess.run(command, capture_output=True, text=True, check=True)
-        results[f"{n_windows} windows"] = json.loads(child.stdout)
-        print(n_windows, child.stdout, end="", flush=True)
+    results: dict[str, dict] = {work: {} for work in WORKS}
+    for work in WORKS:
+        for n_windows in N_WINDOWS:
+            command = [sys.executable, __file__, work, str(n_windows)]
+            child = subprocess.run(command, capture_output=True, text=True, check=True)
+            results[work][f"{n_windows} windows"] = json.loads(child.stdout)
+            print(work, n_windows, child.stdout, end="", flush=True)
     environment.write(
         Path(__file__).parent / "results" / "memory.json",
         batch_size=BATCH_SIZE,
         threads=1,
-        drawn=results,
+        **results,
     )
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        print(json.dumps(measure(int(sys.argv[1]))))
+        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
     else:
         main()

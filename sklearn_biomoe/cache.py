@@ -124,10 +124,12 @@ class ProcessMemory:
     def put(self, rows: Mapping[bytes, Row]) -> None:
         """Remember rows."""
         with self._lock:
-            for key, row in rows.items():
-                if key not in self._rows:
-                    self._rows[key] = row.copy()
-                    self._bytes += row.nbytes
+            new = [key for key in rows if key not in self._rows]
+            # Copied together: many small pieces of memory would scatter the heap.
+            copies = np.array([rows[key] for key in new])
+            for key, row in zip(new, copies, strict=True):
+                self._rows[key] = row
+                self._bytes += row.nbytes
             while self._bytes > self.largest:
                 self._bytes -= self._rows.popitem(last=False)[1].nbytes
 

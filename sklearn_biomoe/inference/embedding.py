@@ -17,6 +17,8 @@ from ..cache import FORMAT_VERSION, Memory
 from ..images import BiosignalImages
 from .engines import Engine
 
+ROWS_PUT_AT_ONCE = 1024
+
 _SMALLER_BATCHES: dict[tuple[str, int], int] = {}  # device and batch size asked for: what it bears
 
 
@@ -54,22 +56,37 @@ def embed(
         Where a GPU has too little memory for a single picture.
     """
     keys = picture_keys(images, engine.identity)
+    # In one piece from the start: rows of their own, between large batches, would scatter the heap.
+    embeddings = np.empty((len(keys), EMBEDDING_SIZE), dtype=np.float32)
     first: dict[bytes, int] = {}
     for position, key in enumerate(keys):
         first.setdefault(key, position)
-    rows = {} if memory is None else memory.get(first)
-    todo = np.array([at for key, at in first.items() if key not in rows], dtype=np.int64)
-    with torch.inference_mode(), _progress_bar(len(keys), len(keys) - len(todo), progress) as bar:
-        for positions, pictures in _batches(images, todo, engine.device, batch_size):
-            done = _run(engine, pictures, batch_size).cpu().numpy()
-            new = {keys[at]: row for at, row in zip(positions, done, strict=True)}
-            rows.update(new)
-            if memory is not None:
-                memory.put(new)
-            if bar is not None:
-                bar.update(len(new))
-    embeddings = np.stack([rows[key] for key in keys])
+    known = {} if memory is None else memory.get(first)
+    for key, row in known.items():
+        embeddings[first[key]] = row
+    todo = np.array([at for key, at in first.items() if key not in known], dtype=np.int64)
+    n_done = n_put = 0
+    try:
+        with torch.inference_mode(), _progress_bar(len(todo), progress) as bar:
+            for positions, pictures in _batches(images, todo, engine.device, batch_size):
+                embeddings[positions] = _run(engine, pictures, batch_size).cpu().numpy()
+                n_done += len(positions)
+                if memory is not None and n_done - n_put >= ROWS_PUT_AT_ONCE:
+                    memory.put(_rows(keys, embeddings, todo[n_put:n_done]))
+                    n_put = n_done
+                if bar is not None:
+                    bar.update(len(positions))
+    finally:  # also when interrupted
+        if memory is not None:
+            memory.put(_rows(keys, embeddings, todo[n_put:n_done]))
+    embeddings = embeddings[[first[key] for key in keys]]  # equal pictures have equal rows
     return embeddings.reshape(*images.shape[:2], EMBEDDING_SIZE)
+
+
+def _rows(
+    keys: list[bytes], embeddings: NDArray[np.float32], positions: NDArray[np.int64]
+) -> dict[bytes, NDArray[np.float32]]:
+    return {keys[at]: embeddings[at] for at in positions}
 
 
 def picture_keys(images: BiosignalImages | NDArray[Any], identity: str) -> list[bytes]:
@@ -156,7 +173,7 @@ def _run(engine: Engine, pictures: Tensor, batch_size: int) -> Tensor:
     return torch.cat(outputs)
 
 
-def _progress_bar(n_pictures: int, n_known: int, progress: bool) -> AbstractContextManager[Any]:
+def _progress_bar(n_pictures: int, progress: bool) -> AbstractContextManager[Any]:
     if not progress:
         return nullcontext()
     try:
@@ -165,4 +182,4 @@ def _progress_bar(n_pictures: int, n_known: int, progress: bool) -> AbstractCont
         raise ImportError(
             "progress=True needs tqdm: pip install 'sklearn-biomoe[progress]'."
         ) from error
-    return tqdm(total=n_pictures, initial=n_known, desc="embedding", unit="image")
+    return tqdm(total=n_pictures, desc="embedding", unit="image")
