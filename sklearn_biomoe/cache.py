@@ -168,29 +168,35 @@ class FileMemory:
             raise ValueError(
                 f"cache={str(path)!r}: there is no folder {path.parent}; make it first."
             )
-        with closing(self._connect()) as connection, connection:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables and application != APPLICATION:
-                raise ValueError(
-                    f"{path} is an SQLite file of another program; pass another path as cache=."
-                )
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row BLOB, hash BLOB)"
-            )
+        self._connect().close()
 
     def _connect(self) -> sqlite3.Connection:
         # A connection for each call: they cannot be shared by threads, nor by forked processes.
+        connection = sqlite3.connect(self.path, timeout=60)
         try:
-            connection = sqlite3.connect(self.path, timeout=60)
-            connection.execute("SELECT count(*) FROM sqlite_master")
+            self._prepare(connection)
         except sqlite3.DatabaseError as error:
+            connection.close()
             raise ValueError(
                 f"cache={str(self.path)!r} cannot be read as an SQLite file ({error}); delete the "
                 "file if it was one, or pass another path."
             ) from error
+        except ValueError:
+            connection.close()
+            raise
         return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the table where there is none, and refuse other programs' files."""
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if n_tables and application != APPLICATION:
+            raise ValueError(
+                f"{self.path} is an SQLite file of another program; pass another path as cache=."
+            )
+        if application != APPLICATION:  # before there is a table, so that no other process errs
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row, hash)")
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         """Return the rows that are known and sound; a warning counts those that are damaged."""

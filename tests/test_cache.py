@@ -211,6 +211,16 @@ def test_files_that_are_no_memory_are_left_alone(tmp_path):
         assert (path.read_bytes() if path.exists() else None) == before
 
 
+def test_a_file_that_was_deleted_is_made_anew(tmp_path, embedded):
+    path = tmp_path / "rows.sqlite"
+    images, embedder = drawn(windows(3)), TinyBioMoEEmbedder(cache=path)
+    expected = embedder.fit_transform(images)
+    path.unlink()
+    np.testing.assert_array_equal(embedder.transform(images), expected)
+    assert sum(embedded) == 6
+    assert embedder.cache_info().rows == 3
+
+
 WRITE = """
 import sys, numpy as np
 from pathlib import Path
