@@ -79,7 +79,9 @@ def embed(
     finally:  # also when interrupted
         if memory is not None:
             memory.put(_rows(keys, embeddings, todo[n_put:n_done]))
-    embeddings = embeddings[[first[key] for key in keys]]  # equal pictures have equal rows
+    for position, key in enumerate(keys):  # equal pictures have equal rows
+        if first[key] != position:
+            embeddings[position] = embeddings[first[key]]
     return embeddings.reshape(*images.shape[:2], EMBEDDING_SIZE)
 
 
