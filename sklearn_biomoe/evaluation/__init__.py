@@ -1,0 +1,1 @@
+"""Studies that leave subjects out, and pages that tell of them."""
