@@ -158,7 +158,7 @@ def roc_plot(curves: Sequence[Array], name: str) -> str:
     label = f"ROC curves of class {name}"
     return (
         f'<figure><svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-        f"{''.join(drawn)}</svg><figcaption>{escape(name)}</figcaption></figure>\n"
+        f"{''.join(drawn)}</svg><figcaption>class {escape(name)}</figcaption></figure>\n"
     )
 
 

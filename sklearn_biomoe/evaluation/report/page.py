@@ -45,7 +45,7 @@ STYLE = """\
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #15181c; --ink: #e4e7ea; --soft: #9aa4ae; --line: #343a41; --faint: #1e2227;
-    --blue: #7db7de; --shade: 82 150 196; --alarm: #ff8f87; --alarm-paper: #331a1a;
+    --blue: #7db7de; --shade: 60 122 168; --alarm: #ff8f87; --alarm-paper: #331a1a;
     --good: #84c492;
     --c0: #7db7de; --c1: #ef8b74; --c2: #74c295; --c3: #c39ad4; --c4: #dcae4e; --c5: #9aa4ae;
   }
@@ -126,7 +126,8 @@ thead { display: table-header-group; }
   break-inside: avoid;
 }
 .strip > :nth-child(1) { grid-area: name; min-width: 0; overflow-wrap: anywhere; }
-.strip > svg { grid-area: plot; display: block; width: 100%; overflow: visible; }
+.strip > svg { grid-area: plot; display: block; width: 100%; }
+.axis > svg { overflow: visible; }
 .strip > :nth-child(3) { grid-area: value; text-align: right; font-weight: 600; }
 .strips figcaption { margin-top: .6rem; max-width: 46rem; }
 svg text { font: 11px var(--data); fill: var(--soft); font-variant-numeric: tabular-nums; }
@@ -155,12 +156,12 @@ svg text { font: 11px var(--data); fill: var(--soft); font-variant-numeric: tabu
   line-height: 1.25; min-width: 3rem;
 }
 .confusions .deep { color: #fff; }
-.confusions small { display: block; font-size: .6875rem; opacity: .8; }
+.confusions small { display: block; font-size: .6875rem; opacity: .9; }
 
 .curves {
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); align-items: center;
 }
-.curves figure { break-inside: avoid; }
+.curves > * { break-inside: avoid; }
 .curves svg { display: block; width: 100%; }
 .curves figcaption { text-align: center; }
 .frame { fill: none; stroke: var(--line); }

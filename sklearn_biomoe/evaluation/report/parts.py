@@ -12,6 +12,7 @@ from .drawings import curve, legend, roc_plot, strips
 from .page import count, interval, number, paragraph, percent, probability, table
 
 MOST_CURVES = 6  # that can be told apart
+DEEP = 0.8  # shares whose colour asks for white letters
 METHODS_BESIDE = 8  # columns that fit a sheet of paper
 
 CHANCE_BAND = {"chance_low", "chance_high"}
@@ -225,8 +226,8 @@ def _confusion(counts: pd.DataFrame, name: str) -> str:
 def _confusion_cells(row: NDArray[np.integer]) -> str:
     shares = row / max(1, row.sum())
     return "".join(
-        f'<td class="{"deep" if share > 0.55 else "pale"}" style="--share:{share:.3f}">'
-        f"{n:,}<small>{share:.0%}</small></td>"
+        f'<td class="{"deep" if share > DEEP else "pale"}" style="--share:{share:.3f}">'
+        f"{n:,.0f}<small>{share:.0%}</small></td>"
         for n, share in zip(row, shares, strict=True)
     )
 
