@@ -421,7 +421,7 @@ def test_pictures_show_the_window_over_its_axes(study, drawn, tmp_path, monkeypa
     assert axis.get_ylabel() == "frequency (Hz)"
     assert page.alts[1] == f"skin: {stack.image_names[number]} of row {window}"
     png = b64decode(next(link for link in page.links if link.startswith("data:")).split(",")[1])
-    assert Image.open(BytesIO(png)).size == (480, 460)
+    assert Image.open(BytesIO(png)).size == (480, 450)
 
 
 def test_examples_without_probabilities_and_with_many_pictures(drawn, tmp_path):

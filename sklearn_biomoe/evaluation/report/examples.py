@@ -16,7 +16,7 @@ from .page import number, paragraph
 
 WINDOWS_OF_A_KIND = 2  # of each class, right and wrong
 MOST_PICTURES = 4  # of a window
-WIDTH, HEIGHT, DPI = 2.4, 2.3, 200  # inches, dots per inch
+WIDTH, HEIGHT, DPI = 2.4, 2.25, 200  # inches, dots per inch
 
 
 def examples(study: Any, ranked: pd.DataFrame, images: Mapping[str, BiosignalImages]) -> str:
