@@ -5,7 +5,9 @@ Every form runs in turn in one process on two threads, batch by batch, on real p
 - "published": the network with the layout of the published one, whose tokens are copied into
   contiguous memory at each change of layout;
 - "readable": `sklearn_biomoe.backbone.TinyBioMoE` as it stands;
-- "float32", "bfloat16": what the embedder runs.
+- "float32", "bfloat16", "onnxruntime": what the embedder runs;
+- "compiled": the float32 form after `torch.compile`, with batches of 8 alone, as it compiles anew
+  for each size.
 
 Images per second are medians; ratios are medians of the ratios within each round. Memory is the
 peak over that of the loaded network, each form in a process of its own. The share is that of this
@@ -13,9 +15,11 @@ machine's fastest matrix product in the same precision.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -39,8 +43,9 @@ from sklearn_biomoe.inference import get_engine
 from sklearn_biomoe.weights import random_backbone, weights_sha256
 
 RESULTS = Path(__file__).parent / "results" / "engine"
-FORMS = ["published", "readable", "float32", "bfloat16"]
+FORMS = ["published", "readable", "float32", "bfloat16", "onnxruntime", "compiled"]
 BATCHES = [1, 8, 32]
+COMPILED_BATCH = 8
 N_PICTURES = 32
 N_ROUNDS = 7
 CHOOSING = range(2, 19)  # subjects
@@ -58,8 +63,15 @@ def published_layout() -> Iterator[None]:
 
 def load(form: str) -> Callable[[Tensor], Tensor]:
     """Return a function of float32 pictures (B, H, W, 3)."""
+    sha256 = weights_sha256("random", 0)
     if form in ("float32", "bfloat16"):
-        return get_engine("random", 0, weights_sha256("random", 0), "cpu", form).run
+        return get_engine("random", 0, sha256, "cpu", form).run
+    if form == "onnxruntime":
+        return get_engine("random", 0, sha256, "cpu", engine=form).run
+    if form == "compiled":
+        compiled = torch.compile(get_engine("random", 0, sha256, "cpu").run, dynamic=False)
+        compiled(torch.zeros(COMPILED_BATCH, 224, 224, 3))
+        return compiled
     network = random_backbone(0)
 
     def run(pictures: Tensor) -> Tensor:
@@ -84,13 +96,15 @@ def draw_pictures(windows) -> Tensor:
     return torch.from_numpy(np.concatenate(drawn)).float() / 255
 
 
-def compare(pictures: Tensor) -> pd.DataFrame:
-    forms = {form: load(form) for form in FORMS}
-    expected = forms["readable"](pictures)
+def compare(pictures: Tensor, compiled: Callable[[Tensor], Tensor]) -> pd.DataFrame:
+    all_forms = {form: load(form) for form in FORMS if form != "compiled"}
+    expected = all_forms["readable"](pictures)
     flops = flops_per_picture(pictures)
+    limits = {precision: matmul_flops(precision) for precision in ("float32", "bfloat16")}
     rows = []
     for batch in BATCHES:
-        rates: dict[str, list[float]] = {form: [] for form in FORMS}
+        forms = all_forms | ({"compiled": compiled} if batch == COMPILED_BATCH else {})
+        rates: dict[str, list[float]] = {form: [] for form in forms}
         for run in forms.values():
             images_per_second(run, pictures, batch)
         for _ in range(N_ROUNDS):
@@ -110,7 +124,7 @@ def compare(pictures: Tensor) -> pd.DataFrame:
                     "smallest_centred_cosine": round(centred_cosine(found, expected), 4),
                     "peak_megabytes": measure_memory(form, batch),
                     "share_of_matmul": round(
-                        statistics.median(rates[form]) * flops / matmul_flops(precision), 2
+                        statistics.median(rates[form]) * flops / limits[precision], 2
                     ),
                 }
             )
@@ -141,10 +155,10 @@ def flops_per_picture(pictures: Tensor) -> float:
 
 
 def matmul_flops(precision: str, side: int = 2048) -> float:
-    """Floating-point operations per second of a large matrix product, the best of ten."""
+    """Floating-point operations per second of a large matrix product, the best of thirty."""
     a, b = (torch.rand(side, side, dtype=getattr(torch, precision)) for _ in range(2))
     best = float("inf")
-    for _ in range(10):
+    for _ in range(30):
         started = time.perf_counter()
         a @ b
         best = min(best, time.perf_counter() - started)
@@ -208,18 +222,29 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of the untrained network, and of electrodes without contact
     torch.set_num_threads(2)
+    caches = tempfile.mkdtemp()  # nothing exported or compiled before
+    for variable in ("SKLEARN_BIOMOE_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
+        os.environ.setdefault(variable, caches)
     with torch.inference_mode():
         if arguments.memory:
             print_memory(arguments.memory, arguments.batch)
             return
         windows = fetch_stress_predict(protocol="transitions")
-        table = compare(draw_pictures(windows))
+        started = time.perf_counter()
+        load("onnxruntime")
+        seconds_to_export = time.perf_counter() - started
+        started = time.perf_counter()
+        compiled = load("compiled")
+        seconds_to_compile = time.perf_counter() - started
+        table = compare(draw_pictures(windows), compiled)
     table.to_csv(RESULTS.with_suffix(".csv"), index=False)
     environment.write(
         RESULTS.with_suffix(".json"),
         threads=torch.get_num_threads(),
         pictures=f"{N_PICTURES} of Stress-Predict, skin conductance and pulse",
         n_rounds=N_ROUNDS,
+        seconds_to_export_to_onnx=round(seconds_to_export),
+        seconds_to_compile=round(seconds_to_compile),
         scores_of_both_precisions=score(windows),
         scores="balanced accuracy, transitions, subjects 2 to 18, mean and standard deviation over "
         "left-out subjects; each pair's earlier window is the baseline of its later one",

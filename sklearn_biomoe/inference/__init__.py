@@ -1,7 +1,14 @@
 """Inference: pictures in, embeddings out, batch by batch on one device."""
 
 from .embedding import embed
-from .engines import Engine, check_precision, free_engines, get_engine, resolve_device
+from .engines import (
+    Engine,
+    check_precision,
+    free_engines,
+    get_engine,
+    resolve_device,
+    resolve_engine,
+)
 from .pictures import read_images
 
 __all__ = [
@@ -12,4 +19,5 @@ __all__ = [
     "get_engine",
     "read_images",
     "resolve_device",
+    "resolve_engine",
 ]

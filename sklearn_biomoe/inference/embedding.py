@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -29,6 +29,7 @@ def embed(
     batch_size: int,
     progress: bool,
     memory: Memory | None = None,
+    on_batch: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
     """Embed every picture of every window, equal ones once.
 
@@ -45,6 +46,8 @@ def embed(
         Show a progress bar.
     memory : Memory or None
         Where embeddings are looked up, and put batch by batch.
+    on_batch : callable or None
+        Called after each batch.
 
     Returns
     -------
@@ -76,6 +79,8 @@ def embed(
                     n_put = n_done
                 if bar is not None:
                     bar.update(len(positions))
+                if on_batch is not None:
+                    on_batch()
     finally:  # also when interrupted
         if memory is not None:
             memory.put(_rows(keys, embeddings, todo[n_put:n_done]))

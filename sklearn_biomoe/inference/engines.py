@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from os import PathLike, fspath
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from .. import weights as weights_module
 from ..acceleration import FastBackbone
+from ..onnx_engine import ONNX_PACKAGES, load_session
 from ..signals import check_known
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -108,6 +111,42 @@ def check_precision(precision: str, device: str) -> None:
         )
 
 
+def resolve_engine(engine: str, device: str, precision: str) -> str:
+    """Turn "auto" into what is there, and refuse what cannot run.
+
+    Parameters
+    ----------
+    engine : {"auto", "torch", "onnxruntime"}
+        "auto" is ONNX Runtime where what it needs is installed, on a CPU in float32; else torch.
+    device : str
+    precision : str
+
+    Returns
+    -------
+    engine : {"torch", "onnxruntime"}
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and for ONNX Runtime on a GPU or in another precision than float32.
+
+    Examples
+    --------
+    >>> resolve_engine("torch", "cpu", "bfloat16")
+    'torch'
+    """
+    check_known("engine", engine, ["auto", "onnxruntime", "torch"])
+    fits = device == "cpu" and precision == "float32"
+    if engine == "auto":
+        return "onnxruntime" if fits and all(map(find_spec, ONNX_PACKAGES)) else "torch"
+    if engine == "onnxruntime" and not fits:
+        raise ValueError(
+            f"engine='onnxruntime' runs on device='cpu' in precision='float32', not on {device!r} "
+            f"in {precision!r}; pass engine='torch'."
+        )
+    return engine
+
+
 def warn_of_workers(device: str) -> None:
     """Warn where a worker process is about to use a GPU that others may use too."""
     if device == "cpu" or multiprocessing.parent_process() is None:
@@ -122,7 +161,12 @@ def warn_of_workers(device: str) -> None:
 
 
 def get_engine(
-    weights: str | PathLike[str], seed: int, sha256: str, device: str, precision: str
+    weights: str | PathLike[str],
+    seed: int,
+    sha256: str,
+    device: str,
+    precision: str = "float32",
+    engine: str = "torch",
 ) -> Engine:
     """Return the process's one copy of a backbone on a device, loading it at first use.
 
@@ -137,6 +181,7 @@ def get_engine(
         What `sklearn_biomoe.weights.weights_sha256` has to say of the weights.
     device : str
     precision : {"float32", "bfloat16"}
+    engine : {"torch", "onnxruntime"}
 
     Returns
     -------
@@ -148,11 +193,11 @@ def get_engine(
         Where the weights are no longer those of ``sha256``.
     """
     with _LOADING:
-        return _load(fspath(weights), seed, sha256, device, precision)
+        return _load(fspath(weights), seed, sha256, device, precision, engine)
 
 
 @lru_cache(maxsize=4)
-def _load(weights: str, seed: int, sha256: str, device: str, precision: str) -> Engine:
+def _load(weights: str, seed: int, sha256: str, device: str, precision: str, engine: str) -> Engine:
     found = weights_module.weights_sha256(weights, seed)
     if found != sha256:
         raise ValueError(
@@ -161,13 +206,17 @@ def _load(weights: str, seed: int, sha256: str, device: str, precision: str) -> 
         )
     warn_of_workers(device)
     backbone = weights_module.load_backbone(weights, seed).to(device)
-    fast = FastBackbone(backbone, PRECISIONS[precision]).eval()
+    network: Callable[[Tensor], Tensor]
+    if engine == "onnxruntime":
+        network, release = load_session(backbone, sha256), version("onnxruntime")
+    else:
+        network, release = FastBackbone(backbone, PRECISIONS[precision]).eval(), torch.__version__
 
     def run(pictures: Tensor) -> Tensor:
-        return fast(pictures.permute(0, 3, 1, 2))  # (B, H, W, 3) -> (B, 3, H, W)
+        return network(pictures.permute(0, 3, 1, 2))  # (B, H, W, 3) -> (B, 3, H, W)
 
     kind = device.partition(":")[0]
-    return Engine(run, device, f"{sha256} {precision} {kind} torch {torch.__version__}")
+    return Engine(run, device, f"{sha256} {precision} {kind} {engine} {release}")
 
 
 def free_engines() -> None:

@@ -2,6 +2,7 @@
 
 from .cutting import cut_windows
 from .decomposition import EDADecomposer
+from .missing import missing_windows
 from .modalities import MODALITIES, Modality, ValueRange, check_known
 from .preparation import SignalFilter
 from .reading import Signals, cell_columns, read_windows, validate_windows
@@ -18,6 +19,7 @@ __all__ = [
     "cell_columns",
     "check_known",
     "cut_windows",
+    "missing_windows",
     "read_windows",
     "validate_windows",
 ]

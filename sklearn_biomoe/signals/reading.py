@@ -169,7 +169,7 @@ def label_windows(
 
 
 def _holds_arrays(column: Any) -> bool:
-    if _arrow_array(column) is not None:
+    if arrow_array(column) is not None:
         return True
     if isinstance(column, list | tuple):
         # Equally long lists of numbers are a matrix, as everywhere in scikit-learn.
@@ -180,18 +180,19 @@ def _holds_arrays(column: Any) -> bool:
         )
     if isinstance(column, np.ndarray) and (column.dtype.kind != "O" or column.ndim != 1):
         return False
-    if not (getattr(column, "dtype", None) == np.dtype(object) or _is_polars_list(column)):
+    if not (getattr(column, "dtype", None) == np.dtype(object) or is_polars_list(column)):
         return False
     return any(np.ndim(cell) for cell in column)
 
 
-def _is_polars_list(column: Any) -> bool:
+def is_polars_list(column: Any) -> bool:
+    """Tell polars Series whose cells are lists."""
     return type(column).__module__.startswith("polars") and str(column.dtype).startswith(
         ("List", "Array")
     )
 
 
-def _arrow_array(column: Any) -> Any | None:
+def arrow_array(column: Any) -> Any | None:
     """Return the Arrow list array behind an Arrow or Arrow-backed pandas column, else None."""
     in_pandas = isinstance(column, pd.Series) and isinstance(column.dtype, pd.ArrowDtype)
     if not in_pandas and not type(column).__module__.startswith("pyarrow"):
@@ -252,10 +253,10 @@ def _from_columns(columns: list[Any], modality: str) -> Signals:
 
 
 def _read_cells(column: Any, modality: str) -> list[NDArray[Any]]:
-    arrow = _arrow_array(column)
+    arrow = arrow_array(column)
     if arrow is not None:
         cells = _arrow_cells(arrow, modality)
-    elif _is_polars_list(column):
+    elif is_polars_list(column):
         _refuse_missing(column.is_null().to_numpy(), modality)
         cells = column.to_numpy()
     else:

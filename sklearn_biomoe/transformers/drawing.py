@@ -14,12 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import BiosignalImages
 from ..signals import Signals, ValueRange, validate_windows
+from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
 
 # Modules that import torch are imported where they are first needed: loading it takes as long again
 # as all of `import sklearn_biomoe`.
 
 
-class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class BiosignalImageTransformer(  # type: ignore[call-arg]
+    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Draw each window of a biosignal as one picture per channel and representation.
 
     Windows come as numbers of shape (n_windows, n_times), such as wide DataFrame columns, as an
@@ -137,6 +140,7 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         self.tile_step = tile_step
         self.image_size = image_size
 
+    @with_callbacks
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check parameters and windows, and learn the ranges that are to be learnt.
 
@@ -162,11 +166,12 @@ class BiosignalImageTransformer(TransformerMixin, BaseEstimator, auto_wrap_outpu
         from ..layout import check_lengths, check_parameters, lay_out
 
         check_parameters(self)
-        signals = self._read(X, reset=True)
-        _check_labels(y, len(signals), self._label)
-        settings = lay_out(self, signals)
-        check_lengths(settings, signals, self._label)
-        self.settings_ = settings
+        with fit_task(self, X, y):
+            signals = self._read(X, reset=True)
+            _check_labels(y, len(signals), self._label)
+            settings = lay_out(self, signals)
+            check_lengths(settings, signals, self._label)
+            self.settings_ = settings
         return self
 
     def transform(self, X: ArrayLike) -> BiosignalImages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from os import PathLike
 from typing import Any, Self
@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import BiosignalImages
 from ..signals import check_known
+from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
 
 # Modules that import torch are imported where they are first needed: loading it takes as long again
 # as all of `import sklearn_biomoe`.
@@ -29,11 +30,11 @@ class UntrainedBackboneWarning(UserWarning):
 class _ContainerOutput(TransformerMixin):
     """Gives `transform` to scikit-learn's `set_output`, so that a subclass can finish frames."""
 
-    def transform(self, X: Any) -> Any:
-        return self._embed(X)
+    def transform(self, X: Any, on_batch: Callable[[], None] | None = None) -> Any:
+        return self._embed(X, on_batch)
 
 
-class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
+class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
     """Embed pictures of biosignals with the frozen Tiny-BioMoE backbone.
 
     `fit` trains nothing: it checks the pictures and reads the weights. The backbone runs in
@@ -53,6 +54,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
     precision : {"float32", "bfloat16"}, default="float32"
         What the backbone computes in. bfloat16 is faster where the device has instructions for it
         (an error tells where not), and less exact.
+    engine : {"torch", "onnxruntime", "auto"}, default="torch"
+        What runs the backbone. ONNX Runtime (extra ``onnx``; on a CPU, in float32) is faster; at
+        the first use of some weights it exports them, which takes several seconds, and keeps the
+        result in the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's for
+        caches. "auto" takes it where it is installed and can run.
     batch_size : int, default=8
         Pictures embedded at once. The last batch is filled up with blanks, so that an embedding
         does not depend on what it was batched with. Halved where a GPU runs out of memory.
@@ -109,6 +115,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         fuse: str = "concatenate",
         device: str = "auto",
         precision: str = "float32",
+        engine: str = "torch",
         batch_size: int = 8,
         cache: str | PathLike[str] | None = "memory",
         progress: bool = False,
@@ -118,11 +125,13 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         self.fuse = fuse
         self.device = device
         self.precision = precision
+        self.engine = engine
         self.batch_size = batch_size
         self.cache = cache
         self.progress = progress
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X: BiosignalImages | ArrayLike, y: Any = None) -> Self:
         """Check the pictures and read the weights; nothing is trained.
 
@@ -145,30 +154,36 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         FileNotFoundError
             Where there is no weights file.
         """
+        with fit_task(self, X, y):
+            self._fit(X)
+        return self
+
+    @with_callbacks
+    def fit_transform(self, X: BiosignalImages | ArrayLike, y: Any = None) -> Any:
+        """Fit, and embed each window's pictures, telling scikit-learn's callbacks of each batch.
+
+        Parameters
+        ----------
+        X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
+            uint8, or float in [0, 1].
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_windows, n_features), float32
+            As from `transform`, which raises the same.
+        """
         from ..inference import read_images
-        from ..weights import weights_sha256
 
         self._check_parameters()
         images = read_images(X)
-        if isinstance(images, BiosignalImages):
-            self.image_names_ = images.image_names
-            self.n_tiles_ = images.settings.n_tiles
-        else:
-            self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
-            self.n_tiles_ = 1
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31))
-        self.weights_sha256_ = weights_sha256(self.weights, self.seed_)
-        self._engine()
-        if self.weights == "random":
-            warnings.warn(
-                "weights='random': the backbone is untrained, so embeddings carry little of what "
-                "pretrained ones do. Pass weights='path/to/Tiny-BioMoE.pth' for the authors'.",
-                UntrainedBackboneWarning,
-                stacklevel=2,
-            )
-        return self
+        n_batches = -(-images.shape[0] * images.shape[1] // self.batch_size)
+        with fit_task(self, images, y, n_batches) as on_batch:
+            self._fit(images)
+            return self._transform(images, on_batch)
 
-    def transform(self, X: BiosignalImages | ArrayLike) -> Any:
+    def transform(self, X: BiosignalImages | ArrayLike) -> Any:  # type: ignore[override]
         """Embed each window's pictures.
 
         Parameters
@@ -189,7 +204,10 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
             For anything but such pictures, another number of them than in `fit`, a device that is
             not there, and weights that have changed since `fit`.
         """
-        output = super().transform(X)
+        return self._transform(X)
+
+    def _transform(self, X: Any, on_batch: Callable[[], None] | None = None) -> Any:
+        output = super().transform(X, on_batch)
         # scikit-learn takes row labels from pandas inputs alone, and a ColumnTransformer joins its
         # parts by them: rows numbered anew would meet other windows' columns.
         if isinstance(output, pd.DataFrame) and isinstance(X, BiosignalImages):
@@ -235,7 +253,30 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _embed(self, X: Any) -> NDArray[np.float32]:
+    def _fit(self, X: Any) -> None:
+        from ..inference import read_images
+        from ..weights import weights_sha256
+
+        self._check_parameters()
+        images = read_images(X)
+        if isinstance(images, BiosignalImages):
+            self.image_names_ = images.image_names
+            self.n_tiles_ = images.settings.n_tiles
+        else:
+            self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
+            self.n_tiles_ = 1
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31))
+        self.weights_sha256_ = weights_sha256(self.weights, self.seed_)
+        self._engine()
+        if self.weights == "random":
+            warnings.warn(
+                "weights='random': the backbone is untrained, so embeddings carry little of what "
+                "pretrained ones do. Pass weights='path/to/Tiny-BioMoE.pth' for the authors'.",
+                UntrainedBackboneWarning,
+                stacklevel=4,
+            )
+
+    def _embed(self, X: Any, on_batch: Callable[[], None] | None) -> NDArray[np.float32]:
         from ..backbone import EMBEDDING_SIZE
         from ..cache import memory_of
         from ..inference import embed, read_images
@@ -254,6 +295,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
             batch_size=self.batch_size,
             progress=self.progress,
             memory=memory_of(self.cache),
+            on_batch=on_batch,
         )  # (n_windows, n_images, 192)
         if self.fuse == "mean":
             return embeddings.mean(axis=1)
@@ -276,11 +318,14 @@ class TinyBioMoEEmbedder(_ContainerOutput, BaseEstimator):
         return None if memory is None else memory.info()
 
     def _engine(self) -> Any:
-        from ..inference import check_precision, get_engine, resolve_device
+        from ..inference import check_precision, get_engine, resolve_device, resolve_engine
 
         device = resolve_device(self.device)
         check_precision(self.precision, device)
-        return get_engine(self.weights, self.seed_, self.weights_sha256_, device, self.precision)
+        engine = resolve_engine(self.engine, device, self.precision)
+        return get_engine(
+            self.weights, self.seed_, self.weights_sha256_, device, self.precision, engine
+        )
 
     def _check_parameters(self) -> None:
         check_known("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])
