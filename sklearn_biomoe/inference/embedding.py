@@ -3,7 +3,6 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from .._version import __version__
 from ..backbone import EMBEDDING_SIZE
 from ..cache import FORMAT_VERSION, Memory
 from ..images import BiosignalImages
+from ..progress import progress_bar
 from .engines import Engine
 
 ROWS_PUT_AT_ONCE = 1024
@@ -70,7 +70,7 @@ def embed(
     todo = np.array([at for key, at in first.items() if key not in known], dtype=np.int64)
     n_done = n_put = 0
     try:
-        with torch.inference_mode(), _progress_bar(len(todo), progress) as bar:
+        with torch.inference_mode(), progress_bar(len(todo), "embedding", "image", progress) as bar:
             for positions, pictures in _batches(images, todo, engine.device, batch_size):
                 embeddings[positions] = _run(engine, pictures, batch_size).cpu().numpy()
                 n_done += len(positions)
@@ -178,15 +178,3 @@ def _run(engine: Engine, pictures: Tensor, batch_size: int) -> Tensor:
             stacklevel=2,
         )
     return torch.cat(outputs)
-
-
-def _progress_bar(n_pictures: int, progress: bool) -> AbstractContextManager[Any]:
-    if not progress:
-        return nullcontext()
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError(
-            "progress=True needs tqdm: pip install 'sklearn-biomoe[progress]'."
-        ) from error
-    return tqdm(total=n_pictures, desc="embedding", unit="image")

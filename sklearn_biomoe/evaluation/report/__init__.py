@@ -74,8 +74,16 @@ def write_report(
 
     Examples
     --------
-    >>> write_report(study, "study.html", title="Rest against stress")  # doctest: +SKIP
-    PosixPath('study.html')
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_biomoe.evaluation import run_study
+    >>> y, groups = np.tile(["rest", "stress"], 30), np.repeat(np.arange(6), 10)
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> study = run_study({"logistic": LogisticRegression()}, X, y, groups)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(study, f"{folder}/study.html", title="Rest against stress").name
+    'study.html'
     """
     _check_study(study)
     path = _check_path(path)
