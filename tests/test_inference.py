@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from sklearn_biomoe import (
 )
 from sklearn_biomoe.inference import (
     Engine,
+    choose_batch_size,
     embed,
     embedding,
     engines,
@@ -279,3 +281,11 @@ def test_no_global_state_is_left_behind(engine, images):
     assert before == after
     assert torch.equal(state, torch.random.get_rng_state())
     assert environment == dict(os.environ)
+
+
+@pytest.mark.parametrize(("gibibytes", "expected"), [(0.5, 8), (8, 64), (12, 64), (139, 256)])
+def test_batches_by_memory(monkeypatch, gibibytes, expected):
+    properties = SimpleNamespace(total_memory=int(gibibytes * 2**30))
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: properties)
+    assert choose_batch_size("cuda") == expected
+    assert choose_batch_size("cpu") == 8

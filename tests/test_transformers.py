@@ -129,8 +129,9 @@ class TestEmbedder:
                 {"fuse": "sum"},
                 r"Unknown fuse 'sum'; expected one of \['concatenate', 'mean', 'mean_tiles'\]",
             ),
-            ({"batch_size": 0}, "batch_size=0; expected an integer of 1 or more"),
+            ({"batch_size": 0}, "batch_size=0; expected an integer of 1 or more, or 'auto'"),
             ({"batch_size": 2.5}, "expected an integer"),
+            ({"batch_size": "large"}, "batch_size='large'; expected an integer"),
             ({"device": "gpu"}, "Unknown device 'gpu'"),
         ],
     )

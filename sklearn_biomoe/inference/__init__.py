@@ -4,6 +4,7 @@ from .embedding import embed
 from .engines import (
     Engine,
     check_precision,
+    choose_batch_size,
     free_engines,
     get_engine,
     resolve_device,
@@ -14,6 +15,7 @@ from .pictures import read_images
 __all__ = [
     "Engine",
     "check_precision",
+    "choose_batch_size",
     "embed",
     "free_engines",
     "get_engine",

@@ -59,9 +59,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
         the first use of some weights it exports them, which takes several seconds, and keeps the
         result in the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's for
         caches. "auto" takes it where it is installed and can run.
-    batch_size : int, default=8
-        Pictures embedded at once. The last batch is filled up with blanks, so that an embedding
-        does not depend on what it was batched with. Halved where a GPU runs out of memory.
+    batch_size : int or "auto", default="auto"
+        Pictures embedded at once. "auto" is 8 on a CPU, whose caches larger batches leave, and on a
+        GPU a power of two from 8 to 256, by its memory. The last batch is filled up with blanks, so
+        that an embedding does not depend on what it was batched with. Halved where a GPU runs out
+        of memory.
     cache : "memory", path or None, default="memory"
         Where embeddings are remembered by their pictures' content, so that folds, grid points and
         clones embed each picture once: in this process (the last 256 MB), in an SQLite file that
@@ -116,7 +118,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
         device: str = "auto",
         precision: str = "float32",
         engine: str = "torch",
-        batch_size: int = 8,
+        batch_size: int | str = "auto",
         cache: str | PathLike[str] | None = "memory",
         progress: bool = False,
         random_state: int | np.random.RandomState | None = 0,
@@ -178,7 +180,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
 
         self._check_parameters()
         images = read_images(X)
-        n_batches = -(-images.shape[0] * images.shape[1] // self.batch_size)
+        n_batches = -(-images.shape[0] * images.shape[1] // self._batch_size())
         with fit_task(self, images, y, n_batches) as on_batch:
             self._fit(images)
             return self._transform(images, on_batch)
@@ -292,7 +294,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
         embeddings = embed(
             self._engine(),
             images,
-            batch_size=self.batch_size,
+            batch_size=self._batch_size(),
             progress=self.progress,
             memory=memory_of(self.cache),
             on_batch=on_batch,
@@ -327,7 +329,15 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
             self.weights, self.seed_, self.weights_sha256_, device, self.precision, engine
         )
 
+    def _batch_size(self) -> int:
+        from ..inference import choose_batch_size, resolve_device
+
+        if isinstance(self.batch_size, str):
+            return choose_batch_size(resolve_device(self.device))
+        return self.batch_size
+
     def _check_parameters(self) -> None:
         check_known("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])
-        if not isinstance(self.batch_size, Integral) or self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size!r}; expected an integer of 1 or more.")
+        size = self.batch_size
+        if size != "auto" and (not isinstance(size, Integral) or size < 1):
+            raise ValueError(f"batch_size={size!r}; expected an integer of 1 or more, or 'auto'.")
