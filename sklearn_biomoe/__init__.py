@@ -1,6 +1,7 @@
 """Biosignals to pictures to Tiny-BioMoE embeddings, as scikit-learn transformers."""
 
 from ._version import __version__
+from .construction import make_biosignal_embedder, make_multimodal_embedder
 from .images import BiosignalImages
 from .signals import EDADecomposer, SignalFilter, SubjectScaler
 from .transformers import (
@@ -18,4 +19,6 @@ __all__ = [
     "TinyBioMoEEmbedder",
     "UntrainedBackboneWarning",
     "__version__",
+    "make_biosignal_embedder",
+    "make_multimodal_embedder",
 ]

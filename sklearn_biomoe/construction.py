@@ -1,0 +1,114 @@
+"""The usual pipelines, put together: one modality, or several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from .signals import MODALITIES, check_known
+from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
+
+
+def make_biosignal_embedder(
+    modality: str,
+    sampling_rate: float,
+    *,
+    representations: str | Sequence[str] = "preset",
+    embedder: TinyBioMoEEmbedder | None = None,
+) -> Pipeline:
+    """Make a Pipeline from windows of one modality to embeddings.
+
+    Parameters
+    ----------
+    modality : str
+        See `BiosignalImageTransformer`.
+    sampling_rate : float
+        In Hz.
+    representations : "preset" or sequence of str, default="preset"
+        What to draw.
+    embedder : TinyBioMoEEmbedder, default=None
+        Cloned; one with default parameters where None.
+
+    Returns
+    -------
+    pipeline : Pipeline
+        Of the steps "image" and "embed". Their other parameters are set as in any Pipeline:
+        ``set_params(image__tile_length=10)``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown modality.
+
+    Examples
+    --------
+    >>> from sklearn_biomoe import make_biosignal_embedder
+    >>> embed = make_biosignal_embedder("bvp", 64, representations=["spectrogram_psd"])
+    >>> list(embed.named_steps)
+    ['image', 'embed']
+    """
+    check_known("modality", modality, list(MODALITIES))
+    drawer = BiosignalImageTransformer(
+        representations, sampling_rate=sampling_rate, modality=modality
+    )
+    embed = TinyBioMoEEmbedder() if embedder is None else clone(embedder)
+    return Pipeline([("image", drawer), ("embed", embed)])
+
+
+def make_multimodal_embedder(
+    sampling_rates: Mapping[str, float],
+    *,
+    representations: Mapping[str, str | Sequence[str]] | None = None,
+    embedder: TinyBioMoEEmbedder | None = None,
+) -> ColumnTransformer:
+    """Make a ColumnTransformer that embeds each modality's column, and puts them side by side.
+
+    Parameters
+    ----------
+    sampling_rates : dict of str to float
+        Hz of each modality, which names a column of X whose cells are windows.
+    representations : dict of str to sequence of str, default=None
+        What to draw of modalities; the preset of those that are not named.
+    embedder : TinyBioMoEEmbedder, default=None
+        Cloned for each modality; one with default parameters where None.
+
+    Returns
+    -------
+    transformer : ColumnTransformer
+        Of one Pipeline for each modality, under its name; other columns are dropped. All
+        parameters are set as anywhere in scikit-learn: ``eda__image__representations``.
+
+    Raises
+    ------
+    ValueError
+        For unknown modalities, and representations of modalities without a sampling rate.
+
+    Examples
+    --------
+    >>> from sklearn_biomoe import make_multimodal_embedder
+    >>> embed = make_multimodal_embedder({"eda": 4, "bvp": 64})
+    >>> [(name, columns) for name, _, columns in embed.transformers]
+    [('eda', 'eda'), ('bvp', 'bvp')]
+    >>> embed.get_params()["bvp__image__sampling_rate"]
+    64
+    """
+    chosen = {} if representations is None else representations
+    for modality in chosen:
+        check_known("representations of", modality, list(sampling_rates))
+    branches = [
+        (
+            modality,
+            make_biosignal_embedder(
+                modality,
+                rate,
+                representations=chosen.get(modality, "preset"),
+                embedder=embedder,
+            ),
+            modality,
+        )
+        for modality, rate in sampling_rates.items()
+    ]
+    return ColumnTransformer(branches, verbose_feature_names_out=False)

@@ -1,0 +1,82 @@
+"""The usual pipelines are what one would have put together by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from sklearn_biomoe import (
+    BiosignalImageTransformer,
+    TinyBioMoEEmbedder,
+    make_biosignal_embedder,
+    make_multimodal_embedder,
+)
+from sklearn_biomoe.datasets import make_biosignal_windows
+
+pytestmark = pytest.mark.usefixtures("small_backbone")
+RATES = {"eda": 4, "bvp": 64}
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return make_biosignal_windows(4, 6, modalities=list(RATES), random_state=0)
+
+
+def test_one_modality(windows):
+    by_hand = make_pipeline(
+        BiosignalImageTransformer(["gadf"], sampling_rate=4, modality="eda"),
+        TinyBioMoEEmbedder(fuse="mean"),
+    )
+    embedder = TinyBioMoEEmbedder(fuse="mean")
+    made = make_biosignal_embedder("eda", 4, representations=["gadf"], embedder=embedder)
+    eda = windows.data["eda"]
+    np.testing.assert_array_equal(made.fit_transform(eda), by_hand.fit_transform(eda))
+    assert not hasattr(embedder, "weights_sha256_")  # the one that was given stays as it was
+
+
+def test_several_modalities(windows):
+    parts = [
+        (make_pipeline(BiosignalImageTransformer(["gadf"]), TinyBioMoEEmbedder()), "eda"),
+        (
+            make_pipeline(
+                BiosignalImageTransformer(sampling_rate=64, modality="bvp"), TinyBioMoEEmbedder()
+            ),
+            "bvp",
+        ),
+    ]
+    made = make_multimodal_embedder(RATES, representations={"eda": ["gadf"]})
+    expected = make_column_transformer(*parts).fit_transform(windows.data)
+    np.testing.assert_array_equal(clone(made).fit_transform(windows.data), expected)
+    frame = made.set_output(transform="pandas").fit_transform(windows.data)
+    assert frame.columns[0] == "eda_gadf_000"
+    assert frame.columns[-1].startswith("bvp_")
+    pd.testing.assert_index_equal(frame.index, windows.data.index)
+
+
+def test_parameters_are_reached_from_a_grid(windows):
+    model = make_pipeline(make_multimodal_embedder(RATES), LogisticRegression(max_iter=2000))
+    grid = {
+        "columntransformer__eda__image__representations": [["waveform"], ["gadf", "mtf"]],
+        "columntransformer__bvp__embed__fuse": ["concatenate", "mean"],
+    }
+    search = GridSearchCV(model, grid, cv=2).fit(windows.data, windows.target)
+    assert len(search.cv_results_["params"]) == 4
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_shown_by_name():
+    html = make_multimodal_embedder(RATES)._repr_html_()
+    assert all(name in html for name in ("eda", "bvp", "TinyBioMoEEmbedder"))
+
+
+def test_refused():
+    with pytest.raises(ValueError, match=r"Unknown modality 'edaa'.*Did you mean 'eda'"):
+        make_biosignal_embedder("edaa", 4)
+    with pytest.raises(ValueError, match="Unknown modality 'puls'"):
+        make_multimodal_embedder({"eda": 4, "puls": 64})
+    with pytest.raises(ValueError, match=r"Unknown representations of 'bpv'.*Did you mean 'bvp'"):
+        make_multimodal_embedder(RATES, representations={"bpv": ["waveform"]})
