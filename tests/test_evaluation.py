@@ -406,7 +406,7 @@ def test_methods_that_were_fitted_before(data):
         run_study({"frozen": make_pipeline(scaler, LogisticRegression())}, X, y, groups)
 
 
-def test_time_that_tells_the_class(data):
+def test_time_that_tells_the_class(data, tmp_path):
     X, _, groups = data
     starts = np.tile(np.arange(10) * 60.0, 6)
     intervals = np.column_stack([starts, starts + 60])
@@ -414,6 +414,9 @@ def test_time_that_tells_the_class(data):
     with pytest.warns(LeakWarning, match="when a window was recorded tells its class"):
         study = run_study({"logistic": LOGISTIC}, X, late, groups, intervals=intervals)
     assert study.summary().loc["elapsed time only, linear", "mean"] == 1
+    page = study.report(tmp_path / "study.html").read_text()
+    assert "<strong>logistic</strong> scored" in page  # controls are no methods to be picked
+    assert "Below the methods stand controls" in page
     balanced = np.where(np.arange(60) // 10 % 2, late, late[::-1])
     study = run_study({"logistic": LOGISTIC}, X, balanced, groups, intervals=intervals)
     assert study.alarms == ()

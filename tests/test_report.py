@@ -46,6 +46,7 @@ def fake_study(methods, n_subjects, classes, *, n_windows=20, n_repeats=1, seed=
         comparisons=lambda: _comparisons(scores, list(methods)),
         confusion=lambda method: _confusion(predictions[predictions["method"] == method], classes),
         alarms=(),
+        controls=(),
         classes=np.array(classes),
         environment={
             "python": "3.11.7",

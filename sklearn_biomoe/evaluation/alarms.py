@@ -42,11 +42,16 @@ class Alarm:
     method: str | None
     message: str
 
+    def __str__(self) -> str:
+        """One line."""
+        method = "" if self.method is None else f"{self.method!r} "
+        return f"{self.kind}: {method}{self.message}"
+
 
 def time_only_methods() -> dict[str, Pipeline]:
     """Return the methods that see nothing but when a window starts."""
     classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    spline = SplineTransformer(n_knots=20, knots="quantile")
+    spline = SplineTransformer(n_knots=20)
     return {
         "elapsed time only, linear": make_pipeline(StandardScaler(), classifier),
         "elapsed time only, spline": make_pipeline(spline, StandardScaler(), classifier),

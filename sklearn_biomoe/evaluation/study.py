@@ -73,6 +73,8 @@ class Study:
         report.
     seconds : dict of str to float
         To fit and predict each method in all folds.
+    controls : tuple of str
+        Methods that know only when a window was recorded.
     random_state : int
         Of bootstraps and permutations.
     """
@@ -83,6 +85,7 @@ class Study:
     methods: dict[str, str]
     environment: dict[str, Any]
     seconds: dict[str, float]
+    controls: tuple[str, ...] = ()
     random_state: int = 0
 
     @cached_property
@@ -333,12 +336,13 @@ def run_study(
         methods=described,
         environment=_environment(methods, cv, folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in outcomes.items()},
+        controls=tuple(time_only),
         random_state=random_state,
     )
     alarms += time_alarms(study.summary(), time_only)
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if alarms:
-        listed = "\n".join(f"- {alarm.kind}: {alarm.message}" for alarm in alarms)
+        listed = "\n".join(f"- {alarm}" for alarm in alarms)
         warnings.warn(f"Scores may mislead:\n{listed}", LeakWarning, stacklevel=2)
     return replace(study, alarms=tuple(alarms))
 

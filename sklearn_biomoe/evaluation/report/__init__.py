@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STUDY_HAS = ["predictions", "scores", "summary", "comparisons", "confusion", "alarms"]
-STUDY_HAS += ["classes", "environment", "methods"]
+STUDY_HAS += ["classes", "controls", "environment", "methods"]
 
 
 def write_report(

@@ -19,8 +19,10 @@ CHANCE_BAND = {"chance_low", "chance_high"}
 
 
 def best_first(study: Any) -> pd.DataFrame:
-    """Return the summary, from the highest mean to the lowest."""
-    return study.summary().sort_values("mean", ascending=False, kind="stable")
+    """Return the summary, from the highest mean to the lowest, controls after all others."""
+    ranked = study.summary().sort_values("mean", ascending=False, kind="stable")
+    is_control = ranked.index.isin(study.controls)
+    return pd.concat([ranked[~is_control], ranked[is_control]])
 
 
 def rows_once(study: Any) -> pd.DataFrame:
@@ -45,7 +47,7 @@ def facts(study: Any, title: str) -> str:
         "Classes": ", ".join(
             f"{name} {percent(share)}" for name, share in zip(study.classes, shares, strict=True)
         ),
-        "Methods": f"{study.predictions['method'].nunique():,}",
+        "Methods": f"{study.predictions['method'].nunique() - len(study.controls):,}",
         "Protocol": protocol(study.predictions),
         "Score": "balanced accuracy: the mean of the classes' recalls, for each subject",
         "Chance": f"{number(1 / n_classes)}, whatever the shares of the {n_classes} classes",
@@ -99,9 +101,10 @@ def alarms(study: Any) -> str:
 
 def ranking(study: Any, ranked: pd.DataFrame) -> str:
     """Tell every method's scores, best first, and show every subject's."""
-    row, several = ranked.iloc[0], len(ranked) > 1
+    n_methods = len(ranked) - len(study.controls)
+    row, several = ranked.iloc[0], n_methods > 1
     best = f"<strong>{escape(str(ranked.index[0]))}</strong>"
-    who = f"Of {len(ranked)} methods, {best} scored highest:" if several else f"{best} scored"
+    who = f"Of {n_methods} methods, {best} scored highest:" if several else f"{best} scored"
     lead = (
         f"{who} a balanced accuracy of <strong>{number(row['mean'])}</strong>, the mean over "
         f"subjects (95 % interval {interval(row['low'], row['high'])}; chance "
@@ -116,7 +119,7 @@ def ranking(study: Any, ranked: pd.DataFrame) -> str:
         [
             paragraph(lead, "lead"),
             paragraph(chosen, "note") if several else "",
-            table(columns, rows, caption=_ranking_caption(ranked), kind="best"),
+            table(columns, rows, caption=_ranking_caption(study, ranked), kind="best"),
             strips(study, ranked),
         ]
     )
@@ -143,11 +146,13 @@ def _ranking_table(study: Any, summary: pd.DataFrame) -> tuple[list[str], list[l
     return ["Method", *told.columns], told.reset_index().to_numpy().tolist()
 
 
-def _ranking_caption(summary: pd.DataFrame) -> str:
+def _ranking_caption(study: Any, summary: pd.DataFrame) -> str:
     text = (
         "Mean ± standard deviation over subjects, best first. The interval is a bootstrap over "
         "subjects: what the mean could have been with others."
     )
+    if study.controls:
+        text += " Below the methods stand controls, which know only when a window was recorded."
     if set(summary) >= CHANCE_BAND:
         text += " By chance: where a method that knows nothing would come out."
     if "p_value" in summary:
