@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import time
 import warnings
@@ -22,6 +21,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from ..progress import progress_bar
+from .files import replace_text
 from .folds import Fold, name_some
 
 FORMAT_VERSION = 1
@@ -200,7 +200,7 @@ def check_folder(folder: Path, signature: dict[str, Any]) -> None:
             f"folder={str(folder)!r} holds results of methods {name_some(changed)} with other "
             "parameters. Give them other names, or name another folder."
         )
-    _replace(path, json.dumps(signature | {"methods": known | signature["methods"]}, indent=1))
+    replace_text(path, json.dumps(signature | {"methods": known | signature["methods"]}, indent=1))
 
 
 def _read_signature(path: Path, signature: dict[str, Any]) -> dict[str, Any]:
@@ -229,19 +229,9 @@ def _read(path: Path | None, fold: Fold, classes: NDArray[Any]) -> Outcome | Non
 
 def _write(path: Path, outcome: Outcome) -> None:
     kept = {"digest": _digest(outcome), "outcome": asdict(outcome)}
-    _replace(path, json.dumps(kept))
+    replace_text(path, json.dumps(kept))
 
 
 def _digest(outcome: Outcome) -> str:
     content = json.dumps([FORMAT_VERSION, asdict(outcome)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the path and rename, so that a kill leaves nothing half-written."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

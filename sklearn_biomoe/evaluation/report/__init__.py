@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...images import BiosignalImages
+from ..files import replace_text
 from .examples import examples
 from .page import FOOTER, PAGE, STYLE, join_sections
 from .parts import (
@@ -92,7 +93,7 @@ def write_report(
     page = PAGE.substitute(
         title=escape(title), style=STYLE, body=_body(study, best_first(study), images, title)
     )
-    _replace(path, page)
+    replace_text(path, page)
     return path
 
 
@@ -149,13 +150,3 @@ def _check_images(images: Any, n_rows: int) -> None:
                 f"images[{name!r}] holds {len(stack)} windows, but {n_rows} rows were studied; "
                 "draw the same rows in the same order."
             )
-
-
-def _replace(path: Path, page: str) -> None:
-    """Write beside the path and rename, so that nobody ever finds half a page."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(page, encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
