@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.model_selection import (
@@ -34,6 +35,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import SubjectScaler, TinyBioMoEEmbedder
 from sklearn_biomoe.evaluation import LeakWarning, RepeatedGroupKFold, run_study, statistics
+from sklearn_biomoe.evaluation.alarms import hash_rows
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 
@@ -374,6 +376,15 @@ def test_equal_windows(data):
         run_study({"dummy": method}, cells, y, groups)
 
 
+def test_long_rows_of_objects_differ_by_any_sample():
+    """NumPy abbreviates them when it writes them out."""
+    rows = np.zeros((2, 2000)).astype(object)
+    rows[1, 1000] = 1.0
+    first, second = hash_rows(rows)
+    assert first != second
+    assert hash_rows(rows[[0, 0]]) == [first, first]
+
+
 def test_features_scaled_before(data):
     X, y, groups = data
     with pytest.warns(LeakWarning, match="over all windows, those of the test"):
@@ -399,9 +410,8 @@ def test_methods_that_see_the_test_subject(data):
 
 
 def test_methods_that_were_fitted_before(data):
-    frozen = pytest.importorskip("sklearn.frozen")
     X, y, groups = data
-    scaler = frozen.FrozenEstimator(StandardScaler().fit(X))
+    scaler = FrozenEstimator(StandardScaler().fit(X))
     with pytest.warns(LeakWarning, match="fitted before"):
         run_study({"frozen": make_pipeline(scaler, LogisticRegression())}, X, y, groups)
 
@@ -431,6 +441,7 @@ def test_time_that_tells_the_class(data, tmp_path):
         ({"y": ["rest"] * 3}, r"y has shape \(3,\), but X has 60 windows"),
         ({"groups": np.zeros((60, 1))}, r"groups has shape \(60, 1\)"),
         ({"intervals": np.zeros((60, 3))[:, 0]}, r"intervals has shape \(60,\).*start and stop"),
+        ({"intervals": np.zeros((60, 3))}, r"intervals has shape \(60, 3\).*start and stop"),
         ({"intervals": np.zeros((60, 2))}, "window 0 stops at 0.0 s, before it starts"),
         ({"groups": [None] + ["a"] * 59}, "groups is missing for window 0"),
         ({"y": ["rest"] * 60}, "All windows are of class 'rest'"),

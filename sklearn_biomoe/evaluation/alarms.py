@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from ..signals import SubjectScaler
 from .folds import Fold, name_some
-
-try:
-    from sklearn.frozen import FrozenEstimator
-except ImportError:  # pragma: no cover
-    FrozenEstimator = None
 
 
 class LeakWarning(UserWarning):
@@ -86,7 +82,7 @@ def method_alarms(methods: dict[str, Any]) -> Iterator[Alarm]:
                 "scales the test subject by all of that subject's own windows: its scores tell "
                 "about use after a recording has ended.",
             )
-        if FrozenEstimator is not None and any(isinstance(part, FrozenEstimator) for part in parts):
+        if any(isinstance(part, FrozenEstimator) for part in parts):
             yield Alarm(
                 "fitted before",
                 name,
@@ -235,6 +231,9 @@ def hash_rows(X: Any) -> list[str]:
 
 
 def _content(cell: Any) -> bytes:
-    if isinstance(cell, np.ndarray) and cell.dtype.kind != "O":
-        return f"{cell.dtype.str}{cell.shape}".encode() + np.ascontiguousarray(cell).tobytes()
+    if isinstance(cell, np.ndarray):
+        kind = f"{cell.dtype.str}{cell.shape}".encode()
+        if cell.dtype.kind == "O":  # whose bytes are addresses
+            return kind + b"".join(map(_content, cell.ravel()))
+        return kind + np.ascontiguousarray(cell).tobytes()
     return re.sub(r" at 0x[0-9a-f]+", "", repr(cell)).encode() + b"\0"

@@ -9,7 +9,7 @@ import platform
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy", "pandas"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Study:
     """What methods predicted for subjects that were left out, and what follows from it.
 
@@ -115,8 +115,8 @@ class Study:
         -------
         summary : DataFrame
             Indexed by method, in the order they were given: mean and sd (over subjects, ddof=0) of
-            balanced accuracy; low and high, the 95 % interval of the mean
-            from 10,000 bootstraps over subjects; n_subjects; chance, chance_low, chance_high, the
+            balanced accuracy; low and high, the 95 % interval of the mean from 10,000 bootstraps
+            over subjects; n_subjects; chance, chance_low, chance_high, the
             mean and the 2.5th and 97.5th percentile of the scores of 1,000 permutations of labels
             within subjects, against the predictions that were made; p_value, the share of
             permutations that score no less; macro_f1, roc_auc and seconds.
@@ -344,7 +344,8 @@ def run_study(
     if alarms:
         listed = "\n".join(f"- {alarm}" for alarm in alarms)
         warnings.warn(f"Scores may mislead:\n{listed}", LeakWarning, stacklevel=2)
-    return replace(study, alarms=tuple(alarms))
+    study.alarms = tuple(alarms)
+    return study
 
 
 def _check_data(
@@ -356,7 +357,7 @@ def _check_data(
     for name, given in {"y": labels, "groups": subjects, "intervals": times}.items():
         if given is None:
             continue
-        if given.ndim != 1 + (name == "intervals") or len(given) != n_windows:
+        if given.shape != ((n_windows, 2) if name == "intervals" else (n_windows,)):
             raise ValueError(
                 f"{name} has shape {given.shape}, but X has {n_windows} windows; give one "
                 f"{'start and stop' if name == 'intervals' else 'value'} for each, in its order."
