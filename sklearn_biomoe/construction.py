@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from .signals import MODALITIES, check_known
 from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
+
+if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
 
 
 def make_biosignal_embedder(
@@ -95,6 +98,8 @@ def make_multimodal_embedder(
     >>> embed.get_params()["bvp__image__sampling_rate"]
     64
     """
+    from sklearn.compose import ColumnTransformer  # loading it takes as long as all else here
+
     chosen = {} if representations is None else representations
     for modality in chosen:
         check_known("representations of", modality, list(sampling_rates))

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .settings import PictureSettings, tile_starts
-from .signals import Signals
+from .signals import Signals, missing_rows
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+BLANK = 255  # white
 WINDOWS_DRAWN_AT_ONCE = 16  # on a processor, whose caches more would leave
 
 
@@ -40,6 +41,8 @@ class BiosignalImages:
     dtype : numpy.dtype
     image_names : list of str
         One for each of the n_images, such as "eda_spectrogram_psd".
+    missing : ndarray of shape (n_windows,), bool
+        Windows that are not there: their pictures are blank.
 
     Examples
     --------
@@ -70,6 +73,11 @@ class BiosignalImages:
         """(n_windows, n_images, H, W, 3)."""
         size = self.settings.image_size
         return (len(self.signals), len(self.image_names), size, size, 3)
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which windows are not there."""
+        return missing_rows(self.signals)
 
     @property
     def ndim(self) -> int:
@@ -170,6 +178,8 @@ class BiosignalImages:
         settings = self.settings
         # torch refuses views of arrays that are read backwards, and warns of read-only ones.
         signals = torch.from_numpy(np.array(windows)).to(images.device).double()
+        missing = torch.from_numpy(missing_rows(windows)).to(images.device)
+        signals[missing] = 0  # no drawing is to meet NaN
         pieces = settings.cut_tiles(signals)  # (rows, ...) -> (rows x n_tiles, channels, n_times)
         for i, panel in enumerate(settings.panels):
             tiles = images[:, i * settings.n_tiles : (i + 1) * settings.n_tiles]
@@ -186,3 +196,4 @@ class BiosignalImages:
             )
             if target is not tiles:
                 tiles.copy_(target)
+        images[missing] = BLANK

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from .rendering import DYNAMIC_RANGE, check_colormap
 from .representations import REPRESENTATIONS, check_representations, spectrogram_piece
 from .settings import Panel, PictureSettings, tile_starts
-from .signals import MODALITIES, Modality, Signals, ValueRange, check_known
+from .signals import (
+    MODALITIES,
+    Modality,
+    Signals,
+    ValueRange,
+    check_known,
+    shortest_window,
+)
 
 # Of the training samples; and of training windows, whose power may exceed the highest limit.
 LOWEST_PERCENTILE, HIGHEST_PERCENTILE = 1, 99
@@ -324,17 +331,16 @@ def check_lengths(settings: PictureSettings, signals: Signals, label: str) -> No
     label : str
         The modality, named in the message.
     """
-    lengths = np.array([window.shape[1] for window in signals])
-    shortest, rate = int(lengths.argmin()), settings.sampling_rate or 1.0
-    shown = f"Window {shortest} of modality {label!r} lasts {lengths[shortest] / rate:g} s"
-    n_times = int(lengths[shortest])
+    shortest, n_times = shortest_window(signals)
+    rate = settings.sampling_rate or 1.0
+    shown = f"Window {shortest} of modality {label!r} lasts {n_times / rate:g} s"
     if settings.tile_length is not None:
         if n_times < settings.tile_length:
             raise ValueError(
                 f"{shown}, less than tile_length={settings.tile_length / rate:g} s; pass a "
                 "shorter one, or cut longer windows."
             )
-        _check_tile_counts(settings, lengths, label)
+        _check_tile_counts(settings, signals, label)
         n_times = settings.tile_length
         shown = f"A tile lasts {n_times / rate:g} s"
     for panel in settings.panels:
@@ -348,7 +354,8 @@ def check_lengths(settings: PictureSettings, signals: Signals, label: str) -> No
             )
 
 
-def _check_tile_counts(settings: PictureSettings, lengths: NDArray[Any], label: str) -> None:
+def _check_tile_counts(settings: PictureSettings, signals: Signals, label: str) -> None:
+    lengths = [window.shape[1] for window in signals]
     counts = [len(tile_starts(n, settings.tile_length, settings.tile_step)) for n in lengths]
     others = np.flatnonzero(np.array(counts) != settings.n_tiles)
     if others.size:

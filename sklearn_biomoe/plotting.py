@@ -44,6 +44,7 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     the drawing has them: a waveform reaches from its first sample to its last, and the pixels of a
     map are as wide as what they stand for, so that half of them lies before their first time and
     below their lowest frequency. At the figure's 100 dots per inch, a pixel of 224 x 224 is a dot.
+    In place of windows that are missing stands the word.
 
     Parameters
     ----------
@@ -217,6 +218,11 @@ def _show(
     settings = images.settings
     panel, tile = divmod(number, settings.n_tiles)
     signal = images.signals[window]
+    axis.set_title(images.image_names[number], fontsize="small")
+    if images.missing[window]:
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, "missing", transform=axis.transAxes, ha="center", va="center")
+        return
     length = settings.tile_length or signal.shape[1]
     first = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)[tile]
     samples = signal[list(settings.panels[panel].channels), first : first + length]
@@ -229,7 +235,6 @@ def _show(
         interpolation="nearest",
         aspect="auto",
     )
-    axis.set_title(images.image_names[number], fontsize="small")
     axis.tick_params(labelsize="small")
     time = "time (s)" if settings.sampling_rate else "time (samples)"
     axis.set_xlabel(time, fontsize="small")

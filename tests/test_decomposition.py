@@ -330,3 +330,13 @@ def test_estimator_checks(estimator, check):
 
 def test_how_many_estimator_checks_run():
     assert min(len(list(estimator_checks_generator(each))) for each in DECOMPOSERS) >= 40
+
+
+def test_missing_windows_stay_missing():
+    decomposer = EDADecomposer(["raw", "detrended"], sampling_rate=4)
+    windows = np.random.default_rng(0).uniform(2, 3, size=(3, 240))
+    cells = pd.Series([windows[0], None, windows[2]])
+    parts = decomposer.fit_transform(cells)
+    assert np.isnan(parts[1]).all()
+    alone = decomposer.transform(cells[[0, 2]])
+    np.testing.assert_allclose(np.stack([parts[0], parts[2]]), np.stack(list(alone)), rtol=1e-12)

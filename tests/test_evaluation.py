@@ -376,6 +376,15 @@ def test_equal_windows(data):
         run_study({"dummy": method}, cells, y, groups)
 
 
+@pytest.mark.filterwarnings("error")
+def test_missing_windows_are_not_equal_windows(data):
+    X, y, groups = data
+    cells = pd.DataFrame({"eda": list(X), "bvp": list(X)})
+    cells.loc[[3, 35]] = None
+    method = make_pipeline(make_column_transformer(("drop", ["eda"])), DummyClassifier())
+    run_study({"dummy": method}, cells, y, groups)
+
+
 def test_long_rows_of_objects_differ_by_any_sample():
     """NumPy abbreviates them when it writes them out."""
     rows = np.zeros((2, 2000)).astype(object)

@@ -243,14 +243,28 @@ def test_infinity_is_always_refused():
             SignalFilter(missing=missing).fit(X)
 
 
-def test_windows_of_gaps_alone_cannot_be_interpolated():
+def test_a_channel_of_gaps_alone_cannot_be_interpolated():
     X = TWO_CHANNELS.copy()
     X[2, 1] = np.nan
     message = "Window 2 of modality 'ecg' holds NaN alone in channel 1 .300 samples"
     with pytest.raises(ValueError, match=message):
         SignalFilter(missing="interpolate", modality="ecg").fit(X)
-    with pytest.raises(ValueError, match=r"Window 2 .* holds NaN alone \(300 samples"):
-        SignalFilter(missing="interpolate").fit(X[:, 1])
+
+
+@pytest.mark.parametrize("missing", ["error", "interpolate", "propagate"])
+def test_missing_windows_stay_missing(missing):
+    X = TWO_CHANNELS[:, 0].copy()
+    X[2] = np.nan
+    there = np.delete(X, 2, axis=0)
+    filtered = SignalFilter(25, band=(None, 5.0), resample_to=10, missing=missing)
+    windows = filtered.fit_transform(X)
+    assert np.isnan(windows[2]).all()
+    assert np.array_equal(np.delete(windows, 2, axis=0), filtered.transform(there))
+    cells = pd.Series([window if i != 2 else None for i, window in enumerate(X)])
+    assert filtered.fit_transform(cells).tolist()[2].shape == windows[2].shape
+    alone = filtered.transform(cells[[2]])
+    assert np.isnan(alone[2]).all()
+    assert alone[2].shape == windows[2].shape
 
 
 # What is refused

@@ -367,8 +367,8 @@ def test_bad_input_to_transform():
         scaler.transform(FEATURES[:1], groups=["3"])
     with pytest.raises(ValueError, match="was not told whose row is whose"):
         scaler.transform(FEATURES)
-    with pytest.raises(ValueError, match="NaN"):
-        scaler.transform(FEATURES * np.nan, groups=SUBJECTS)
+    with pytest.raises(ValueError, match="infinity"):
+        scaler.transform(FEATURES * np.inf, groups=SUBJECTS)
     with pytest.raises(ValueError, match="none of them left"):
         SubjectScaler(subject_column=0).fit(FEATURES[:, :1])
     with pytest.raises(ValueError, match="Arrays have no names"):
@@ -389,3 +389,17 @@ def test_estimator_checks(estimator, check):
 
 def test_how_many_estimator_checks_run():
     assert min(len(list(estimator_checks_generator(each))) for each in SCALERS) >= 40
+
+
+def test_gaps_are_left_out_of_statistics_and_stay():
+    X = np.array([[1.0, 5.0], [3.0, np.nan], [10.0, np.nan], [30.0, np.nan]])
+    scaler = SubjectScaler("own", subject_column=2)
+    scaled = scaler.fit_transform(np.column_stack([X, [0, 0, 1, 1]]))
+    assert scaled[:, 0].tolist() == [-1, 1, -1, 1]
+    assert np.array_equal(scaled[:, 1], [0, np.nan, np.nan, np.nan], equal_nan=True)
+    # Subject 1 had no second value in fit; one that comes later is scaled by the training's.
+    assert scaler.transform(np.array([[20.0, 6.0, 1]])).tolist() == [[0.0, 1.0]]
+    assert scaler.transform(np.array([[4.0, np.nan, 2], [8.0, np.nan, 2]]))[:, 0].tolist() == [
+        -1,
+        1,
+    ]

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
-from ..signals import SubjectScaler
+from ..signals import SubjectScaler, cell_columns, missing_windows
 from .folds import Fold, name_some
 
 
@@ -152,9 +152,11 @@ def _equal_windows(X: Any, folds: list[Fold]) -> Iterator[Alarm]:
     hashes = np.array(hash_rows(X))
     if len(np.unique(hashes)) == len(hashes):
         return
+    columns = cell_columns(X) or [X]
+    there = ~np.logical_and.reduce([missing_windows(column) for column in columns])
     found: set[int] = set()
     for fold in folds:
-        equal = np.isin(hashes[fold.test], hashes[fold.train])
+        equal = np.isin(hashes[fold.test], hashes[fold.train]) & there[fold.test]
         found |= set(fold.test[equal].tolist())
     if found:
         yield Alarm(

@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn import config_context, get_config
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
 
 from ..progress import progress_bar
+from ..subjects import groups_for
 from .files import replace_text
 from .folds import Fold, name_some
 
@@ -114,7 +111,7 @@ def _run(
     try:
         fitted = clone(method)
         fitted.fit(
-            _safe_indexing(X, fold.train), y[fold.train], **_groups_for(fitted, groups[fold.train])
+            _safe_indexing(X, fold.train), y[fold.train], **groups_for(fitted, groups[fold.train])
         )
         test = _safe_indexing(X, fold.test)
         predicted = np.searchsorted(classes, fitted.predict(test))
@@ -130,22 +127,6 @@ def _run(
     if path is not None:
         _write(path, outcome)
     return outcome
-
-
-def _groups_for(method: Any, groups: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the subjects for methods whose `fit` takes them, such as searches by subject."""
-    if get_config()["enable_metadata_routing"]:
-        asked = get_routing_for_object(method).consumes("fit", ["groups"])
-        return {"groups": groups} if asked else {}
-    if isinstance(method, Pipeline):
-        last, step = method.steps[-1]
-        return {f"{last}__{key}": value for key, value in _groups_for(step, groups).items()}
-    if hasattr(method, "cv") and hasattr(method, "estimator"):  # a search
-        splits_groups = isinstance(method.cv, BaseCrossValidator) and get_routing_for_object(
-            method.cv
-        ).consumes("split", ["groups"])
-        return {"groups": groups} if splits_groups else {}
-    return {"groups": groups} if has_fit_parameter(method, "groups") else {}
 
 
 def _probabilities(fitted: Any, test: Any, classes: NDArray[Any]) -> NDArray[np.float64] | None:

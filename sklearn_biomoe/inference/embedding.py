@@ -31,7 +31,7 @@ def embed(
     memory: Memory | None = None,
     on_batch: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Embed every picture of every window, equal ones once.
+    """Embed every picture of every window, equal ones once; missing windows become NaN.
 
     Each batch has exactly ``batch_size`` pictures, the last one filled up with blanks: a conv
     network's last bits depend on the batch's size, and so would a window's embedding.
@@ -58,6 +58,18 @@ def embed(
     RuntimeError
         Where a GPU has too little memory for a single picture.
     """
+    if isinstance(images, BiosignalImages) and (missing := images.missing).any():
+        shape = (*images.shape[:2], EMBEDDING_SIZE)
+        everywhere = np.full(shape, np.nan, dtype=np.float32)
+        everywhere[~missing] = embed(
+            engine,
+            images[~missing],
+            batch_size=batch_size,
+            progress=progress,
+            memory=memory,
+            on_batch=on_batch,
+        )
+        return everywhere
     keys = picture_keys(images, engine.identity)
     # In one piece from the start: rows of their own, between large batches, would scatter the heap.
     embeddings = np.empty((len(keys), EMBEDDING_SIZE), dtype=np.float32)

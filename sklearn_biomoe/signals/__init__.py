@@ -5,7 +5,14 @@ from .decomposition import EDADecomposer
 from .missing import missing_windows
 from .modalities import MODALITIES, Modality, ValueRange, check_known
 from .preparation import SignalFilter
-from .reading import Signals, cell_columns, read_windows, validate_windows
+from .reading import (
+    Signals,
+    cell_columns,
+    missing_rows,
+    read_windows,
+    shortest_window,
+    validate_windows,
+)
 from .scaling import SubjectScaler
 
 __all__ = [
@@ -19,7 +26,9 @@ __all__ = [
     "cell_columns",
     "check_known",
     "cut_windows",
+    "missing_rows",
     "missing_windows",
     "read_windows",
+    "shortest_window",
     "validate_windows",
 ]

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import filtering
 from .modalities import check_hertz, check_known
-from .reading import Signals, by_length, label_windows, shortest_window, validate_windows
+from .reading import Signals, label_windows, prepare_windows, shortest_window, validate_windows
 
 Array = NDArray[Any]
 
@@ -62,6 +62,8 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     ----------
     n_channels_ : int
         1, the channels of each window seen in `fit`.
+    n_times_ : int
+        Samples of the first window that is there in `fit`.
     n_features_in_ : int
         Columns seen in `fit`: n_times of 2-D input, else 1.
     feature_names_in_ : ndarray of str
@@ -161,16 +163,14 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Raises
         ------
         ValueError
-            For windows of several channels, windows that hold NaN or infinity or are too short for
-            a component, and another number of columns than in `fit`. The first bad row is named.
+            For windows of several channels, windows that hold some NaN or infinity or are too short
+            for a component, and another number of columns than in `fit`. The first bad row is
+            named. Windows that are missing altogether stay so.
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
         signals = self._read(X, reset=False)
-        if signals.dtype.kind == "O":
-            windows = by_length(signals, self._decompose)
-        else:
-            windows = self._decompose(signals)
+        windows = prepare_windows(signals, self._decompose)
         if isinstance(X, pd.DataFrame | pd.Series):
             return label_windows(list(windows), X, modality="eda")
         return windows

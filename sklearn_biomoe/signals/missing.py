@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .reading import arrow_array, cell_columns, is_polars_list
+from .reading import arrow_array, cell_columns, is_missing, is_polars_list
 
 Mask = NDArray[np.bool_]
 
@@ -52,13 +52,6 @@ def _missing_cells(column: Any) -> Mask:
         column, missing = arrow, arrow.is_null().to_numpy(zero_copy_only=False)
         ends = np.cumsum(arrow.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
         numbers = arrow.flatten().to_numpy(zero_copy_only=False)  # without those of null rows
-        return missing | np.array([_is_missing(cell) for cell in np.split(numbers, ends)[:-1]])
+        return missing | np.array([is_missing(cell) for cell in np.split(numbers, ends)[:-1]])
     cells = column.to_numpy() if is_polars_list(column) else column
-    return np.array([_is_missing(cell) for cell in cells], dtype=bool)
-
-
-def _is_missing(cell: Any) -> bool:
-    if not np.ndim(cell):
-        return bool(pd.isna(cell))
-    samples = np.asarray(cell)
-    return samples.size > 0 and samples.dtype.kind in "fO" and bool(np.all(pd.isna(samples)))
+    return np.array([is_missing(cell) for cell in cells], dtype=bool)

@@ -19,9 +19,9 @@ from . import filtering
 from .modalities import MODALITIES, check_hertz, check_known
 from .reading import (
     Signals,
-    by_length,
     cell_columns,
     label_windows,
+    prepare_windows,
     shortest_window,
     validate_windows,
 )
@@ -62,7 +62,8 @@ class SignalFilter(  # type: ignore[call-arg]
     missing : {"error", "interpolate", "propagate"}, default="error"
         What to do with NaN. "error": refuse them, naming the window. "interpolate": fill gaps by a
         straight line, and gaps at the ends by the nearest sample. "propagate": where any step is
-        asked for, a channel that holds NaN comes out as NaN throughout.
+        asked for, a channel that holds NaN comes out as NaN throughout. Windows that are missing
+        altogether (see `missing_windows`) stay so whatever is asked for.
     modality : str, default="generic"
         Kind of signal, named in errors and in new feature names; decides what band="preset" is.
 
@@ -70,6 +71,8 @@ class SignalFilter(  # type: ignore[call-arg]
     ----------
     n_channels_ : int
         Channels of each window seen in `fit`.
+    n_times_ : int
+        Samples of the first window that is there in `fit`.
     n_features_in_ : int
         Columns seen in `fit`: n_times of 2-D, n_channels of 3-D input, else columns of cells.
     feature_names_in_ : ndarray of str
@@ -171,17 +174,14 @@ class SignalFilter(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            For windows that hold infinity, or NaN with ``missing="error"``; a channel of NaN alone
-            with ``missing="interpolate"``; windows too short for a filter's padding; and another
-            number of channels or columns than in `fit`. The first bad row is named.
+            For windows that hold infinity, or some NaN with ``missing="error"``; a single channel
+            of NaN alone with ``missing="interpolate"``; windows too short for a filter's padding;
+            and another number of channels or columns than in `fit`. The first bad row is named.
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
         signals = self._read(X, reset=False)
-        if signals.dtype.kind == "O":
-            windows = by_length(signals, self._prepare)
-        else:
-            windows = self._prepare(signals)
+        windows = prepare_windows(signals, self._prepare)
         return self._in_the_form_of(X, windows)
 
     def get_feature_names_out(
@@ -368,8 +368,8 @@ def _is_matrix(X: Any) -> bool:
 
 
 def _refuse_empty_channels(signals: Signals, modality: str) -> None:
-    windows = signals if signals.dtype.kind == "O" else [signals]
-    empty = np.vstack([np.isnan(window).all(axis=-1) for window in windows])
+    empty = np.stack([np.isnan(window).all(axis=-1) for window in signals])
+    empty[empty.all(axis=1)] = False  # windows that are missing stay so
     if empty.any():
         row, channel = np.argwhere(empty)[0]
         of = "" if empty.shape[1] == 1 else f" in channel {channel}"

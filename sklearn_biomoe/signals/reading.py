@@ -30,14 +30,15 @@ def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Signals:
     modality : str
         Named in error messages.
     allow_nan : bool, default=False
-        Let NaN samples through. Infinity and missing cells are refused all the same.
+        Let single NaN samples through. Infinity is refused all the same.
 
     Returns
     -------
     signals : ndarray
         float32 or float64, as given (other types become float64): of shape (n_windows, n_channels,
         n_times), or where lengths differ (n_windows,) of dtype object holding arrays of shape
-        (n_channels, n_times).
+        (n_channels, n_times). Windows that are missing (see `missing_windows`) are NaN throughout;
+        in place of a cell they are as long as the first that is there.
 
     Raises
     ------
@@ -68,8 +69,9 @@ def validate_windows(
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_channels_``, ``n_features_in_`` (n_times of 2-D, n_channels of 3-D input, else
-        columns of cells) and, from frames with string names, ``feature_names_in_``.
+        Gets ``n_channels_``, ``n_times_`` (of the first window that is there), ``n_features_in_``
+        (n_times of 2-D, n_channels of 3-D input, else columns of cells) and, from frames with
+        string names, ``feature_names_in_``.
     X : array-like, Series, list, DataFrame, Arrow or polars column
         As in `read_windows`.
     modality : str
@@ -87,7 +89,8 @@ def validate_windows(
     Raises
     ------
     ValueError
-        Where `read_windows` does, and for another number of columns or channels than in `fit`.
+        Where `read_windows` does, for another number of columns or channels than in `fit`, and
+        where all windows are missing in `fit`.
 
     Examples
     --------
@@ -113,15 +116,39 @@ def validate_windows(
     elif reset:
         estimator.n_features_in_ = 1
     signals = read_windows(X, modality=modality, allow_nan=allow_nan)
-    n_channels = signals[0].shape[0]
+    there = np.flatnonzero(~missing_rows(signals))
+    if not len(there):
+        return _all_missing(estimator, signals, modality, reset)
+    n_channels, n_times = signals[there[0]].shape
     if reset:
         estimator.n_channels_ = n_channels
+        estimator.n_times_ = n_times
     elif n_channels != estimator.n_channels_:
         raise ValueError(
             f"Windows of modality {modality!r} have {n_channels} channels, but "
             f"{type(estimator).__name__} was fitted with {estimator.n_channels_}."
         )
     return signals
+
+
+def _all_missing(estimator: BaseEstimator, signals: Signals, modality: str, reset: bool) -> Signals:
+    """Windows of NaN in the shape of those that `fit` saw, which cells alone do not tell."""
+    if reset:
+        raise ValueError(
+            f"All {len(signals)} windows of modality {modality!r} are missing; "
+            f"{type(estimator).__name__} needs one or more in fit."
+        )
+    shape = (len(signals), estimator.n_channels_, estimator.n_times_)
+    return np.full(shape, np.nan, dtype=signals[0].dtype)
+
+
+def missing_rows(signals: Signals) -> NDArray[np.bool_]:
+    """Tell which of the windows that were read are missing: those of NaN alone."""
+    if signals.dtype.kind != "O":
+        missing: NDArray[np.bool_] = np.isnan(signals[:, 0, 0])  # few are left to look at
+        missing[missing] = np.isnan(signals[missing]).all(axis=(1, 2))
+        return missing
+    return np.array([bool(np.isnan(window).all()) for window in signals])
 
 
 def cell_columns(X: Any) -> list[Any] | None:
@@ -143,14 +170,27 @@ def cell_columns(X: Any) -> list[Any] | None:
 
 def shortest_window(signals: Signals) -> tuple[int, int]:
     """Return the row and the number of samples of the first of the shortest windows."""
-    ragged = signals.dtype.kind == "O"
-    lengths = [window.shape[-1] for window in (signals if ragged else signals[:1])]
-    row = int(np.argmin(lengths))
-    return row, lengths[row]
+    there = np.flatnonzero(~missing_rows(signals))
+    if not len(there):
+        return 0, signals[0].shape[-1]
+    row = min(there, key=lambda at: signals[at].shape[-1])
+    return int(row), signals[row].shape[-1]
 
 
-def by_length(signals: Signals, prepare: Callable[[NDArray[Any]], NDArray[Any]]) -> Signals:
-    """Prepare windows of differing lengths, all those of one length at once."""
+def prepare_windows(signals: Signals, prepare: Callable[[NDArray[Any]], NDArray[Any]]) -> Signals:
+    """Prepare windows, all those of one length at once; what is missing stays so."""
+    missing = np.flatnonzero(missing_rows(signals))
+    if len(missing):  # no step is to meet NaN, but each decides about shapes
+        signals = signals.copy()
+    for row in missing:
+        signals[row] = np.zeros_like(signals[row])
+    prepared = _by_length(signals, prepare) if signals.dtype.kind == "O" else prepare(signals)
+    for row in missing:
+        prepared[row] = np.full_like(prepared[row], np.nan)
+    return prepared
+
+
+def _by_length(signals: Signals, prepare: Callable[[NDArray[Any]], NDArray[Any]]) -> Signals:
     lengths = np.array([window.shape[-1] for window in signals])
     prepared = np.empty(len(signals), dtype=object)
     for length in np.unique(lengths):
@@ -169,7 +209,7 @@ def label_windows(
 
 
 def _holds_arrays(column: Any) -> bool:
-    if arrow_array(column) is not None:
+    if arrow_array(column) is not None or is_polars_list(column) or _holds_nothing(column):
         return True
     if isinstance(column, list | tuple):
         # Equally long lists of numbers are a matrix, as everywhere in scikit-learn.
@@ -180,9 +220,17 @@ def _holds_arrays(column: Any) -> bool:
         )
     if isinstance(column, np.ndarray) and (column.dtype.kind != "O" or column.ndim != 1):
         return False
-    if not (getattr(column, "dtype", None) == np.dtype(object) or is_polars_list(column)):
+    return getattr(column, "dtype", None) == np.dtype(object) and any(map(np.ndim, column))
+
+
+def _holds_nothing(column: Any) -> bool:
+    """Whether it is a column of gaps alone, as of a subject whose sensor never worked."""
+    if isinstance(column, list | tuple):
+        scalars = all(np.isscalar(cell) or cell is None or cell is pd.NA for cell in column)
+        column = np.array(column, dtype=object) if scalars else np.empty(0)
+    if not isinstance(column, pd.Series | np.ndarray) or column.ndim != 1:
         return False
-    return any(np.ndim(cell) for cell in column)
+    return len(column) > 0 and bool(np.all(pd.isna(np.asarray(column))))
 
 
 def is_polars_list(column: Any) -> bool:
@@ -207,14 +255,15 @@ def arrow_array(column: Any) -> Any | None:
     return column if any(is_kind(column.type) for is_kind in kinds) else None
 
 
-def _arrow_cells(column: Any, modality: str) -> list[NDArray[Any]]:
-    """Cut the values of an Arrow list array into views, one per row."""
-    _refuse_missing(column.is_null().to_numpy(zero_copy_only=False), modality)
-    # flatten() respects slices (values does not) and drops the values of null rows (none here).
+def _arrow_cells(column: Any) -> list[NDArray[Any] | None]:
+    """Cut the values of an Arrow list array into views, one per row; None for null rows."""
+    # flatten() respects slices (values does not) and drops the values of null rows.
     values = column.flatten()
-    ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
+    ends = np.cumsum(column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
     numbers = values.to_numpy(zero_copy_only=False)
-    return np.split(numbers, ends)[:-1]
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    cells = np.split(numbers, ends)[:-1]
+    return [None if gap else cell for cell, gap in zip(cells, missing, strict=True)]
 
 
 def _from_numbers(X: Any) -> Signals:
@@ -233,11 +282,12 @@ def _from_columns(columns: list[Any], modality: str) -> Signals:
     channels = [_read_cells(column, modality) for column in columns]
     if not channels[0]:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-    if len(channels) == 1:
-        rows = channels[0]
-    else:
-        pairs = enumerate(zip(*channels, strict=True))
-        rows = [_join_channels(row, cells, modality) for row, cells in pairs]
+    joined = [
+        None if any(cell is None for cell in cells) else _join_channels(row, cells, modality)
+        for row, cells in enumerate(zip(*channels, strict=True))
+    ]
+    example = next((window for window in joined if window is not None), np.zeros((1, 1)))
+    rows = [np.full_like(example, np.nan) if window is None else window for window in joined]
     n_channels = {row.shape[0] for row in rows}
     if len(n_channels) > 1:
         raise ValueError(
@@ -252,25 +302,29 @@ def _from_columns(columns: list[Any], modality: str) -> Signals:
     return signals
 
 
-def _read_cells(column: Any, modality: str) -> list[NDArray[Any]]:
+def _read_cells(column: Any, modality: str) -> list[NDArray[Any] | None]:
     arrow = arrow_array(column)
     if arrow is not None:
-        cells = _arrow_cells(arrow, modality)
+        cells = _arrow_cells(arrow)
     elif is_polars_list(column):
-        _refuse_missing(column.is_null().to_numpy(), modality)
         cells = column.to_numpy()
     else:
         cells = column
     return [_read_cell(row, cell, modality) for row, cell in enumerate(cells)]
 
 
-def _refuse_missing(missing: NDArray[np.bool_], modality: str) -> None:
-    if missing.any():
-        raise ValueError(_cell_message(int(missing.argmax()), modality, None))
+def is_missing(cell: Any) -> bool:
+    """Tell whether a cell holds no window: None, NaN, NA or null, or nothing but NaN."""
+    if not np.ndim(cell):
+        return bool(pd.isna(cell))
+    samples = np.asarray(cell)
+    return samples.size > 0 and samples.dtype.kind in "fO" and bool(np.all(pd.isna(samples)))
 
 
-def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any]:
-    """One window as float (n_channels, n_times)."""
+def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any] | None:
+    """One window as float (n_channels, n_times); None where it is missing."""
+    if is_missing(cell):
+        return None
     if np.ndim(cell) not in (1, 2):
         raise ValueError(_cell_message(row, modality, cell))
     samples = np.asarray(cell)
@@ -286,7 +340,7 @@ def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any]:
     return np.atleast_2d(samples)
 
 
-def _join_channels(row: int, cells: tuple[NDArray[Any], ...], modality: str) -> NDArray[Any]:
+def _join_channels(row: int, cells: tuple[Any, ...], modality: str) -> NDArray[Any]:
     if len({cell.shape[1] for cell in cells}) > 1:
         lengths = [cell.shape[1] for cell in cells]
         raise ValueError(
@@ -295,7 +349,7 @@ def _join_channels(row: int, cells: tuple[NDArray[Any], ...], modality: str) -> 
             "different sampling rates a transformer each, or bring them to one rate by "
             "SignalFilter(resample_to=...)."
         )
-    return np.concatenate(cells)
+    return cells[0] if len(cells) == 1 else np.concatenate(cells)
 
 
 def _cell_message(row: int, modality: str, cell: Any) -> str:
@@ -312,7 +366,8 @@ def _refuse_non_finite(signals: Signals, modality: str, allow_nan: bool) -> None
     if signals.dtype.kind != "O" and np.isfinite(signals).all():
         return
     refused = np.isinf if allow_nan else _is_non_finite
-    bad_rows = [row for row, window in enumerate(signals) if refused(window).any()]
+    there = np.flatnonzero(~missing_rows(signals))
+    bad_rows = [int(row) for row in there if refused(signals[row]).any()]
     if not bad_rows:
         return
     window = signals[bad_rows[0]]

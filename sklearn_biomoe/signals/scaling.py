@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ..subjects import (
+    check_length,
+    check_subjects,
+    column_names,
+    column_position,
+    column_values,
+)
 from .modalities import check_known
 
 Array = NDArray[Any]
@@ -21,7 +28,8 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Standardise features by each subject's own mean and standard deviation.
 
     Subjects differ more from each other than pain or stress changes any of them; taken relative to
-    the subject, rows of different subjects become comparable. Labels are never looked at.
+    the subject, rows of different subjects become comparable. Labels are never looked at. NaN, such
+    as embeddings of missing windows, is left out of statistics and stays NaN.
 
     Whose row is whose is told by a column of X (``subject_column``), which works everywhere, or
     with scikit-learn's metadata routing by ``groups``.
@@ -54,7 +62,9 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Those seen in `fit`, sorted.
     means_, scales_ : ndarray of shape (n_subjects, n_features_out), float64
         What is subtracted and divided by, for each. A scale is 1 where a feature is constant over
-        the subject's rows, as it is where there is one row alone: such rows come out as 0.
+        the subject's rows, as it is where there is one row alone: such rows come out as 0. Both
+        are NaN for features that a subject has no value of: new values are then scaled as those of
+        an unseen subject.
     training_mean_, training_scale_ : ndarray of shape (n_features_out,), float64
         The mean of all rows (with ``unseen="calibration"``, marked rows) in `fit`, and the root of
         their mean squared deviation from their own subject's mean; 1 where that is 0.
@@ -134,13 +144,13 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             Where subjects or calibration rows are told by nothing, twice, with another number of
             rows than X or with gaps; for a column that is not there; for a subject without
-            calibration row; and for features that are not finite numbers.
+            calibration row; and for features that are infinite or no numbers.
         """
         features, subjects, used = self._read(X, groups, calibration, reset=True)
         self.subjects_, self.means_, self.scales_ = _statistics(features, subjects, used)
         deviations = features - self.means_[np.searchsorted(self.subjects_, subjects)]
-        self.training_mean_ = features[used].mean(axis=0, dtype=np.float64)
-        within = np.sqrt(np.mean(deviations[used] ** 2, axis=0))
+        self.training_mean_ = _over_rows(np.nanmean, features[used])
+        within = np.sqrt(_over_rows(np.nanmean, deviations[used] ** 2))
         self.training_scale_ = np.where(within == 0, 1.0, within)
         return self
 
@@ -200,13 +210,11 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         known = np.isin(subjects, self.subjects_)
         means = np.broadcast_to(self.training_mean_, features.shape).copy()
         scales = np.broadcast_to(self.training_scale_, features.shape).copy()
-        at = np.searchsorted(self.subjects_, subjects[known])
-        means[known], scales[known] = self.means_[at], self.scales_[at]
-        new = ~known
-        if self.unseen != "training" and new.any():
-            own = _statistics(features[new], subjects[new], used[new])
-            at = np.searchsorted(own[0], subjects[new])
-            means[new], scales[new] = own[1][at], own[2][at]
+        own = (self.subjects_, self.means_, self.scales_)
+        _take_statistics(means, scales, subjects, known, own)
+        if self.unseen != "training" and not known.all():
+            own = _statistics(features[~known], subjects[~known], used[~known])
+            _take_statistics(means, scales, subjects, ~known, own)
         return ((features - means) / scales).astype(features.dtype, copy=False)
 
     def get_feature_names_out(
@@ -226,6 +234,11 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "subjects_")
         return np.delete(super().get_feature_names_out(input_features), self._dropped)
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.subject_column is None  # which has no gaps
+        return tags
+
     def _read(
         self, X: Any, groups: Any, calibration: Any, *, reset: bool
     ) -> tuple[Array, Array, NDArray[np.bool_]]:
@@ -234,15 +247,23 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not hasattr(X, "columns"):
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        names = _column_names(X)
+        names = column_names(X)
         columns = {
-            name: _position(name, getattr(self, name), names)
+            name: column_position(name, getattr(self, name), names)
             for name in ("subject_column", "calibration_column")
             if getattr(self, name) is not None
         }
-        told = {name: _column(X, at) for name, at in columns.items()}
+        told = {name: column_values(X, at) for name, at in columns.items()}
         self._refuse_told_twice(groups, calibration)
-        subjects = _check_subjects(told.get("subject_column", groups), len(X))
+        subjects = told.get("subject_column", groups)
+        if subjects is None:
+            raise ValueError(
+                "SubjectScaler was not told whose row is whose; pass subject_column=<a column of "
+                "X>, or groups with metadata routing: set_fit_request(groups=True) and "
+                "set_transform_request(groups=True). scikit-learn's scorers pass no metadata on to "
+                "predict: in cross-validation with scoring=..., only subject_column works."
+            )
+        subjects = check_subjects(subjects, len(X))
         used = np.ones(len(X), dtype=bool)
         if self.unseen == "calibration":
             used = _check_calibration(told.get("calibration_column", calibration), len(X))
@@ -255,7 +276,11 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if reset:
             self._dropped = dropped
         features = check_array(
-            _without(X, dropped), dtype=[np.float64, np.float32], estimator=self, input_name="X"
+            _without(X, dropped),
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+            estimator=self,
+            input_name="X",
         )
         return features, subjects, used
 
@@ -295,36 +320,33 @@ def _statistics(
                 f"{(subjects == name).sum()}; mark some, or pass unseen='own' or 'training'."
             )
         # The mean and deviation of a constant are rounded, and would not come out as 0.
-        constant = own.max(axis=0) == own.min(axis=0)
-        means[row] = np.where(constant, own[0], own.mean(axis=0, dtype=np.float64))
-        scales[row] = np.where(constant, 1.0, own.std(axis=0, dtype=np.float64))
+        highest = _over_rows(np.nanmax, own)
+        constant = highest == _over_rows(np.nanmin, own)
+        means[row] = np.where(constant, highest, _over_rows(np.nanmean, own))
+        scales[row] = np.where(constant, 1.0, _over_rows(np.nanstd, own))
     return names, means, scales
 
 
-def _check_subjects(subjects: Any, n_rows: int) -> Array:
-    if subjects is None:
-        raise ValueError(
-            "SubjectScaler was not told whose row is whose; pass subject_column=<a column of X>, "
-            "or groups with metadata routing: set_fit_request(groups=True) and "
-            "set_transform_request(groups=True). scikit-learn's scorers pass no metadata on to "
-            "predict: in cross-validation with scoring=..., only subject_column works."
-        )
-    subjects = _check_length("groups", subjects, n_rows)
-    missing = pd.isna(subjects)
-    if subjects.dtype.kind == "f":
-        missing |= np.isinf(subjects)
-    if missing.any():
-        raise ValueError(
-            f"Row {int(missing.argmax())} has no subject, but NaN, None or inf ({missing.sum()} of "
-            f"{n_rows} rows); drop such rows."
-        )
-    if subjects.dtype.kind != "O":
-        return subjects
-    # Names in objects become strings, which sort and compare with those of another call.
-    subjects = np.array(subjects.tolist())
-    if subjects.shape != (n_rows,) or subjects.dtype.kind == "O":
-        raise TypeError("Subjects are of mixed kinds; each argument must be a string or a number.")
-    return subjects
+def _over_rows(function: Callable[..., Array], rows: Array) -> Array:
+    """Apply one of numpy's functions that leave NaN out; NaN where there is nothing else."""
+    empty = np.isnan(rows).all(axis=0)
+    values = function(np.where(empty, 0, rows).astype(np.float64), axis=0)
+    return np.where(empty, np.nan, values)
+
+
+def _take_statistics(
+    means: Array,
+    scales: Array,
+    subjects: Array,
+    rows: NDArray[np.bool_],
+    statistics: tuple[Array, Array, Array],
+) -> None:
+    """Put the subjects' own means and scales in, where they have some."""
+    names, own_means, own_scales = statistics
+    at = np.searchsorted(names, subjects[rows])
+    there = ~np.isnan(own_means[at])
+    means[rows] = np.where(there, own_means[at], means[rows])
+    scales[rows] = np.where(there, own_scales[at], scales[rows])
 
 
 def _check_calibration(calibration: Any, n_rows: int) -> NDArray[np.bool_]:
@@ -333,7 +355,7 @@ def _check_calibration(calibration: Any, n_rows: int) -> NDArray[np.bool_]:
             "unseen='calibration' needs to know the calibration rows; pass calibration_column=<a "
             "column of X>, or calibration with metadata routing."
         )
-    calibration = _check_length("calibration", calibration, n_rows)
+    calibration = check_length("calibration", calibration, n_rows)
     odd = ~np.isin(calibration, [False, True])
     if odd.any():
         raise ValueError(
@@ -343,43 +365,9 @@ def _check_calibration(calibration: Any, n_rows: int) -> NDArray[np.bool_]:
     return calibration.astype(bool)
 
 
-def _check_length(name: str, values: Any, n_rows: int) -> Array:
-    values = np.asarray(values)
-    if values.shape != (n_rows,):
-        raise ValueError(
-            f"{name} has shape {values.shape}, but X has {n_rows} rows; expected one value each."
-        )
-    return values
-
-
-def _column_names(X: Any) -> list[Any]:
-    if hasattr(X, "columns"):
-        return list(getattr(X, "column_names", X.columns))  # Arrow's columns are its values
-    return list(range(X.shape[1]))
-
-
-def _position(parameter: str, column: str | int, names: list[Any]) -> int:
-    """Return where a column is that is given by name, or by position."""
-    if isinstance(column, str) and column in names:
-        return names.index(column)
-    if isinstance(column, Integral) and -len(names) <= column < len(names):
-        return int(column) % len(names)
-    shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
-    raise ValueError(
-        f"{parameter}={column!r} is no column of X, which has {len(names)}: {shown}. Arrays have "
-        "no names: give a position, or a frame (set_output(transform='pandas') on the step before)."
-    )
-
-
-def _column(X: Any, at: int) -> Array:
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[:, at].to_numpy()
-    return np.asarray(X[_column_names(X)[at]] if hasattr(X, "columns") else X[:, at])
-
-
 def _without(X: Any, dropped: list[int]) -> Any:
     if isinstance(X, pd.DataFrame):
         return X.iloc[:, [at for at in range(X.shape[1]) if at not in dropped]]
     if hasattr(X, "columns"):
-        return X.drop([_column_names(X)[at] for at in dropped])
+        return X.drop([column_names(X)[at] for at in dropped])
     return np.delete(X, dropped, axis=1)

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..images import BiosignalImages
-from ..signals import Signals, ValueRange, validate_windows
+from ..signals import Signals, ValueRange, missing_rows, validate_windows
 from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
 
 # Modules that import torch are imported where they are first needed: loading it takes as long again
@@ -30,6 +30,10 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
     polars Series whose cells are arrays that may differ in length. Several columns of such cells
     are channels of one signal. Pictures are drawn when they are looked at or embedded: the
     transformer's output holds no more than the signals.
+
+    A window is missing where its cell is None or NaN, or all its samples are NaN, as where a sensor
+    dropped out. It is not learnt from, drawn as a blank picture, and embedded as NaN. Single NaN
+    samples are refused.
 
     Parameters
     ----------
@@ -89,6 +93,8 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
     ----------
     n_channels_ : int
         Channels of each window seen in `fit`.
+    n_times_ : int
+        Samples of the first window that is there in `fit`.
     n_features_in_ : int
         Columns seen in `fit`: n_times of 2-D, n_channels of 3-D input, else columns of cells.
     feature_names_in_ : ndarray of str
@@ -161,7 +167,7 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
             For unknown representations, modalities and colormaps, a missing or non-positive
             sampling rate, a frequency range above the Nyquist limit, windows shorter than a
             spectrogram's pieces or than a tile, ranges that cannot be learnt, another number of
-            labels than windows, and windows that `transform` would refuse.
+            labels than windows, windows that `transform` would refuse, and where all are missing.
         """
         from ..layout import check_lengths, check_parameters, lay_out
 
@@ -169,7 +175,7 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         with fit_task(self, X, y):
             signals = self._read(X, reset=True)
             _check_labels(y, len(signals), self._label)
-            settings = lay_out(self, signals)
+            settings = lay_out(self, signals[~missing_rows(signals)])
             check_lengths(settings, signals, self._label)
             self.settings_ = settings
         return self
@@ -193,13 +199,14 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         ValueError
             For windows that hold NaN or infinity, are empty, too short or not numeric, or have
             another number of channels, columns or tiles than in `fit`; the first bad row is named.
+            Windows that are missing altogether are no error.
         """
         from ..layout import check_lengths, warn_outside
 
         check_is_fitted(self, "settings_")
         signals = self._read(X, reset=False)
         check_lengths(self.settings_, signals, self._label)
-        warn_outside(self.settings_, self, signals)
+        warn_outside(self.settings_, self, signals[~missing_rows(signals)])
         index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
         return BiosignalImages(signals, self.settings_, index)
 
