@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from .signals import MODALITIES, check_known
+from .signals import MODALITIES, check_known, missing_windows
 from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def make_multimodal_embedder(
     *,
     representations: Mapping[str, str | Sequence[str]] | None = None,
     embedder: TinyBioMoEEmbedder | None = None,
+    impute: bool = False,
 ) -> ColumnTransformer:
     """Make a ColumnTransformer that embeds each modality's column, and puts them side by side.
 
@@ -77,12 +80,17 @@ def make_multimodal_embedder(
         What to draw of modalities; the preset of those that are not named.
     embedder : TinyBioMoEEmbedder, default=None
         Cloned for each modality; one with default parameters where None.
+    impute : bool, default=False
+        Fill the embeddings of missing windows with the mean of those in `fit`, and add a column for
+        each modality that holds 1 where it is missing, else 0, such as "eda_missing". Else they
+        are NaN.
 
     Returns
     -------
     transformer : ColumnTransformer
-        Of one Pipeline for each modality, under its name; other columns are dropped. All
-        parameters are set as anywhere in scikit-learn: ``eda__image__representations``.
+        Of one Pipeline for each modality, under its name, with the step "impute" last where asked
+        for, and of "missing"; other columns are dropped. All parameters are set as anywhere in
+        scikit-learn: ``eda__image__representations``.
 
     Raises
     ------
@@ -98,22 +106,32 @@ def make_multimodal_embedder(
     >>> embed.get_params()["bvp__image__sampling_rate"]
     64
     """
-    from sklearn.compose import ColumnTransformer  # loading it takes as long as all else here
+    # Loading these takes as long as all else here.
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import FunctionTransformer
 
     chosen = {} if representations is None else representations
     for modality in chosen:
         check_known("representations of", modality, list(sampling_rates))
-    branches = [
-        (
-            modality,
-            make_biosignal_embedder(
-                modality,
-                rate,
-                representations=chosen.get(modality, "preset"),
-                embedder=embedder,
-            ),
-            modality,
+    branches: list[tuple[str, Any, str | list[str]]] = []
+    for modality, rate in sampling_rates.items():
+        branch = make_biosignal_embedder(
+            modality, rate, representations=chosen.get(modality, "preset"), embedder=embedder
         )
-        for modality, rate in sampling_rates.items()
-    ]
+        if impute:
+            branch.steps.append(("impute", SimpleImputer()))
+        branches.append((modality, branch, modality))
+    if impute:
+        tell = FunctionTransformer(_tell_missing, feature_names_out=_missing_names)
+        branches.append(("missing", tell, list(sampling_rates)))
     return ColumnTransformer(branches, verbose_feature_names_out=False)
+
+
+def _tell_missing(X: Any) -> NDArray[np.float32]:
+    """1 where a modality's cell holds no window, else 0, (n_windows, n_modalities)."""
+    return np.column_stack([missing_windows(X[name]) for name in X.columns]).astype(np.float32)
+
+
+def _missing_names(_: Any, modalities: Sequence[str]) -> list[str]:
+    return [f"{modality}_missing" for modality in modalities]

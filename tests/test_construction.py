@@ -68,6 +68,24 @@ def test_parameters_are_reached_from_a_grid(windows):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.parametrize("output", ["default", "pandas", "polars"])
+def test_missing_windows_are_filled_from_training_windows_and_told(windows, output):
+    X = windows.data[list(RATES)].copy()
+    X.loc[X.index[::3], "eda"] = None
+    train, test = X.iloc[:12], X.iloc[12:]
+    gaps = make_multimodal_embedder(RATES).fit(train)
+    filled = make_multimodal_embedder(RATES, impute=True).set_output(transform=output).fit(train)
+    expected = gaps.transform(test)
+    means = np.nanmean(gaps.transform(train), axis=0)
+    missing = np.isnan(expected[:, 0])
+    assert missing.sum() == 4
+    expected = np.where(np.isnan(expected), means, expected)
+    found = filled.transform(test)
+    np.testing.assert_allclose(np.asarray(found)[:, :-2], expected, rtol=1e-5)
+    np.testing.assert_array_equal(np.asarray(found)[:, -2:], np.stack([missing, 0 * missing]).T)
+    assert filled.get_feature_names_out()[-2:].tolist() == ["eda_missing", "bvp_missing"]
+
+
 def test_shown_by_name():
     html = make_multimodal_embedder(RATES)._repr_html_()
     assert all(name in html for name in ("eda", "bvp", "TinyBioMoEEmbedder"))

@@ -1,0 +1,567 @@
+"""Additive and late fusion, with and without gaps, by subject and by window."""
+
+import pickle
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    LeaveOneGroupOut,
+    RepeatedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.utils._testing import SkipTest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_biomoe.evaluation import run_study
+from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier, LateFusionRegressor
+from sklearn_biomoe.fusion.combining import (
+    learn_class_weights,
+    learn_value_weights,
+    share_of_votes,
+    weighted_mean,
+)
+
+RANDOM = np.random.default_rng(0)
+SUBJECTS = np.repeat(np.arange(6), 20)
+Y = np.array(["rest", "stress"])[RANDOM.integers(2, size=120)]
+X = (
+    RANDOM.normal(size=(120, 5))
+    + np.array([1.5, 1, 0.5, 0.4, 0])[:, None].T * (Y == "stress")[:, None]
+)
+VALUES = X @ [1.0, -1, 0.5, 0, 2] + RANDOM.normal(size=120)
+LOGISTIC = LogisticRegression()
+FUSIONS = ["mean", "weighted", "vote", "stacking"]
+GAPPY = X.copy()
+GAPPY[::3, :2] = np.nan
+GAPPY[1::4, 2:] = np.nan
+NOTHING = np.isnan(GAPPY).all(axis=1)
+
+
+def late(fusion="mean", estimator=LOGISTIC, **parameters):
+    return LateFusionClassifier(
+        [("eda", estimator, [0, 1]), ("bvp", estimator, [2, 3, 4])], fusion=fusion, **parameters
+    )
+
+
+def late_regressor(fusion="mean", **parameters):
+    return LateFusionRegressor(
+        [("eda", Ridge(), [0, 1]), ("bvp", Ridge(), [2, 3, 4])], fusion=fusion, **parameters
+    )
+
+
+def for_checks(estimator):
+    return [("first", estimator, slice(0, 1)), ("all", estimator, slice(0, None))]
+
+
+CHECKED = [
+    *(LateFusionClassifier(for_checks(LOGISTIC), fusion=fusion) for fusion in FUSIONS),
+    LateFusionClassifier(for_checks(LOGISTIC), calibration="sigmoid", cv=2),
+    *(
+        LateFusionRegressor(for_checks(Ridge()), fusion=fusion)
+        for fusion in ("mean", "weighted", "stacking")
+    ),
+    AdditiveFusion(embedding_size=1),
+]
+
+
+@parametrize_with_checks(CHECKED)
+def test_estimator_checks(estimator, check):
+    try:
+        check(estimator)
+    except SkipTest:
+        assert check.func.__name__ == "check_array_api_input"
+        raise
+
+
+def test_how_many_checks_run():
+    from sklearn.utils.estimator_checks import estimator_checks_generator
+
+    for estimator in CHECKED:
+        assert len(list(estimator_checks_generator(estimator))) >= 46
+
+
+# Combining, by hand
+
+TWO = np.array(
+    [
+        [[0.2, 0.8], [0.6, 0.4], [np.nan, np.nan], [np.nan, np.nan]],
+        [[0.4, 0.6], [0.1, 0.9], [0.7, 0.3], [np.nan, np.nan]],
+    ]
+)
+
+
+def test_weighted_mean_by_hand():
+    expected = [[0.25, 0.75], [0.475, 0.525], [0.7, 0.3], [np.nan, np.nan]]
+    np.testing.assert_allclose(weighted_mean(TWO, np.array([3.0, 1.0])), expected)
+
+
+def test_votes_by_hand():
+    votes = share_of_votes(TWO)
+    # Two votes and the mean; one vote each, so that the mean decides; one vote; nothing.
+    expected = [[0.3 / 3, 2.7 / 3], [1.35 / 3, 1.65 / 3], [1.7 / 2, 0.3 / 2], [np.nan, np.nan]]
+    np.testing.assert_allclose(votes, expected)
+
+
+def test_two_votes_beat_one_that_is_surer():
+    probabilities = np.array([[[0.51, 0.49]], [[0.51, 0.49]], [[0.0, 1.0]]])
+    assert share_of_votes(probabilities)[0].argmax() == 0
+
+
+def test_class_weights_are_the_best_of_a_fine_grid():
+    y = RANDOM.integers(3, size=400)
+    y[:300] = 0  # counts no more than the others
+    truth = np.eye(3)[y]
+    noisy = [truth + RANDOM.exponential(scale, size=truth.shape) for scale in (0.5, 0.8)]
+    probabilities = np.stack([each / each.sum(axis=1, keepdims=True) for each in noisy])
+    probabilities[1, ::5] = np.nan
+    learnt = learn_class_weights(probabilities, y)
+    counts = np.bincount(y)
+
+    def loss(weight):
+        mean = weighted_mean(probabilities, np.array([weight, 1 - weight]))
+        return log_loss(y, mean, sample_weight=1 / counts[y])
+
+    grid = np.linspace(0.01, 0.99, 981)
+    best = grid[np.argmin([loss(weight) for weight in grid])]
+    assert learnt.sum() == pytest.approx(1)
+    assert learnt[0] == pytest.approx(best, abs=2e-3)
+
+
+def test_value_weights_equal_least_squares():
+    values = RANDOM.normal(size=(2, 200, 1)) * [[[1000.0]], [[3000.0]]]
+    y = 0.7 * values[0, :, 0] + 0.3 * values[1, :, 0] + RANDOM.normal(size=200)
+    # With weights w and 1 - w: regress y - second on first - second.
+    first, second = values[..., 0]
+    expected = LinearRegression(fit_intercept=False).fit((first - second)[:, None], y - second)
+    learnt = learn_value_weights(values, y)
+    assert learnt[0] == pytest.approx(expected.coef_[0], abs=1e-4)
+
+
+# Against scikit-learn, where nothing is missing
+
+
+def selecting(estimator):
+    return [
+        (name, make_pipeline(ColumnTransformer([("take", "passthrough", columns)]), estimator))
+        for name, columns in [("eda", [0, 1]), ("bvp", [2, 3, 4])]
+    ]
+
+
+def test_mean_equals_soft_voting():
+    expected = VotingClassifier(selecting(LOGISTIC), voting="soft").fit(X, Y)
+    fitted = late().fit(X, Y)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected.predict_proba(X))
+    assert (fitted.predict(X) == expected.predict(X)).all()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_stacking_equals_sklearn(n_classes):
+    y = Y if n_classes == 2 else np.digitize(VALUES, [-1, 1])
+    expected = StackingClassifier(selecting(LOGISTIC), cv=4).fit(X, y)
+    fitted = late("stacking", cv=4).fit(X, y)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected.predict_proba(X), rtol=1e-10)
+
+
+def test_stacking_values_equals_sklearn():
+    expected = StackingRegressor(selecting(Ridge()), cv=4).fit(X, VALUES)
+    fitted = late_regressor("stacking", cv=4).fit(X, VALUES)
+    assert isinstance(fitted.final_estimator_, RidgeCV)
+    np.testing.assert_allclose(fitted.predict(X), expected.predict(X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_calibration_equals_sklearn(method):
+    splits = list(StratifiedGroupKFold(5).split(X, Y, SUBJECTS))
+    alone = CalibratedClassifierCV(LinearSVC(), method=method, cv=splits, ensemble=False)
+    expected = alone.fit(X[:, :2], Y).predict_proba(X[:, :2])
+    fitted = late(estimator=LinearSVC(), calibration=method).fit(X, Y, groups=SUBJECTS)
+    np.testing.assert_allclose(fitted.predict_by_modality(X)["eda"], expected)
+
+
+def test_modality_scores_are_those_of_inner_folds():
+    fitted = late("weighted").fit(X, Y, groups=SUBJECTS)
+    for name, columns in [("eda", [0, 1]), ("bvp", [2, 3, 4])]:
+        predicted = cross_val_predict(
+            LOGISTIC, X[:, columns], Y, groups=SUBJECTS, cv=StratifiedGroupKFold(5)
+        )
+        expected = balanced_accuracy_score(Y, predicted)
+        assert fitted.modality_scores_[name] == pytest.approx(expected)
+
+
+def test_better_modalities_weigh_more():
+    fitted = late("weighted", estimator=make_pipeline(StandardScaler(), LOGISTIC)).fit(X, Y)
+    assert fitted.weights_["eda"] > 0.6
+    assert sum(fitted.weights_.values()) == pytest.approx(1)
+
+
+def test_mean_of_values():
+    fitted = late_regressor().fit(X, VALUES)
+    by_modality = fitted.predict_by_modality(X)
+    np.testing.assert_allclose(
+        fitted.predict(X), (by_modality["eda"] + by_modality["bvp"]) / 2, rtol=1e-12
+    )
+
+
+# Gaps
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_what_is_there_decides(fusion):
+    fitted = late(fusion).fit(GAPPY[~NOTHING], Y[~NOTHING])
+    by_modality = fitted.predict_by_modality(GAPPY)
+    no_eda, no_bvp = np.isnan(GAPPY[:, 0]), np.isnan(GAPPY[:, 2])
+    assert (np.isnan(by_modality["eda"]).all(axis=1) == no_eda).all()
+    assert (np.isnan(by_modality["bvp"]).all(axis=1) == no_bvp).all()
+    fused = fitted.predict_proba(GAPPY[~NOTHING])
+    assert np.isfinite(fused).all()
+    np.testing.assert_allclose(fused.sum(axis=1), 1)
+    only_bvp = no_eda & ~no_bvp
+    if fusion in ("mean", "weighted"):
+        np.testing.assert_allclose(
+            fitted.predict_proba(GAPPY[only_bvp]), by_modality["bvp"][only_bvp]
+        )
+
+
+def test_each_modality_is_trained_on_all_its_windows():
+    fitted = late("weighted").fit(GAPPY, Y)
+    there = ~np.isnan(GAPPY[:, 0])
+    expected = clone(LOGISTIC).fit(GAPPY[there][:, :2], Y[there])
+    assert np.array_equal(fitted.estimators_["eda"].coef_, expected.coef_)
+
+
+def test_stacking_fills_gaps_with_means_of_inner_folds():
+    fitted = late("stacking").fit(GAPPY, Y)
+    there = np.flatnonzero(~np.isnan(GAPPY[:, 0]))
+    unseen = np.full(len(Y), np.nan)
+    for train, test in StratifiedKFold(5).split(GAPPY, Y):
+        train, test = np.intersect1d(train, there), np.intersect1d(test, there)
+        branch = clone(LOGISTIC).fit(GAPPY[train][:, :2], Y[train])
+        unseen[test] = branch.predict_proba(GAPPY[test][:, :2])[:, 1]
+    only_bvp = np.flatnonzero(np.isnan(GAPPY[:, 0]) & ~NOTHING)
+    bvp = fitted.predict_by_modality(GAPPY)["bvp"][only_bvp, 1]
+    stacked = np.column_stack([np.full(len(bvp), np.nanmean(unseen)), bvp])
+    expected = fitted.final_estimator_.predict_proba(stacked)
+    np.testing.assert_allclose(fitted.predict_proba(GAPPY[only_bvp]), expected)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_windows_without_any_modality_get_the_class_frequencies(fusion):
+    fitted = late(fusion).fit(X, Y)
+    some = np.vstack([X[:2], np.full((1, 5), np.nan)])
+    with pytest.warns(UserWarning, match="1 of 3 windows lack every modality, such as row 2"):
+        fused = fitted.predict_proba(some)
+    np.testing.assert_allclose(fused[2], [np.mean(Y == "rest"), np.mean(Y == "stress")])
+
+
+def test_windows_without_any_modality_get_the_mean_value():
+    fitted = late_regressor("weighted").fit(X, VALUES)
+    with pytest.warns(UserWarning, match="they get the mean of the training windows"):
+        assert fitted.predict(np.full((1, 5), np.nan))[0] == pytest.approx(VALUES.mean())
+
+
+def test_columns_of_cells():
+    cells = pd.DataFrame({"eda": list(X[:, :2]), "bvp": list(X[:, 2:]), "subject": SUBJECTS})
+    cells.loc[::3, "eda"] = None
+    mean = FunctionTransformer(_means)
+    estimators = [(name, make_pipeline(mean, LOGISTIC), name) for name in ("eda", "bvp")]
+    fitted = LateFusionClassifier(estimators, subject_column="subject").fit(cells, Y)
+    assert np.isnan(fitted.predict_by_modality(cells)["eda"]).all(axis=1).sum() == 40
+    assert fitted.score(cells, Y) > 0.6
+
+
+def _means(cells):
+    return np.array([[cell.mean()] for cell in cells])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
+def test_a_study_runs_where_a_third_of_a_modality_is_deleted():
+    frame = pd.DataFrame(X).add_prefix("x").assign(subject=SUBJECTS)
+    deleted = frame.copy()
+    deleted.loc[RANDOM.random(120) < 0.3, ["x0", "x1"]] = np.nan
+    estimators = [("eda", LOGISTIC, ["x0", "x1"]), ("bvp", LOGISTIC, ["x2", "x3", "x4"])]
+    methods = {
+        fusion: LateFusionClassifier(estimators, fusion=fusion, subject_column="subject")
+        for fusion in FUSIONS
+    }
+    whole = run_study(methods, frame, Y, SUBJECTS).summary()["mean"]
+    with_gaps = run_study(methods, deleted, Y, SUBJECTS).summary()["mean"]
+    assert (whole > 0.7).all()
+    assert (with_gaps > 0.6).all()
+    assert (with_gaps < whole).all()
+
+
+# Subjects
+
+
+class Watcher(DummyClassifier):
+    """Notes whose windows it was trained on, and asked about: the first column tells."""
+
+    seen: ClassVar = []
+
+    def fit(self, X, y):
+        self.trained_ = set(X[:, 0].tolist())
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        self.seen.append((self.trained_, set(X[:, 0].tolist())))
+        return super().predict_proba(X)
+
+
+WATCHED = np.column_stack([SUBJECTS, X])
+
+
+def watch(**parameters):
+    Watcher.seen.clear()
+    return LateFusionClassifier([("eda", Watcher(), [0])], **parameters)
+
+
+def told_by_groups(**parameters):
+    return watch(**parameters).fit(WATCHED, Y, groups=SUBJECTS)
+
+
+def told_by_column(**parameters):
+    return watch(subject_column=0, **parameters).fit(WATCHED, Y)
+
+
+def told_by_routing(**parameters):
+    with config_context(enable_metadata_routing=True):
+        model = watch(**parameters).set_fit_request(groups=True)
+        return make_pipeline("passthrough", model).fit(WATCHED, Y, groups=SUBJECTS)
+
+
+@pytest.mark.parametrize("tell", [told_by_groups, told_by_column, told_by_routing])
+@pytest.mark.parametrize(
+    "parameters",
+    [{"fusion": "weighted"}, {"fusion": "stacking"}, {"calibration": "sigmoid"}],
+    ids=str,
+)
+@pytest.mark.parametrize("cv", [5, 50, LeaveOneGroupOut(), GroupKFold(2)], ids=str)
+def test_inner_folds_leave_subjects_out(tell, parameters, cv):
+    tell(cv=cv, **parameters)
+    assert len(Watcher.seen) == {5: 5, 50: 6}.get(cv) if isinstance(cv, int) else True
+    assert Watcher.seen
+    assert all(not trained & tested for trained, tested in Watcher.seen)
+
+
+def test_without_subjects_inner_folds_leave_windows_out():
+    watch(fusion="weighted").fit(WATCHED, Y)
+    assert all(trained & tested for trained, tested in Watcher.seen)
+
+
+def test_searches_inside_get_the_subjects():
+    search = GridSearchCV(LOGISTIC, {"C": [0.01, 1]}, cv=LeaveOneGroupOut())
+    fitted = late("weighted", estimator=search).fit(X, Y, groups=SUBJECTS)
+    assert fitted.estimators_["eda"].n_splits_ == 6
+
+
+GRID = {"eda__C": [0.01, 1.0], "fusion": ["mean", "weighted"]}
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_cross_validation_and_search_by_column(fusion):
+    frame = pd.DataFrame(X).add_prefix("x").assign(subject=SUBJECTS)
+    estimators = [("eda", LOGISTIC, ["x0", "x1"]), ("bvp", LOGISTIC, ["x2", "x3", "x4"])]
+    model = LateFusionClassifier(estimators, fusion=fusion, subject_column="subject")
+    outer = {"groups": SUBJECTS, "cv": LeaveOneGroupOut()}
+    scores = cross_validate(model, frame, Y, **outer, scoring="roc_auc")["test_score"]
+    assert len(scores) == 6
+    search = GridSearchCV(model, GRID, cv=GroupKFold(3)).fit(frame, Y, groups=SUBJECTS)
+    assert set(search.best_params_) == set(GRID)
+
+
+def test_cross_validation_by_groups():
+    scores = cross_validate(
+        late("weighted"),
+        X,
+        Y,
+        groups=SUBJECTS,
+        params={"groups": SUBJECTS},
+        cv=LeaveOneGroupOut(),
+        return_estimator=True,
+    )
+    by_column = late("weighted").fit(X[20:], Y[20:], groups=SUBJECTS[20:])
+    assert scores["estimator"][0].weights_ == by_column.weights_
+
+
+def test_cross_validation_and_search_by_routing():
+    with config_context(enable_metadata_routing=True):
+        model = late("weighted").set_fit_request(groups=True)
+        scores = cross_validate(
+            model, X, Y, params={"groups": SUBJECTS}, cv=LeaveOneGroupOut(), return_estimator=True
+        )
+        search = GridSearchCV(model, GRID, cv=GroupKFold(3)).fit(X, Y, groups=SUBJECTS)
+    expected = late("weighted").fit(X[20:], Y[20:], groups=SUBJECTS[20:])
+    assert scores["estimator"][0].weights_ == expected.weights_
+    assert set(search.best_params_) == set(GRID)
+
+
+# As scikit-learn's
+
+
+def test_parameters_are_reachable():
+    model = late()
+    assert model.get_params()["eda__C"] == 1.0
+    model.set_params(eda__C=0.1, bvp=Ridge())
+    assert model.estimators[0][1].C == 0.1
+    assert isinstance(model.estimators[1][1], Ridge)
+    assert model.estimators[1][2] == [2, 3, 4]
+    assert LOGISTIC.C == 0.1
+    LOGISTIC.C = 1.0
+
+
+def test_shown_side_by_side():
+    html = late()._repr_html_()
+    assert all(f"<label>{name}</label>" in html or name in html for name in ("eda", "bvp"))
+    assert "[2, 3, 4]" in html
+    assert "sk-parallel" in html
+
+
+def test_pickles():
+    fitted = late("stacking").fit(X, Y)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"fusion": "wieghted"}, ValueError, r"Unknown fusion 'wieghted'.*'weighted'\?"),
+        ({"calibration": "platt"}, ValueError, "Unknown calibration 'platt'"),
+        ({"final_estimator": LOGISTIC}, ValueError, "final_estimator is for fusion='stacking'"),
+        ({"estimators": []}, ValueError, "expected a list of one or more"),
+        ({"estimators": {"eda": LOGISTIC}}, ValueError, "expected a list of one or more"),
+        ({"estimators": [("eda", LOGISTIC)]}, ValueError, r"expected \(name, estimator, columns\)"),
+        (
+            {"estimators": [("eda", LOGISTIC, [0]), ("eda", LOGISTIC, [1])]},
+            ValueError,
+            "not unique",
+        ),
+        ({"estimators": [("cv", LOGISTIC, [0])]}, ValueError, "conflict with constructor"),
+        ({"estimators": [("eda", LogisticRegression, [0])]}, TypeError, "expected an unfitted one"),
+        ({"estimators": [("eda", Ridge(), [0])]}, TypeError, "'eda' is Ridge.* is no classifier"),
+        ({"estimators": [("eda", LinearSVC(), [0])]}, TypeError, "pass calibration='sigmoid'"),
+        (
+            {"fusion": "stacking", "final_estimator": LinearSVC()},
+            TypeError,
+            "'final_estimator' is LinearSVC.* no predict_proba",
+        ),
+        (
+            {"estimators": [("eda", LOGISTIC, [7])]},
+            ValueError,
+            r"Columns \[7\] of modality 'eda' are not all in X, which has 5: 0, 1, 2, 3, 4",
+        ),
+        ({"subject_column": "who"}, ValueError, "subject_column='who' is no column of X"),
+        ({"fusion": "weighted", "cv": RepeatedKFold()}, ValueError, "tests window .* 10 times"),
+    ],
+)
+def test_bad_parameters(parameters, error, message):
+    model = late().set_params(**parameters)
+    with pytest.raises(error, match=message):
+        model.fit(X, Y)
+
+
+def test_misspelt_columns():
+    frame = pd.DataFrame(X).add_prefix("x")
+    model = LateFusionClassifier([("eda", LOGISTIC, ["x0", "y1"])])
+    with pytest.raises(ValueError, match=r"Columns \['x0', 'y1'\] of modality 'eda' are not all"):
+        model.fit(frame, Y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((X, Y[:-1]), "inconsistent numbers of samples"),
+        ((X, Y, SUBJECTS[:-1]), r"groups has shape \(119,\), but X has 120 rows"),
+        ((X, np.full(120, "rest")), "'all modalities' are of one class alone, 'rest'"),
+        ((X, Y, np.zeros(120, dtype=int)), "All training windows are of subject 0"),
+        (
+            (np.where(np.arange(5) < 2, np.nan, X), Y),
+            "Modality 'eda' is missing in all 120 training windows; leave it out",
+        ),
+        (
+            (np.where((np.arange(5) < 2) & (Y == "rest")[:, None], np.nan, X), Y),
+            "training windows of 'eda' are of one class alone, 'stress'",
+        ),
+        (
+            (np.where((np.arange(5) < 2) & (SUBJECTS > 0)[:, None], np.nan, X), Y, SUBJECTS),
+            "'eda' is missing in all .* training windows of an inner fold",
+        ),
+    ],
+)
+def test_bad_data(arguments, message):
+    X, y, *groups = arguments
+    with pytest.raises(ValueError, match=message):
+        late("weighted").fit(X, y, groups=groups[0] if groups else None)
+
+
+def test_subjects_told_twice():
+    model = watch(subject_column=0).fit(WATCHED, Y, groups=SUBJECTS)
+    assert model.estimators_
+    with pytest.raises(ValueError, match="subject_column=0 holds others than groups, from row 20"):
+        watch(subject_column=0).fit(WATCHED, Y, groups=np.maximum(SUBJECTS - 1, 0))
+
+
+def test_values_have_no_votes():
+    with pytest.raises(ValueError, match="Unknown fusion 'vote'"):
+        late_regressor("vote").fit(X, VALUES)
+    with pytest.raises(TypeError, match="is no regressor"):
+        LateFusionRegressor([("eda", LOGISTIC, [0])]).fit(X, VALUES)
+
+
+def test_classes_that_a_modality_was_not_trained_on():
+    y = np.digitize(VALUES, [-1, 1])
+    sparse = X.copy()
+    sparse[y == 2, :2] = np.nan
+    fitted = late().fit(sparse, y)
+    assert (fitted.predict_by_modality(X)["eda"][:, 2] == 0).all()
+
+
+# Additive
+
+
+def test_additive_equals_nanmean():
+    embeddings = RANDOM.normal(size=(10, 3, 192)).astype(np.float32)
+    embeddings[2, 1] = embeddings[3, :2] = np.nan
+    fused = AdditiveFusion().fit_transform(embeddings.reshape(10, -1))
+    assert fused.dtype == np.float32
+    expected = np.nanmean(embeddings, axis=1, dtype=np.float64).astype(np.float32)
+    np.testing.assert_array_equal(fused, expected)
+
+
+def test_additive_without_any_embedding():
+    assert np.isnan(AdditiveFusion(2).fit_transform(np.full((1, 4), np.nan))).all()
+
+
+def test_additive_names():
+    fused = AdditiveFusion(2).set_output(transform="pandas").fit_transform(np.ones((1, 4)))
+    assert fused.columns.tolist() == ["mean_000", "mean_001"]
+
+
+def test_additive_refuses_other_columns():
+    with pytest.raises(ValueError, match="X has 5 columns, which are no whole number of embedding"):
+        AdditiveFusion(2).fit(np.ones((1, 5)))
+    with pytest.raises(ValueError, match="embedding_size=0; expected"):
+        AdditiveFusion(0).fit(np.ones((1, 5)))
+    with pytest.raises(ValueError, match="infinity"):
+        AdditiveFusion(2).fit(np.full((1, 4), np.inf))
