@@ -1,13 +1,17 @@
-# Each command sets everything up in .venv and runs: `make demo`, `make test`, `make lint`.
+# Each command sets everything up in .venv and runs: `make demo`, `make test`, `make lint`,
+# `make benchmark` (an hour or two on two cores; the same command goes on after a kill).
 PYTHON ?= python3
 VENV := .venv
 
 # Recordings may lie beside the checkout; elsewhere they are downloaded, or tests skip.
 export SKLEARN_BIOMOE_DATA ?= $(wildcard ../shared/data)
 
-.PHONY: demo test lint
+.PHONY: demo test lint benchmark
 demo: install-demo
 	$(VENV)/bin/python benchmarks/demo.py $(ARGS)
+
+benchmark: install-benchmark
+	$(VENV)/bin/python benchmarks/stress_predict.py $(ARGS)
 
 test: install-test
 	$(VENV)/bin/python -m pytest $(ARGS)

@@ -524,3 +524,16 @@ def test_a_study_writes_its_page(data, tmp_path):
     mean = study.summary().loc["logistic", "mean"]
     assert f"{mean:.3f}" in page
     assert "Six subjects" in page
+
+
+def test_planned_comparisons_are_corrected_for_themselves_alone(data):
+    methods = {"logistic": LOGISTIC, "dummy": DummyClassifier(), "again": LOGISTIC}
+    study = run_study(methods, *data)
+    planned = study.comparisons([("dummy", "logistic")])
+    assert planned[["method", "other"]].to_numpy().tolist() == [["dummy", "logistic"]]
+    assert planned["p_corrected"].tolist() == planned["p_value"].tolist()
+    everything = study.comparisons()
+    assert len(everything) == 3
+    assert planned["difference"][0] == pytest.approx(-everything["difference"][0])
+    with pytest.raises(ValueError, match="No method 'dumy' was studied"):
+        study.comparisons([("dumy", "logistic")])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import os
 import platform
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -154,18 +155,33 @@ class Study:
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
-    def comparisons(self) -> pd.DataFrame:
-        """Compare every two methods over the same subjects.
+    def comparisons(self, pairs: Sequence[tuple[str, str]] | None = None) -> pd.DataFrame:
+        """Compare methods two by two over the same subjects.
+
+        Parameters
+        ----------
+        pairs : sequence of (str, str), default=None
+            Which methods to compare; every two where None. Planned before, few pairs spare the
+            correction for all others.
 
         Returns
         -------
         comparisons : DataFrame
             method, other; difference of the mean balanced accuracies; low and high, its 95 %
             interval from bootstraps over subjects; p_value of the paired sign-flip permutation
-            test over subjects; p_corrected for all pairs after Holm.
+            test over subjects; p_corrected for all these pairs after Holm.
+
+        Raises
+        ------
+        ValueError
+            For a method that was not studied.
         """
         table = self.scores.pivot_table("balanced_accuracy", "subject", "method", sort=False)
-        return compare_pairs(table[list(self.methods)], self.random_state)
+        if pairs is None:
+            pairs = list(itertools.combinations(self.methods, 2))
+        for method in itertools.chain(*pairs):
+            self._check_studied(method)
+        return compare_pairs(table, pairs, self.random_state)
 
     def confusion(self, method: str) -> pd.DataFrame:
         """Count a method's windows over all subjects and repeats, true class by predicted class.
@@ -175,8 +191,7 @@ class Study:
         ValueError
             For a method that was not studied.
         """
-        if method not in self.methods:
-            raise ValueError(f"No method {method!r} was studied; there are {list(self.methods)}.")
+        self._check_studied(method)
         windows = self.predictions[self.predictions["method"] == method]
         counts = confusion_counts(*self._positions(windows), len(self.classes))
         labels = [pd.Index(self.classes, name=name) for name in ("true", "predicted")]
@@ -193,6 +208,10 @@ class Study:
         from .report import write_report
 
         return write_report(self, path, images=images, title=title)
+
+    def _check_studied(self, method: str) -> None:
+        if method not in self.methods:
+            raise ValueError(f"No method {method!r} was studied; there are {list(self.methods)}.")
 
     def _positions(self, windows: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         target, predicted = (
