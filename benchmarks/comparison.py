@@ -5,6 +5,7 @@ None of them is fitted to labels; MiniRocket's biases are quantiles of the windo
 Methods are classifiers that pick their columns of one table of features.
 """
 
+import importlib.metadata
 import time
 import warnings
 from collections.abc import Callable
@@ -214,6 +215,7 @@ def save(study: Study, features: dict[tuple[str, str], Features], stem: Path, **
     environment.write(
         stem.with_suffix(".json"),
         **told,
+        aeon=importlib.metadata.version("aeon"),
         scores="balanced accuracy under leave-one-subject-out: mean, standard deviation over "
         "subjects, and 95 % interval of the mean from bootstraps over subjects",
         n_subjects=int(summary["n_subjects"].iloc[0]),

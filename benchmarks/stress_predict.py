@@ -65,15 +65,16 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
         scaler = SubjectScaler("own")
         table.values = scaler.fit_transform(table.values, groups=windows.groups)
     methods = comparison.make_methods(table, MODALITIES)
+    controls = {}
     if "pairs" in windows:
-        methods |= {
+        controls = {
             f"elapsed time between the two, {kind}": table.early(("time", kind))
             for kind in ("linear", "spline")
         }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LeakWarning)  # the page shows what rings
         study = run_study(
-            methods,
+            methods | controls,
             table.values,
             np.array(["rest", "stress"])[windows.target],
             windows.groups,
@@ -82,6 +83,7 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
             n_jobs=arguments.jobs,
             progress=True,
         )
+    study.controls = (*study.controls, *controls)
     comparison.save(
         study,
         features,

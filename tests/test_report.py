@@ -369,6 +369,8 @@ def test_many_methods_and_classes(tmp_path):
     classes = ["high", "low", "none"]
     page = read(fake_study(skills, 5, classes, n_repeats=2), tmp_path)
     assert "39 comparisons of the 780" in page.text
+    folded = re.findall(r"<summary>(.*?)</summary>", (tmp_path / "study.html").read_text())
+    assert folded == ["28 other methods", "32 other methods", "40 methods"]
     assert "The best 6 of 40 methods, each class against the others" in page.text
     assert "summed over 2 repeats" in page.text
     beside = [table[0][2:] for table in page.tables if table[0][0] == "Subject"]
@@ -544,6 +546,8 @@ def test_in_a_browser(browser, drawn, classes, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("section h2:visible").count() == 9
         assert page.locator(".strip svg[role=img]:visible").count() == 13
+        assert page.locator(".confusions table:visible").count() == 12
+        page.get_by_text("1 other method", exact=True).click()
         assert page.locator(".confusions table:visible").count() == 13
         n_plots = {2: 1, 3: 3}[len(classes)]
         assert page.locator(".curves path:visible").count() == 6 * n_plots

@@ -139,6 +139,13 @@ svg text { font: 11px var(--data); fill: var(--soft); font-variant-numeric: tabu
 .interval { stroke: var(--ink); stroke-width: 2.5; stroke-linecap: round; }
 .mean { fill: var(--ink); stroke: var(--paper); stroke-width: 1.5; }
 
+details { margin-top: 1.6rem; }
+summary {
+  cursor: pointer; width: max-content; max-width: 100%; font: 500 .84375rem/1.5 var(--data);
+  color: var(--blue);
+}
+details[open] > summary { margin-bottom: 1.2rem; }
+
 .multiples { display: grid; gap: 1.8rem 1.6rem; align-items: end; }
 .confusions { grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--least)), 1fr)); }
 .confusions figure { break-inside: avoid; min-width: 0; overflow-x: auto; }
@@ -263,6 +270,11 @@ def table(
             "</figure>",
         ]
     )
+
+
+def fold(said: str, content: str) -> str:
+    """Return content that opens where it is asked for."""
+    return f"<details>\n<summary>{escape(said)}</summary>\n{content}\n</details>"
 
 
 def paragraph(text: str, kind: str = "") -> str:

@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .drawings import curve, legend, roc_plot, strips
-from .page import count, interval, number, paragraph, percent, probability, table
+from .page import count, fold, interval, number, paragraph, percent, probability, table
 
 MOST_CURVES = 6  # that can be told apart
 DEEP = 0.8  # shares whose colour asks for white letters
 METHODS_BESIDE = 8  # columns that fit a sheet of paper
+MOST_IN_SIGHT = 12  # confusion matrices, and methods written out
 
 CHANCE_BAND = {"chance_low", "chance_high"}
 
@@ -209,11 +210,21 @@ def confusions(study: Any, ranked: pd.DataFrame) -> str:
         f"subjects{summed}; percentages and colours are shares of the row."
     )
     least = 3 + 4.4 * len(study.classes)  # rem, for names of classes to stay whole
-    figures = "".join(_confusion(study.confusion(name), str(name)) for name in ranked.index)
-    return (
-        paragraph(note, "note")
-        + f'<div class="multiples confusions" style="--least:{least:.1f}rem">{figures}</div>'
-    )
+    figures = [_confusion(study.confusion(name), str(name)) for name in ranked.index]
+    grids = [
+        f'<div class="multiples confusions" style="--least:{least:.1f}rem">{"".join(some)}</div>'
+        for some in (figures[:MOST_IN_SIGHT], figures[MOST_IN_SIGHT:])
+        if some
+    ]
+    return paragraph(note, "note") + _first_and_folded(grids, len(figures) - MOST_IN_SIGHT)
+
+
+def _first_and_folded(parts: list[str], n_others: int) -> str:
+    """Return the first part, of the best methods, and the others to be opened."""
+    first, *others = parts
+    if not others:
+        return first
+    return f"{first}\n{fold(count(n_others, 'other method'), chr(10).join(others))}"
 
 
 def _confusion(counts: pd.DataFrame, name: str) -> str:
@@ -292,7 +303,7 @@ def subjects(study: Any, ranked: pd.DataFrame) -> str:
         which = f"methods {start + 1} to {start + len(beside)} of {n_methods}, best first"
         caption = f"Balanced accuracy of each subject by {which}."
         tables.append(table(["Subject", "Windows", *beside], rows, caption=caption, kind="narrow"))
-    return "\n".join(tables)
+    return _first_and_folded(tables, n_methods - METHODS_BESIDE)
 
 
 def methods(study: Any) -> str:
@@ -301,7 +312,9 @@ def methods(study: Any) -> str:
         f"<dt>{escape(str(name))}</dt><dd><pre>{escape(str(text))}</pre></dd>"
         for name, text in study.methods.items()
     )
-    return f'<dl class="methods">\n{items}\n</dl>'
+    listed = f'<dl class="methods">\n{items}\n</dl>'
+    n_methods = len(study.methods)
+    return listed if n_methods <= MOST_IN_SIGHT else fold(count(n_methods, "method"), listed)
 
 
 def environment(study: Any) -> str:
