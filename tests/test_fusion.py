@@ -1,6 +1,7 @@
 """Additive and late fusion, with and without gaps, by subject and by window."""
 
 import pickle
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -494,6 +495,7 @@ def test_misspelt_columns():
         ((X, Y[:-1]), "inconsistent numbers of samples"),
         ((X, Y, SUBJECTS[:-1]), r"groups has shape \(119,\), but X has 120 rows"),
         ((X, np.full(120, "rest")), "'all modalities' are of one class alone, 'rest'"),
+        ((X, pd.Series(["rest"] * 120)), "'all modalities' are of one class alone, 'rest'"),
         ((X, Y, np.zeros(120, dtype=int)), "All training windows are of subject 0"),
         (
             (np.where(np.arange(5) < 2, np.nan, X), Y),
@@ -505,7 +507,7 @@ def test_misspelt_columns():
         ),
         (
             (np.where((np.arange(5) < 2) & (SUBJECTS > 0)[:, None], np.nan, X), Y, SUBJECTS),
-            "'eda' is missing in all .* training windows of an inner fold",
+            "Modality 'eda' can be tested in none of 5 inner folds",
         ),
     ],
 )
@@ -513,6 +515,23 @@ def test_bad_data(arguments, message):
     X, y, *groups = arguments
     with pytest.raises(ValueError, match=message):
         late("weighted").fit(X, y, groups=groups[0] if groups else None)
+
+
+@pytest.mark.parametrize("fusion", ["weighted", "stacking"])
+def test_inner_folds_skip_what_they_cannot_learn(fusion):
+    """Of two subjects with the modality one has a single class: it cannot teach alone."""
+    gaps = (SUBJECTS > 1) | ((SUBJECTS == 1) & (Y == "rest"))
+    gappy = np.where(gaps[:, None] & (np.arange(5) < 2), np.nan, X)
+    cv = list(LeaveOneGroupOut().split(X, Y, SUBJECTS))
+    with pytest.warns(UserWarning, match=r"'eda' is skipped in 1 of 6 inner folds") as caught:
+        model = late(fusion, cv=cv).fit(gappy, Y, groups=SUBJECTS)
+    assert [Path(warning.filename).name for warning in caught] == ["test_fusion.py"]
+    # Learnt from subject 0 alone, and tested on subject 1, who is always under stress.
+    alone = clone(LOGISTIC).fit(X[SUBJECTS == 0][:, :2], Y[SUBJECTS == 0])
+    tested = (SUBJECTS == 1) & (Y == "stress")
+    expected = alone.score(X[tested][:, :2], Y[tested])
+    assert model.modality_scores_["eda"] == pytest.approx(expected)
+    assert not np.isnan(model.predict_proba(gappy)).any()
 
 
 def test_subjects_told_twice():

@@ -38,7 +38,8 @@ class LateFusion(_BaseComposition):
     subject_column: str | int | None
 
     _fusions: tuple[str, ...]
-    _method: str  # of estimators, that predicts
+    _prior_name: str  # of what windows without any modality get
+    _cannot_teach: str  # what training windows are, where `_can_learn` is false
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return parameters, those of the modalities' estimators too.
@@ -146,10 +147,14 @@ class LateFusion(_BaseComposition):
     ) -> None:
         """Learn from predictions for windows, of other subjects, that were not trained on."""
         unseen = np.full((len(parts), len(y), self._n_outputs()), np.nan)
-        for train, test in self._splits(y, groups):
+        splits = self._splits(y, groups)
+        n_skipped = dict.fromkeys(parts, 0)
+        for train, test in splits:
             for position, (name, rows) in enumerate(there.items()):
                 train_rows, test_rows = np.intersect1d(train, rows), np.intersect1d(test, rows)
-                self._check_rows(name, y[train_rows], len(train), " of an inner fold")
+                if not self._can_learn(y[train_rows]):
+                    n_skipped[name] += 1
+                    continue
                 if not test_rows.size:
                     continue
                 part = parts[name]
@@ -157,10 +162,11 @@ class LateFusion(_BaseComposition):
                     name, _safe_indexing(part, train_rows), y, groups, train_rows
                 )
                 unseen[position, test_rows] = self._outputs(fitted, _safe_indexing(part, test_rows))
+        self._tell_skipped(n_skipped, len(splits), np.isnan(unseen).all(axis=(1, 2)))
         self.modality_scores_ = {
             name: self._score_of(y[known], predictions[known])
             for name, predictions in zip(parts, unseen, strict=True)
-            if np.any(known := ~np.isnan(predictions[:, 0]))
+            for known in [~np.isnan(predictions[:, 0])]
         }
         tested = ~np.isnan(unseen[..., 0]).all(axis=0)
         if self.fusion == "weighted":
@@ -171,6 +177,21 @@ class LateFusion(_BaseComposition):
             self.final_estimator_ = clone(self._final_estimator())
             self.final_estimator_.fit(self._side_by_side(unseen[:, tested]), y[tested])
 
+    def _tell_skipped(self, n_skipped: dict[str, int], n_folds: int, unknown: Array) -> None:
+        for (name, n), nothing_known in zip(n_skipped.items(), unknown, strict=True):
+            if nothing_known:
+                raise ValueError(
+                    f"Modality {name!r} can be tested in none of {n_folds} inner folds: too few "
+                    f"windows have it. Add some, or use fusion='mean', which needs no such folds."
+                )
+            if n:
+                warnings.warn(
+                    f"Modality {name!r} is skipped in {n} of {n_folds} inner folds, where the "
+                    f"training windows that have it {self._cannot_teach}.",
+                    UserWarning,
+                    stacklevel=5,
+                )
+
     def _splits(self, y: Array, groups: Any) -> Splits:
         from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 
@@ -179,7 +200,7 @@ class LateFusion(_BaseComposition):
             n_subjects = len(np.unique(groups))
             if n_subjects < 2:
                 raise ValueError(
-                    f"All training windows are of subject {groups[0].item()!r}, but what "
+                    f"All training windows are of subject {groups.tolist()[0]!r}, but what "
                     f"{type(self).__name__} learns in inner folds is learnt from subjects left "
                     "out; train on two or more."
                 )
@@ -267,11 +288,11 @@ class LateFusion(_BaseComposition):
                 "that ends in one."
             )
 
-    def _check_rows(self, name: str, y: Array, n_rows: int, where: str = "") -> None:
+    def _check_rows(self, name: str, y: Array, n_rows: int) -> None:
         if not len(y):
             raise ValueError(
-                f"Modality {name!r} is missing in all {n_rows} training windows{where}; leave it "
-                "out, or train on subjects that have it."
+                f"Modality {name!r} is missing in all {n_rows} training windows; leave it out, or "
+                "train on subjects that have it."
             )
 
     def _subjects(self, X: Any, groups: Any) -> Array | None:
@@ -291,6 +312,9 @@ class LateFusion(_BaseComposition):
         return {name: _select(X, name, columns) for name, _, columns in self.estimators}
 
     # What classifier and regressor do in their own way
+
+    def _can_learn(self, y: Array) -> bool:
+        raise NotImplementedError
 
     def _n_outputs(self) -> int:
         raise NotImplementedError

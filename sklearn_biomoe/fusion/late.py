@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
-from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.metrics import r2_score, recall_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -104,6 +104,7 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
 
     _fusions = ("mean", "weighted", "vote", "stacking")
     _prior_name = "the class frequencies of the training windows"
+    _cannot_teach = "are of one class alone, or none"
 
     def __init__(
         self,
@@ -143,12 +144,18 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         ValueError
             For an unknown ``fusion`` or ``calibration``, no estimators, names that are not unique,
             columns that are not in X; y or groups of another length than X; a single class, or a
-            modality whose windows, in an inner fold too, are of a single one; a modality that all
-            windows lack; a single subject where inner folds are needed; and what the classifiers
-            refuse.
+            modality whose windows are of a single one; a modality that all windows lack, or that
+            can be tested in no inner fold; a single subject where inner folds are needed; and what
+            the classifiers refuse.
         TypeError
             For what is no classifier, and classifiers without ``predict_proba`` where
             ``calibration`` is None.
+
+        Warns
+        -----
+        UserWarning
+            Where an inner fold skips a modality, whose training windows are of one class there:
+            what is learnt of it rests on the other folds.
         """
         self._check_parameters()
         X = read_table(X)
@@ -203,13 +210,16 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
                 "another, or pass calibration='sigmoid'."
             )
 
-    def _check_rows(self, name: str, y: Array, n_rows: int, where: str = "") -> None:
-        super()._check_rows(name, y, n_rows, where)
-        if len(present := np.unique(y)) < 2:
+    def _check_rows(self, name: str, y: Array, n_rows: int) -> None:
+        super()._check_rows(name, y, n_rows)
+        if not self._can_learn(y):
             raise ValueError(
-                f"The training windows{where} of {name!r} are of one class alone, "
-                f"{present[0].item()!r}: nothing can be learnt. Add windows of another class."
+                f"The training windows of {name!r} are of one class alone, {y.tolist()[0]!r}: "
+                "nothing can be learnt. Add windows of another class."
             )
+
+    def _can_learn(self, y: Array) -> bool:
+        return len(np.unique(y)) > 1
 
     def _prepared(self, estimator: Any, y: Array, groups: Any) -> Any:
         if self.calibration is None:
@@ -240,7 +250,9 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         return learn_class_weights(predictions, np.searchsorted(self.classes_, y))
 
     def _score_of(self, y: Array, predictions: Array) -> float:
-        return float(balanced_accuracy_score(y, self.classes_[predictions.argmax(axis=1)]))
+        # Balanced accuracy; its own function warns where windows with the modality lack a class.
+        predicted = self.classes_[predictions.argmax(axis=1)]
+        return float(recall_score(y, predicted, labels=np.unique(y), average="macro"))
 
     def _final_estimator(self) -> Any:
         from sklearn.linear_model import LogisticRegression
@@ -308,6 +320,7 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
 
     _fusions = ("mean", "weighted", "stacking")
     _prior_name = "the mean of the training windows"
+    _cannot_teach = "are none"
 
     def __init__(
         self,
@@ -364,6 +377,9 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
         values : ndarray of shape (n_windows,), float64
         """
         return self._fuse(X)[:, 0]
+
+    def _can_learn(self, y: Array) -> bool:
+        return len(y) > 0
 
     def _n_outputs(self) -> int:
         return 1

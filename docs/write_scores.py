@@ -1,0 +1,110 @@
+"""Write the tables of docs/scores.md from the committed results of the benchmarks.
+
+What stands between two comments ``<!-- table -->`` and ``<!-- end -->`` is replaced.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+PAGE = Path(__file__).parent / "scores.md"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "gadf", "all representations"]
+FUSIONS = ["early", "additive", "late, mean", "late, weighted", "late, stacking"]
+PEERS = ["statistics", "catch22", "MiniRocket"]
+DATA = {
+    "stress_predict_transitions": ["eda", "bvp"],
+    "stress_predict_grid": ["eda", "bvp"],
+    "stress_predict_grid_own": ["eda", "bvp"],
+    "eegmat": ["eeg", "ecg"],
+}
+
+
+def main() -> None:
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_tables(page: str) -> str:
+    """Return the page with each of its tables written anew."""
+    return re.sub(
+        r"(<!-- (\w+) of (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: found[1] + TABLES[found[2]](found[3]) + found[4],
+        page,
+        flags=re.DOTALL,
+    )
+
+
+def fusions(data: str) -> str:
+    """Return scores by representation, and by modality or fusion."""
+    scores, columns = read(data), [*DATA[data], *FUSIONS]
+    rows = [
+        [name, *(score(scores, f"{name}, {column}") for column in columns)]
+        for name in [*REPRESENTATIONS, *PEERS]
+    ]
+    for peer in PEERS[:2]:
+        name = f"all representations + {peer}"
+        rows.append([name, *(score(scores, f"{name}, {column}") for column in columns)])
+    return table(["", *columns], rows)
+
+
+def controls(data: str) -> str:
+    """Return scores of elapsed time."""
+    scores = read(data)
+    named = [method for method in scores.index if method.startswith("elapsed time")]
+    return table(["control", "score"], [[method, score(scores, method)] for method in named])
+
+
+def comparisons(data: str) -> str:
+    """Return the planned comparisons."""
+    pairs = pd.read_csv(RESULTS / f"{data}_comparisons.csv")
+    rows = [
+        [
+            pair.method,
+            pair.other,
+            f"{pair.difference:+.3f}",
+            f"{pair.low:+.3f} to {pair.high:+.3f}",
+            f"{pair.p_value:.4f}",
+            f"{pair.p_corrected:.4f}",
+        ]
+        for pair in pairs.itertuples()
+    ]
+    return table(["method", "other", "difference", "95 % interval", "p", "p, corrected"], rows)
+
+
+def effort(data: str) -> str:
+    """Return how many windows were described, in how many seconds."""
+    told = json.loads((RESULTS / f"{data}.json").read_text(encoding="utf-8"))
+    rows = [
+        [kind, f"{n_windows:,}", f"{told['seconds_to_describe_them'][kind]:.1f}"]
+        for kind, n_windows in told["windows_described"].items()
+    ]
+    return table(["what was computed", "windows", "seconds"], rows)
+
+
+def read(data: str) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"{data}.csv", index_col="method")
+
+
+def score(scores: pd.DataFrame, method: str) -> str:
+    if method not in scores.index:
+        return ""
+    row = scores.loc[method]
+    return f"{row['mean']:.3f} ± {row['sd']:.3f}"
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+TABLES = {
+    "fusions": fusions,
+    "controls": controls,
+    "comparisons": comparisons,
+    "effort": effort,
+}
+
+if __name__ == "__main__":
+    main()
