@@ -494,20 +494,13 @@ def test_misspelt_columns():
     [
         ((X, Y[:-1]), "inconsistent numbers of samples"),
         ((X, Y, SUBJECTS[:-1]), r"groups has shape \(119,\), but X has 120 rows"),
-        ((X, np.full(120, "rest")), "'all modalities' are of one class alone, 'rest'"),
-        ((X, pd.Series(["rest"] * 120)), "'all modalities' are of one class alone, 'rest'"),
+        ((X, np.full(120, "rest")), "All training windows are of one class, 'rest'"),
+        ((X, pd.Series(["rest"] * 120)), "All training windows are of one class, 'rest'"),
         ((X, Y, np.zeros(120, dtype=int)), "All training windows are of subject 0"),
         (
-            (np.where(np.arange(5) < 2, np.nan, X), Y),
-            "Modality 'eda' is missing in all 120 training windows; leave it out",
-        ),
-        (
-            (np.where((np.arange(5) < 2) & (Y == "rest")[:, None], np.nan, X), Y),
-            "training windows of 'eda' are of one class alone, 'stress'",
-        ),
-        (
-            (np.where((np.arange(5) < 2) & (SUBJECTS > 0)[:, None], np.nan, X), Y, SUBJECTS),
-            "Modality 'eda' can be tested in none of 5 inner folds",
+            (np.full_like(X, np.nan), Y),
+            "Modality 'eda', 'bvp' is left out: its training windows are missing or of one class. "
+            "No modality is left",
         ),
     ],
 )
@@ -515,6 +508,31 @@ def test_bad_data(arguments, message):
     X, y, *groups = arguments
     with pytest.raises(ValueError, match=message):
         late("weighted").fit(X, y, groups=groups[0] if groups else None)
+
+
+LACKING = {
+    "everywhere": np.ones(120, dtype=bool),
+    "in one class": Y == "rest",
+    "but in one subject": SUBJECTS > 0,
+}
+
+
+@pytest.mark.parametrize("lacking", LACKING)
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_modalities_that_cannot_be_learnt_are_left_out(fusion, lacking):
+    gappy = np.where(LACKING[lacking][:, None] & (np.arange(5) < 2), np.nan, X)
+    model = late(fusion)
+    if lacking == "but in one subject" and fusion in ("mean", "vote"):
+        assert set(model.fit(gappy, Y, groups=SUBJECTS).estimators_) == {"eda", "bvp"}
+        return
+    with pytest.warns(UserWarning, match="Modality 'eda' is left out: it") as caught:
+        model.fit(gappy, Y, groups=SUBJECTS)
+    assert [Path(warning.filename).name for warning in caught] == ["test_fusion.py"]
+    alone = LateFusionClassifier([("bvp", LOGISTIC, [2, 3, 4])], fusion=fusion)
+    alone.fit(X, Y, groups=SUBJECTS)
+    # What the other modality is learnt from and asked about does not change.
+    np.testing.assert_allclose(model.predict_proba(gappy), alone.predict_proba(X), atol=1e-12)
+    assert set(model.predict_by_modality(gappy)) == {"bvp"}
 
 
 @pytest.mark.parametrize("fusion", ["weighted", "stacking"])

@@ -95,7 +95,8 @@ class LateFusion(_BaseComposition):
         -------
         predictions : dict of str to ndarray
             Of shape (n_windows, n_classes), probabilities in the order of ``classes_``; of a
-            regressor (n_windows,). NaN where the modality is missing.
+            regressor (n_windows,). NaN where the modality is missing. Those that `fit` left out are
+            not among them.
         """
         predictions = self._predict_all(X)
         if not is_classifier(self):
@@ -125,14 +126,26 @@ class LateFusion(_BaseComposition):
         groups = self._subjects(X, groups)
         parts = self._parts(X)
         there = {name: np.flatnonzero(~missing_windows(part)) for name, part in parts.items()}
-        for name, rows in there.items():
-            self._check_rows(name, y[rows], len(y))
+        left_out = [name for name, rows in there.items() if not self._can_learn(y[rows])]
+        there = self._without(left_out, there, f"its training windows {self._cannot_teach}")
         if self.fusion in ("weighted", "stacking"):
-            self._learn_from_inner_folds(parts, there, y, groups)
+            there = self._learn_from_inner_folds(parts, there, y, groups)
         self.estimators_ = {
-            name: self._fit_one(name, _safe_indexing(part, there[name]), y, groups, there[name])
-            for name, part in parts.items()
+            name: self._fit_one(name, _safe_indexing(parts[name], rows), y, groups, rows)
+            for name, rows in there.items()
         }
+
+    def _without(
+        self, left_out: list[str], there: dict[str, Array], reason: str, stacklevel: int = 4
+    ) -> dict[str, Array]:
+        """Leave modalities out that nothing can be learnt from, saying so, unless all are."""
+        if not left_out:
+            return there
+        said = f"Modality {', '.join(map(repr, left_out))} is left out: {reason}."
+        if len(left_out) == len(there):
+            raise ValueError(f"{said} No modality is left; add windows that have them.")
+        warnings.warn(said, UserWarning, stacklevel=stacklevel)
+        return {name: rows for name, rows in there.items() if name not in left_out}
 
     def _fit_one(self, name: str, part: Any, y: Array, groups: Any, rows: Array) -> Any:
         estimator = self._prepared(dict(self._named)[name], y[rows], _take(groups, rows))
@@ -144,11 +157,14 @@ class LateFusion(_BaseComposition):
 
     def _learn_from_inner_folds(
         self, parts: dict[str, Any], there: dict[str, Array], y: Array, groups: Any
-    ) -> None:
-        """Learn from predictions for windows, of other subjects, that were not trained on."""
-        unseen = np.full((len(parts), len(y), self._n_outputs()), np.nan)
+    ) -> dict[str, Array]:
+        """Learn from predictions for windows, of other subjects, that were not trained on.
+
+        Returns the modalities that could be tested so, and their rows.
+        """
+        unseen = np.full((len(there), len(y), self._n_outputs()), np.nan)
         splits = self._splits(y, groups)
-        n_skipped = dict.fromkeys(parts, 0)
+        n_skipped = dict.fromkeys(there, 0)
         for train, test in splits:
             for position, (name, rows) in enumerate(there.items()):
                 train_rows, test_rows = np.intersect1d(train, rows), np.intersect1d(test, rows)
@@ -162,32 +178,33 @@ class LateFusion(_BaseComposition):
                     name, _safe_indexing(part, train_rows), y, groups, train_rows
                 )
                 unseen[position, test_rows] = self._outputs(fitted, _safe_indexing(part, test_rows))
-        self._tell_skipped(n_skipped, len(splits), np.isnan(unseen).all(axis=(1, 2)))
+        untested = np.isnan(unseen).all(axis=(1, 2))
+        left_out = [name for name, never in zip(there, untested, strict=True) if never]
+        unseen = unseen[~untested]
+        reason = f"it can be tested in none of {len(splits)} inner folds"
+        there = self._without(left_out, there, reason, stacklevel=5)
+        self._tell_skipped({name: n_skipped[name] for name in there}, len(splits))
         self.modality_scores_ = {
             name: self._score_of(y[known], predictions[known])
-            for name, predictions in zip(parts, unseen, strict=True)
+            for name, predictions in zip(there, unseen, strict=True)
             for known in [~np.isnan(predictions[:, 0])]
         }
         tested = ~np.isnan(unseen[..., 0]).all(axis=0)
         if self.fusion == "weighted":
             learnt = self._learn_weights(unseen[:, tested], y[tested])
-            self.weights_ = dict(zip(parts, learnt.tolist(), strict=True))
+            self.weights_ = dict(zip(there, learnt.tolist(), strict=True))
         else:
             self._means = np.nanmean(unseen, axis=1)  # (n_modalities, n_outputs)
             self.final_estimator_ = clone(self._final_estimator())
             self.final_estimator_.fit(self._side_by_side(unseen[:, tested]), y[tested])
+        return there
 
-    def _tell_skipped(self, n_skipped: dict[str, int], n_folds: int, unknown: Array) -> None:
-        for (name, n), nothing_known in zip(n_skipped.items(), unknown, strict=True):
-            if nothing_known:
-                raise ValueError(
-                    f"Modality {name!r} can be tested in none of {n_folds} inner folds: too few "
-                    f"windows have it. Add some, or use fusion='mean', which needs no such folds."
-                )
+    def _tell_skipped(self, n_skipped: dict[str, int], n_folds: int) -> None:
+        for name, n in n_skipped.items():
             if n:
                 warnings.warn(
-                    f"Modality {name!r} is skipped in {n} of {n_folds} inner folds, where the "
-                    f"training windows that have it {self._cannot_teach}.",
+                    f"Modality {name!r} is skipped in {n} of {n_folds} inner folds, where its "
+                    f"training windows {self._cannot_teach}.",
                     UserWarning,
                     stacklevel=5,
                 )
@@ -223,7 +240,9 @@ class LateFusion(_BaseComposition):
         X = read_table(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         predictions = np.full((len(self.estimators_), len(X), self._n_outputs()), np.nan)
-        for position, (name, part) in enumerate(self._parts(X).items()):
+        parts = self._parts(X)
+        for position, name in enumerate(self.estimators_):
+            part = parts[name]
             rows = np.flatnonzero(~missing_windows(part))
             if rows.size:
                 predictions[position, rows] = self._outputs(
@@ -286,13 +305,6 @@ class LateFusion(_BaseComposition):
             raise TypeError(
                 f"Estimator {name!r} is {estimator!r:.80}, which is no {kind}, nor a Pipeline "
                 "that ends in one."
-            )
-
-    def _check_rows(self, name: str, y: Array, n_rows: int) -> None:
-        if not len(y):
-            raise ValueError(
-                f"Modality {name!r} is missing in all {n_rows} training windows; leave it out, or "
-                "train on subjects that have it."
             )
 
     def _subjects(self, X: Any, groups: Any) -> Array | None:

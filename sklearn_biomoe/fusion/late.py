@@ -57,7 +57,7 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
     ----------
     classes_ : ndarray of shape (n_classes,)
     estimators_ : dict of str to classifier
-        Fitted on all windows that have the modality.
+        Fitted on all windows that have the modality; without modalities that were left out.
     weights_ : dict of str to float
         With fusion="weighted"; their sum is 1.
     final_estimator_ : classifier
@@ -104,7 +104,7 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
 
     _fusions = ("mean", "weighted", "vote", "stacking")
     _prior_name = "the class frequencies of the training windows"
-    _cannot_teach = "are of one class alone, or none"
+    _cannot_teach = "are missing or of one class"
 
     def __init__(
         self,
@@ -143,10 +143,9 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         ------
         ValueError
             For an unknown ``fusion`` or ``calibration``, no estimators, names that are not unique,
-            columns that are not in X; y or groups of another length than X; a single class, or a
-            modality whose windows are of a single one; a modality that all windows lack, or that
-            can be tested in no inner fold; a single subject where inner folds are needed; and what
-            the classifiers refuse.
+            columns that are not in X; y or groups of another length than X; a single class; no
+            modality that anything can be learnt from; a single subject where inner folds are
+            needed; and what the classifiers refuse.
         TypeError
             For what is no classifier, and classifiers without ``predict_proba`` where
             ``calibration`` is None.
@@ -154,8 +153,9 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         Warns
         -----
         UserWarning
-            Where an inner fold skips a modality, whose training windows are of one class there:
-            what is learnt of it rests on the other folds.
+            Where a modality is left out, as its training windows are missing or of one class, or
+            it can be tested in no inner fold; and where an inner fold skips it for the first of
+            these reasons, so that what is learnt of it rests on the other folds.
         """
         self._check_parameters()
         X = read_table(X)
@@ -164,7 +164,11 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         check_classification_targets(y)
         self.classes_, counts = np.unique(y, return_counts=True)
         self.prior_ = counts / counts.sum()
-        self._check_rows("all modalities", y, len(y))
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"All training windows are of one class, {self.classes_.tolist()[0]!r}: nothing "
+                "can be learnt. Add windows of another class."
+            )
         self._fit(X, y, groups)
         return self
 
@@ -208,14 +212,6 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
             raise TypeError(
                 f"Estimator {name!r} is {estimator!r:.80}, which has no predict_proba; give "
                 "another, or pass calibration='sigmoid'."
-            )
-
-    def _check_rows(self, name: str, y: Array, n_rows: int) -> None:
-        super()._check_rows(name, y, n_rows)
-        if not self._can_learn(y):
-            raise ValueError(
-                f"The training windows of {name!r} are of one class alone, {y.tolist()[0]!r}: "
-                "nothing can be learnt. Add windows of another class."
             )
 
     def _can_learn(self, y: Array) -> bool:
@@ -320,7 +316,7 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
 
     _fusions = ("mean", "weighted", "stacking")
     _prior_name = "the mean of the training windows"
-    _cannot_teach = "are none"
+    _cannot_teach = "are missing"
 
     def __init__(
         self,
