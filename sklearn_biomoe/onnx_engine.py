@@ -8,9 +8,6 @@ import copy
 import hashlib
 import logging
 import math
-import os
-import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -32,6 +29,7 @@ from .backbone import (
     to_grid,
     to_tokens,
 )
+from .storage import cache_folder, replace_file
 
 # To be raised whenever the network or its exported form changes.
 GRAPH_VERSION = 1
@@ -71,16 +69,16 @@ def load_session(
     Warns
     -----
     UserWarning
-        Where the cached file is damaged; it is exported anew.
+        Where the cached file is damaged, and exported anew; or cannot be written.
     """
     _check_packages()
-    path = cache_folder() / file_name(weights_sha256)
+    path = cache_folder("onnx") / file_name(weights_sha256)
     with _EXPORTING:
         session = _cached_session(path, n_threads)
         if session is None:
             model = export(backbone)
             session = _session(model, n_threads)
-            _write(path, model)
+            _keep(path, model)
     name = session.get_inputs()[0].name
 
     def embed(pictures: Tensor) -> Tensor:
@@ -97,20 +95,6 @@ def _check_packages() -> None:
             f"Running the backbone in ONNX Runtime needs {', '.join(missing)}: "
             "pip install 'sklearn-biomoe[onnx]'."
         )
-
-
-def cache_folder() -> Path:
-    """Return the folder of exported networks: ``SKLEARN_BIOMOE_CACHE``, else the platform's."""
-    if chosen := os.environ.get("SKLEARN_BIOMOE_CACHE"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        default = Path.home() / "AppData" / "Local"
-        caches = Path(os.environ.get("LOCALAPPDATA") or default)
-    elif sys.platform == "darwin":
-        caches = Path.home() / "Library" / "Caches"
-    else:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "sklearn_biomoe" / "onnx"
 
 
 def file_name(weights_sha256: str) -> str:
@@ -147,19 +131,16 @@ def _session(model: bytes, n_threads: int | None) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _write(path: Path, model: bytes) -> None:
-    """Write the file beside its place and move it there whole, so that no one reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+def _keep(path: Path, model: bytes) -> None:
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(model)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, model)
+    except OSError as error:
+        warnings.warn(
+            f"The exported network cannot be kept as {path} ({error}): other processes will export "
+            "it again. Name a folder that can be written to in SKLEARN_BIOMOE_CACHE.",
+            stacklevel=3,
+        )
 
 
 def export(backbone: nn.Module) -> bytes:

@@ -461,7 +461,8 @@ def places(tmp_path, monkeypatch):
     write_miniature(tmp_path / "origin", "0" * 60)
     monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path / "origin"))
     monkeypatch.setenv("SKLEARN_BIOMOE_DATA", str(homes["env"]))
-    monkeypatch.setattr(pooch, "os_cache", lambda name: homes["cache"])
+    monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", str(homes["cache"]))
+    monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE", raising=False)
 
     def download(self, url, output_file, pooch):
         raise AssertionError("no download expected")
@@ -564,12 +565,20 @@ def test_tampered_download_is_refused(places, monkeypatch):
     assert not any(path.is_file() for path in places["cache"].rglob("*"))
 
 
-def test_pooch_is_needed_only_for_cache_and_download(places, monkeypatch):
+def test_pooch_is_needed_only_to_download(places, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn-biomoe\[data\]"') as caught:
         fetch_stress_predict()
     assert str(places["env"]) in str(caught.value)
-    write_miniature(places["env"] / "stress_predict", "0" * 60)
+    write_miniature(places["cache"] / "stress_predict", "0" * 60)
+    assert len(fetch_stress_predict().data) == 1
+
+
+def test_no_download_where_offline(places, monkeypatch):
+    monkeypatch.setenv("SKLEARN_BIOMOE_OFFLINE", "1")
+    with pytest.raises(OSError, match="SKLEARN_BIOMOE_OFFLINE forbids to download them"):
+        fetch_stress_predict()
+    write_miniature(places["cache"] / "stress_predict", "0" * 60)
     assert len(fetch_stress_predict().data) == 1
 
 

@@ -172,5 +172,5 @@ def test_a_file_that_changed_since_fit_is_refused(tmp_path):
     embedder = TinyBioMoEEmbedder(path).fit(images)
     save_file(random_backbone(4).state_dict(), path)
     inference.free_engines()  # as in another process, which opened a pickle
-    with pytest.raises(ValueError, match="fit it again"):
+    with pytest.raises(ValueError, match="fit again"):
         embedder.transform(images)

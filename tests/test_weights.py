@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import sys
 
 import pytest
 import torch
@@ -140,7 +141,9 @@ def test_files_that_hold_something_else(tmp_path, content, message):
 def test_missing_file_and_unknown_suffix(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No weights file at .*nowhere\.pth"):
         load_backbone(tmp_path / "nowhere.pth", 0)
-    with pytest.raises(FileNotFoundError, match="expected 'random' or the path"):
+    with pytest.raises(
+        FileNotFoundError, match="the names 'random', 'paper', or the path"
+    ):
         load_backbone("rnadom", 0)
     (tmp_path / "weights.ckpt").write_text("")
     with pytest.raises(ValueError, match=r"suffix '\.ckpt'; expected \.safetensors, \.pth or \.pt"):
@@ -149,6 +152,6 @@ def test_missing_file_and_unknown_suffix(tmp_path):
 
 def test_safetensors_missing(state, tmp_path, monkeypatch):
     path = write(tmp_path / "weights.safetensors", state)
-    monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-biomoe\[safetensors\]'"):
         load_backbone(path, 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..signals import check_known
+from ..storage import OFFLINE_VARIABLE, cache_folder, is_offline
 
 Array = NDArray[np.float64]
 
@@ -54,9 +55,10 @@ def fetch_stress_predict(
 
     The files are looked for in ``data_home``, then in the folder that the environment variable
     ``SKLEARN_BIOMOE_DATA`` names (in both: the folder itself, then its ``stress_predict``), then
-    in the user's cache. Otherwise they are downloaded (52 MB) into ``data_home/stress_predict``,
-    or the cache where no ``data_home`` is given. Every file is checked against a pinned hash. Cache
-    and download need ``pip install "sklearn-biomoe[data]"``.
+    in the cache (in the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's).
+    Otherwise they are downloaded (52 MB; ``pip install "sklearn-biomoe[data]"``) into
+    ``data_home/stress_predict``, or the cache where no ``data_home`` is given, unless
+    ``SKLEARN_BIOMOE_OFFLINE`` is set. Every file is checked against a pinned hash.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def fetch_stress_predict(
     OSError
         If the files are not found and not to be downloaded, or the download failed.
     ImportError
-        If pooch is missing and needed.
+        If pooch is missing and a download needed.
 
     References
     ----------
@@ -143,23 +145,23 @@ def _find_stress_predict(
 ) -> Path:
     """Return a folder that has all files, after downloading them if need be."""
     homes = [Path(home).expanduser() for home in (data_home, os.getenv(_DATA_VARIABLE)) if home]
+    cache = cache_folder("stress_predict")
     folders = [folder for home in homes for folder in (home, home / "stress_predict")]
+    folders.append(cache)
     for folder in folders:
         if not _missing(folder, registry):
             return folder
+    not_found = _not_found(folders, registry)
+    if not download_if_missing:
+        raise OSError(f"{not_found} Pass download_if_missing=True to get them. {_BY_HAND}")
+    if is_offline():
+        raise OSError(f"{not_found} {OFFLINE_VARIABLE} forbids to download them. {_BY_HAND}")
     try:
         import pooch
     except ImportError as error:
         raise ImportError(
-            f"{_not_found(folders, registry)} To look in the cache and to download, "
-            'pip install "sklearn-biomoe[data]" (pooch).'
+            f'{not_found} To download them, pip install "sklearn-biomoe[data]" (pooch).'
         ) from error
-    cache = Path(pooch.os_cache("sklearn_biomoe")) / "stress_predict"
-    if not _missing(cache, registry):
-        return cache
-    not_found = _not_found([*folders, cache], registry)
-    if not download_if_missing:
-        raise OSError(f"{not_found} Pass download_if_missing=True to get them. {_BY_HAND}")
     folder = homes[0] / "stress_predict" if data_home else cache
     fetcher = pooch.create(folder, _BASE_URL, registry=registry, retry_if_failed=1)
     try:
@@ -184,8 +186,7 @@ def _not_found(folders: list[Path], registry: dict[str, str]) -> str:
             places.append(f"{folder} (misses {len(missing)} of {len(registry)}: {named})")
         else:
             places.append(str(folder))
-    looked = "; ".join(places) if places else f"data_home and {_DATA_VARIABLE}, which are not set"
-    return f"The {len(registry)} files of Stress-Predict were not found in {looked}."
+    return f"The {len(registry)} files of Stress-Predict were not found in {'; '.join(places)}."
 
 
 def _verify(folder: Path, registry: dict[str, str]) -> None:

@@ -17,8 +17,8 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from ..progress import progress_bar
+from ..storage import replace_file
 from ..subjects import groups_for
-from .files import replace_text
 from .folds import Fold, name_some
 
 FORMAT_VERSION = 1
@@ -181,7 +181,8 @@ def check_folder(folder: Path, signature: dict[str, Any]) -> None:
             f"folder={str(folder)!r} holds results of methods {name_some(changed)} with other "
             "parameters. Give them other names, or name another folder."
         )
-    replace_text(path, json.dumps(signature | {"methods": known | signature["methods"]}, indent=1))
+    written = json.dumps(signature | {"methods": known | signature["methods"]}, indent=1)
+    replace_file(path, written.encode())
 
 
 def _read_signature(path: Path, signature: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def _read(path: Path | None, fold: Fold, classes: NDArray[Any]) -> Outcome | Non
 
 def _write(path: Path, outcome: Outcome) -> None:
     kept = {"digest": _digest(outcome), "outcome": asdict(outcome)}
-    replace_text(path, json.dumps(kept))
+    replace_file(path, json.dumps(kept).encode())
 
 
 def _digest(outcome: Outcome) -> str:

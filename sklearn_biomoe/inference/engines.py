@@ -229,14 +229,8 @@ def get_engine(
 
 @lru_cache(maxsize=4)
 def _load(weights: str, seed: int, sha256: str, device: str, precision: str, engine: str) -> Engine:
-    found = weights_module.weights_sha256(weights, seed)
-    if found != sha256:
-        raise ValueError(
-            f"Weights {weights!r} have sha256 {found}, but the embedder was fitted with "
-            f"{sha256}; fit it again, or bring the former weights back."
-        )
     warn_of_workers(device)
-    backbone = weights_module.load_backbone(weights, seed).to(device)
+    backbone = weights_module.load_backbone(weights, seed, expected=sha256).to(device)
     network: Callable[[Tensor], Tensor]
     if engine == "onnxruntime":
         network, release = load_session(backbone, sha256), version("onnxruntime")

@@ -44,8 +44,12 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
     Parameters
     ----------
     weights : str or path, default="random"
-        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. Else the
-        path of a ``.safetensors`` or ``.pth`` state dict, which is read without executing code.
+        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. "paper"
+        for the authors' checkpoint, which is downloaded at first use (extra ``data``). Else the
+        path of a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+    weights_sha256 : str or None, default=None
+        Hash that the weights have to have, as ``weights_sha256_`` tells it; another one is an
+        error, before anything in the file is looked at.
     fuse : {"concatenate", "mean", "mean_tiles"}, default="concatenate"
         How the embeddings of a window's pictures become one row: side by side; their mean; or side
         by side but for the tiles of each picture, whose mean is taken.
@@ -114,6 +118,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
         self,
         weights: str | PathLike[str] = "random",
         *,
+        weights_sha256: str | None = None,
         fuse: str = "concatenate",
         device: str = "auto",
         precision: str = "float32",
@@ -124,6 +129,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.weights = weights
+        self.weights_sha256 = weights_sha256
         self.fuse = fuse
         self.device = device
         self.precision = precision
@@ -151,10 +157,10 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For anything but such pictures, an unknown ``fuse``, a device that is not there, and a
-            weights file that is damaged or not the backbone's.
-        FileNotFoundError
-            Where there is no weights file.
+            For anything but such pictures, an unknown ``fuse``, a device that is not there, and
+            weights that are damaged, not the backbone's, or of another hash.
+        OSError
+            Where there is no weights file, or it cannot be downloaded.
         """
         with fit_task(self, X, y):
             self._fit(X)
@@ -269,12 +275,14 @@ class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
             self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
             self.n_tiles_ = 1
         self.seed_ = int(check_random_state(self.random_state).randint(2**31))
-        self.weights_sha256_ = weights_sha256(self.weights, self.seed_)
+        self.weights_sha256_ = weights_sha256(
+            self.weights, self.seed_, expected=self.weights_sha256
+        )
         self._engine()
         if self.weights == "random":
             warnings.warn(
                 "weights='random': the backbone is untrained, so embeddings carry little of what "
-                "pretrained ones do. Pass weights='path/to/Tiny-BioMoE.pth' for the authors'.",
+                "pretrained ones do. Pass weights='paper' for the authors', or a file's path.",
                 UntrainedBackboneWarning,
                 stacklevel=4,
             )

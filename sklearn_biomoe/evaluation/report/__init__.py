@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...images import BiosignalImages
-from ..files import replace_text
+from ...storage import replace_file
 from .examples import examples
 from .page import FOOTER, PAGE, STYLE, join_sections
 from .parts import (
@@ -93,7 +93,7 @@ def write_report(
     page = PAGE.substitute(
         title=escape(title), style=STYLE, body=_body(study, best_first(study), images, title)
     )
-    replace_text(path, page)
+    replace_file(path, page.encode())
     return path
 
 
