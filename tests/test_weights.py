@@ -141,9 +141,7 @@ def test_files_that_hold_something_else(tmp_path, content, message):
 def test_missing_file_and_unknown_suffix(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No weights file at .*nowhere\.pth"):
         load_backbone(tmp_path / "nowhere.pth", 0)
-    with pytest.raises(
-        FileNotFoundError, match="the names 'random', 'paper', or the path"
-    ):
+    with pytest.raises(FileNotFoundError, match="the names 'random', 'paper', or the path"):
         load_backbone("rnadom", 0)
     (tmp_path / "weights.ckpt").write_text("")
     with pytest.raises(ValueError, match=r"suffix '\.ckpt'; expected \.safetensors, \.pth or \.pt"):

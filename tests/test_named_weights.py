@@ -1,0 +1,467 @@
+"""Weights by name: where they are looked for, downloads that fail, and trust at first use."""
+
+import dataclasses
+import hashlib
+import http.server
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from sklearn_biomoe import TinyBioMoEEmbedder, weights
+from sklearn_biomoe.weights import (
+    convert,
+    downloading,
+    finding,
+    load_backbone,
+    random_backbone,
+    weights_sha256,
+)
+from sklearn_biomoe.weights.__main__ import main
+
+FILE = "Tiny-BioMoE.pth"
+
+
+@pytest.fixture(autouse=True)
+def _small(small_backbone):
+    """Files of a few hundred kB, which are checked as whole as large ones."""
+
+
+def checkpoint(seed):
+    """Write what the authors say that they publish, with an optimiser's state beside it."""
+    state = random_backbone(seed).state_dict()
+    moments = {key: torch.zeros_like(value) for key, value in state.items()}
+    content = io.BytesIO()
+    torch.save({"model_state_dict": state, "epoch": 7, "exp_avg": moments}, content)
+    return content.getvalue()
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Give empty folders for what users name and for the cache; nothing may be downloaded."""
+    named, cache = tmp_path / "named", tmp_path / "cache"
+    named.mkdir()
+    monkeypatch.setenv("SKLEARN_BIOMOE_WEIGHTS", str(named))
+    monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", str(cache))
+    monkeypatch.setenv("SKLEARN_BIOMOE_OFFLINE", "1")
+    return {"named": named, "cache": cache / "weights"}
+
+
+@pytest.fixture
+def remote(folders, monkeypatch):
+    """Play the remote: `remote.answers` are told one after the other, the last one for ever."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked += 1
+            answers = server.answers
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.asked, server.answers = 0, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.url = f"http://127.0.0.1:{server.server_port}/{FILE}"
+    entry = dataclasses.replace(finding.NAMED["paper"], url=server.url)
+    monkeypatch.setitem(finding.NAMED, "paper", entry)
+    monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE")
+    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def send(content):
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+def fail(status):
+    return lambda handler: handler.send_error(status)
+
+
+def hang_up(content):
+    """Promise all of it, and send half."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[: len(content) // 2])
+
+    return answer
+
+
+def stall(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"PK")
+    handler.wfile.flush()
+    time.sleep(3)
+
+
+# Where files are looked for
+
+
+def test_places_are_looked_in_in_order(folders):
+    for number, folder in enumerate([folders["cache"], folders["named"]]):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_bytes(checkpoint(number))
+        with pytest.warns(UserWarning, match=f"{folder / FILE} is used for the first time"):
+            assert weights_sha256("paper") == sha256(checkpoint(number))
+    own = folders["named"].parent / "own.pth"
+    own.write_bytes(checkpoint(5))
+    assert weights_sha256(own) == sha256(checkpoint(5))
+
+
+@pytest.mark.usefixtures("folders")
+def test_offline_says_where_and_what_to_do():
+    with pytest.raises(FileNotFoundError, match="SKLEARN_BIOMOE_OFFLINE forbids to") as caught:
+        TinyBioMoEEmbedder("paper").fit(torch.zeros(1, 224, 224, 3, dtype=torch.uint8).numpy())
+    message = str(caught.value)
+    for part in (f"named/{FILE}", f"cache/weights/{FILE}", "To get it by hand, download https://"):
+        assert part in message
+
+
+@pytest.mark.filterwarnings("ignore:.* is used for the first time")
+def test_no_socket_where_cached(folders, monkeypatch):
+    def refuse(*args, **named):
+        raise AssertionError("a socket was opened")
+
+    folders["cache"].mkdir(parents=True)
+    (folders["cache"] / FILE).write_bytes(checkpoint(0))
+    monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE")
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert load_backbone("paper")
+
+
+# Downloads
+
+
+def test_download(folders, remote):
+    content = checkpoint(1)
+    remote.answers = [send(content)]
+    with pytest.warns(UserWarning, match=f"Its sha256 is {sha256(content)}") as caught:
+        found = weights_sha256("paper")
+    assert len(caught) == 1
+    assert found == sha256(content)
+    path = folders["cache"] / FILE
+    assert path.read_bytes() == content
+    record = path.with_name(f"{FILE}.sha256")
+    assert sorted(folders["cache"].iterdir()) == [path, record]
+    checked = subprocess.run(["sha256sum", "--check", record.name], cwd=path.parent, check=False)
+    assert checked.returncode == 0
+    loaded, expected = load_backbone("paper"), random_backbone(1)
+    for key, value in expected.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value)
+    assert remote.asked == 1
+
+
+@pytest.mark.filterwarnings(
+    "ignore:unclosed <socket:ResourceWarning"
+)  # by pooch, where sending ends
+@pytest.mark.parametrize(
+    ("answer", "message", "n_asked"),
+    [
+        (send(b"<!DOCTYPE html><html>Sign in</html>"), "is a web page", 1),
+        (send(b""), "is empty", 1),
+        (send(b"something else"), "cannot be read as a state dict", 1),
+        (fail(404), "404", 3),
+        (fail(503), "503", 3),
+        (hang_up(b"0" * 10_000), "IncompleteRead|broken", 3),
+        (stall, "timed out", 3),
+    ],
+    ids=["web page", "nothing", "other bytes", "404", "503", "half", "stalled"],
+)
+def test_failed_downloads_leave_nothing(folders, remote, monkeypatch, answer, message, n_asked):
+    monkeypatch.setattr(downloading, "TIMEOUT", (1, 0.3))
+    remote.answers = [answer]
+    with pytest.raises(OSError, match=message) as caught:
+        weights_sha256("paper")
+    assert remote.asked == n_asked
+    assert list(folders["cache"].iterdir()) == []
+    for part in ("Weights 'paper' are not in", "To get it by hand", "SKLEARN_BIOMOE_WEIGHTS"):
+        assert part in str(caught.value)
+    remote.answers = [send(checkpoint(0))]
+    with pytest.warns(UserWarning, match="used for the first time"):
+        assert weights_sha256("paper") == sha256(checkpoint(0))
+
+
+@pytest.mark.filterwarnings("ignore:.* is used for the first time")
+def test_a_passing_failure_is_tried_again(remote):
+    remote.answers = [fail(503), hang_up(checkpoint(0)), send(checkpoint(0))]
+    assert weights_sha256("paper") == sha256(checkpoint(0))
+    assert remote.asked == 3
+
+
+def test_pinned_bytes(folders, remote):
+    remote.answers = [send(checkpoint(2))]
+    images = torch.zeros(1, 224, 224, 3, dtype=torch.uint8).numpy()
+    with pytest.raises(OSError, match="does not match the known hash"):
+        TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(1))).fit(images)
+    assert list(folders["cache"].iterdir()) == []
+    with pytest.warns(UserWarning, match="used for the first time"):
+        TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(2))).fit(images)
+    with pytest.raises(ValueError, match=r"and nothing in them was looked at"):
+        TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(1))).fit(images)
+    with pytest.raises(ValueError, match="expected the 64 lower-case hexadecimal digits"):
+        TinyBioMoEEmbedder(weights_sha256="1234").fit(images)
+
+
+def test_a_full_disk(folders, remote, monkeypatch):
+    remote.answers = [send(checkpoint(0))]
+
+    def refuse(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", refuse)
+        with pytest.raises(OSError, match=r"No space left on device.* To get it by hand"):
+            weights_sha256("paper")
+    assert list(folders["cache"].iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_made(folders, remote):
+    folders["cache"].parent.write_text("a file where the folder should be")
+    with pytest.raises(OSError, match=r"cannot be downloaded: .*To get it by hand"):
+        weights_sha256("paper")
+    assert remote.asked == 0
+
+
+def test_without_pooch(folders, remote, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(ImportError, match=r"pip install 'sklearn-biomoe\[data\]'"):
+        weights_sha256("paper")
+
+
+FETCH = """
+import sys, warnings, dataclasses
+from sklearn_biomoe import weights
+from sklearn_biomoe.weights import downloading, finding
+sys.path.insert(0, {tests!r})
+from conftest import SmallBackbone
+weights.TinyBioMoE = SmallBackbone
+finding.NAMED["paper"] = dataclasses.replace(finding.NAMED["paper"], url={url!r})
+warnings.simplefilter("ignore")
+print("ready", flush=True)
+print(weights.weights_sha256("paper"))
+"""
+
+
+def start_process(url):
+    code = FETCH.format(tests=str(Path(__file__).parent), url=url)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_two_processes_at_once(folders, remote):
+    content = checkpoint(3)
+
+    def slowly(handler):
+        time.sleep(0.5)
+        send(content)(handler)
+
+    remote.answers = [slowly]
+    processes = [start_process(remote.url) for _ in range(2)]
+    found = [process.communicate(timeout=60) for process in processes]
+    assert [out.strip() for out, _ in found] == [sha256(content)] * 2, found
+    assert remote.asked == 1
+    names = {path.name for path in folders["cache"].iterdir()}
+    assert names == {FILE, f"{FILE}.sha256"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_a_kill_in_the_middle(folders, remote):
+    half_sent = threading.Event()
+
+    def dawdle(handler):
+        hang_up(checkpoint(4))(handler)
+        handler.wfile.flush()
+        half_sent.set()
+        time.sleep(5)
+
+    remote.answers = [dawdle]
+    process = start_process(remote.url)
+    assert half_sent.wait(30)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert not (folders["cache"] / FILE).exists()
+    assert list(folders["cache"].iterdir()) != []  # what the dead cannot take away
+    remote.answers = [send(checkpoint(4))]
+    with pytest.warns(UserWarning, match="used for the first time"):
+        assert weights_sha256("paper") == sha256(checkpoint(4))
+    names = {path.name for path in folders["cache"].iterdir()}
+    assert names == {FILE, f"{FILE}.sha256"}
+
+
+@pytest.mark.filterwarnings("ignore:.* is used for the first time")
+def test_downloads_go_on_where_locks_cannot_be_had(folders, remote, monkeypatch):
+    import filelock
+
+    def refuse(*args, **named):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    folders["cache"].mkdir(parents=True)
+    others = folders["cache"] / f".{FILE}.part-of-another"
+    others.mkdir()
+    remote.answers = [send(checkpoint(0))]
+    assert weights_sha256("paper") == sha256(checkpoint(0))
+    assert others.is_dir()  # perhaps somebody is at it
+
+
+# Trust at first use
+
+
+def test_a_later_change_is_an_error(folders):
+    path = folders["named"] / FILE
+    path.write_bytes(checkpoint(0))
+    with pytest.warns(UserWarning, match="any other content will be an error"):
+        load_backbone("paper")
+    load_backbone("paper")
+    path.write_bytes(checkpoint(1))
+    with pytest.raises(ValueError, match="Somebody has changed the file") as caught:
+        load_backbone("paper")
+    assert sha256(checkpoint(0)) in str(caught.value)
+    path.with_name(f"{FILE}.sha256").unlink()
+    with pytest.warns(UserWarning, match=sha256(checkpoint(1))):
+        load_backbone("paper")
+
+
+def test_a_published_hash_needs_no_trust(folders, monkeypatch):
+    entry = dataclasses.replace(finding.NAMED["paper"], sha256=sha256(checkpoint(0)))
+    monkeypatch.setitem(finding.NAMED, "paper", entry)
+    path = folders["named"] / FILE
+    path.write_bytes(checkpoint(0))
+    load_backbone("paper")
+    assert list(folders["named"].iterdir()) == [path]
+    path.write_bytes(checkpoint(1))
+    with pytest.raises(ValueError, match=f"but {sha256(checkpoint(0))} was expected"):
+        load_backbone("paper")
+
+
+def test_a_folder_that_cannot_be_written(folders, monkeypatch):
+    (folders["named"] / FILE).write_bytes(checkpoint(0))
+
+    def refuse(path, content):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(finding, "replace_file", refuse)
+    with pytest.warns(UserWarning, match="a later change would go unnoticed"):
+        assert load_backbone("paper")
+
+
+# The command line
+
+
+def test_list(capsys):
+    assert main(["list"]) == 0
+    told = capsys.readouterr().out
+    for part in ("random: untrained", "paper: the authors'", "licence: MIT", "size: 89 MB"):
+        assert part in told
+    assert "not published; trusted at first use" in told
+
+
+def test_pull(folders, remote, capsys):
+    remote.answers = [send(checkpoint(0))]
+    assert main(["pull", "paper"]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        str(folders["cache"] / FILE),
+        f"sha256 {sha256(checkpoint(0))}",
+    ]
+    assert "note: " in told.err
+    assert "used for the first time" in told.err
+    remote.answers = [fail(404)]
+    assert main(["pull", "paper"]) == 0
+
+
+@pytest.mark.usefixtures("folders")
+def test_pull_fails_in_one_sentence(capsys):
+    assert main(["pull", "paper"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("error: Weights 'paper' are not in ")
+
+
+def test_verify(tmp_path, capsys):
+    path = tmp_path / "own.pth"
+    path.write_bytes(checkpoint(0))
+    assert main(["verify", str(path)]) == 0
+    told = capsys.readouterr().out
+    n_parameters = sum(each.numel() for each in random_backbone(0).parameters())
+    assert f"{n_parameters:,} finite parameters" in told
+    assert sha256(checkpoint(0)) in told
+    assert main(["verify", str(path), "--sha256", sha256(checkpoint(0))]) == 0
+    assert main(["verify", str(path), "--sha256", sha256(b"")]) == 1
+    path.write_bytes(checkpoint(0)[:-100])
+    assert main(["verify", str(path)]) == 1
+    assert capsys.readouterr().err.count("error: ") == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_convert(tmp_path, capsys, dtype):
+    source, target = tmp_path / "own.pth", tmp_path / "small.safetensors"
+    source.write_bytes(checkpoint(0))
+    assert main(["convert", str(source), str(target), "--dtype", dtype]) == 0
+    assert sha256(target.read_bytes()) in capsys.readouterr().out
+    share = target.stat().st_size / source.stat().st_size
+    assert share < (0.52 if dtype == "float32" else 0.27)
+    loaded = load_backbone(target).state_dict()
+    for key, value in random_backbone(0).state_dict().items():
+        assert torch.equal(loaded[key], value.to(getattr(torch, dtype)).float())
+    assert list(tmp_path.iterdir()) != []
+
+
+def test_convert_refuses(tmp_path, capsys):
+    source, target = tmp_path / "own.safetensors", tmp_path / "small.safetensors"
+    state = random_backbone(0).state_dict()
+    state["linear.bias"][3] = 1e5  # above what float16 holds
+    source.write_bytes(save(state))
+    assert main(["convert", str(source), str(target), "--dtype", "float16"]) == 1
+    assert "entries hold NaN or infinity: linear.bias" in capsys.readouterr().err
+    assert not target.exists()
+    assert main(["convert", str(source), str(tmp_path / "small.pth")]) == 1
+    assert main(["convert", str(tmp_path / "none.pth"), str(target)]) == 1
+    with pytest.raises(ValueError, match="expected 'float32' or 'float16'"):
+        convert(source, target, "int8")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_the_command_itself():
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "sklearn_biomoe.weights", "list"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.startswith("random: ")
+    assert weights.load_backbone
