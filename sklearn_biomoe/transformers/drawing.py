@@ -15,13 +15,18 @@ from sklearn.utils.validation import check_is_fitted
 from ..images import BiosignalImages
 from ..signals import Signals, ValueRange, missing_rows, validate_windows
 from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from .pickling import VersionedPickle
 
 # Modules that import torch are imported where they are first needed: loading it takes as long again
 # as all of `import sklearn_biomoe`.
 
 
 class BiosignalImageTransformer(  # type: ignore[call-arg]
-    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    VersionedPickle,
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Draw each window of a biosignal as one picture per channel and representation.
 

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..images import BiosignalImages
 from ..signals import check_known
 from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from .pickling import VersionedPickle
 
 # Modules that import torch are imported where they are first needed: loading it takes as long again
 # as all of `import sklearn_biomoe`.
@@ -34,12 +35,13 @@ class _ContainerOutput(TransformerMixin):
         return self._embed(X, on_batch)
 
 
-class TinyBioMoEEmbedder(_ContainerOutput, CallbackSupportMixin, BaseEstimator):
+class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin, BaseEstimator):
     """Embed pictures of biosignals with the frozen Tiny-BioMoE backbone.
 
     `fit` trains nothing: it checks the pictures and reads the weights. The backbone runs in
     evaluation mode without gradients; all embedders of a process with the same weights share one
-    copy of it, and pickles hold parameters and the weights' hash alone.
+    copy of it. Pickles hold parameters, versions and the weights' hash alone; an unpickled embedder
+    refuses other weights and warns of other versions.
 
     Parameters
     ----------
