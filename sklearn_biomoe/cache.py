@@ -10,12 +10,12 @@ import sqlite3
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ FORMAT_VERSION = 1  # of what is hashed and how rows are stored
 LARGEST_MEMORY = 256 * 2**20  # bytes of rows kept in this process
 APPLICATION = 0x42694D6F  # marks our files, as SQLite's documentation asks for
 KEYS_AT_ONCE = 500  # SQLite takes 999 parameters
+LONGEST_WAIT = 30.0  # seconds for other processes that write
+PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
 
 class CacheInfo(NamedTuple):
@@ -73,7 +75,8 @@ def memory_of(where: str | PathLike[str] | None) -> Memory | None:
     Raises
     ------
     ValueError
-        Where the file is there but is no memory of ours, or its folder is not there.
+        Where the file is there but is no memory of ours, of another version or damaged, or its
+        folder is not there.
 
     Examples
     --------
@@ -148,7 +151,9 @@ class ProcessMemory:
 class FileMemory:
     """Rows in an SQLite file that several processes may share.
 
-    Each row stands beside the hash of its bytes; one that does not fit it is not trusted.
+    Each row stands beside the hash of its bytes; one that does not fit it is not trusted. Where the
+    file cannot be read or written for now, as on a full disk, a warning says so, and rows are
+    embedded anew.
 
     Parameters
     ----------
@@ -158,7 +163,7 @@ class FileMemory:
     Raises
     ------
     ValueError
-        Where the file is none of ours, or its folder is not there.
+        Where the file is none of ours, of another version or damaged, or its folder is not there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -168,23 +173,33 @@ class FileMemory:
             raise ValueError(
                 f"cache={str(path)!r}: there is no folder {path.parent}; make it first."
             )
-        self._connect().close()
+        try:
+            self._connect().close()
+        except sqlite3.Error as error:
+            if not error.sqlite_errorname.startswith(PASSING):
+                raise ValueError(
+                    f"cache={str(path)!r} cannot be used as an SQLite file ({error}); delete the "
+                    "file if it was one, or pass another path."
+                ) from error
+            self._warn(error)
 
     def _connect(self) -> sqlite3.Connection:
         # A connection for each call: they cannot be shared by threads, nor by forked processes.
-        connection = sqlite3.connect(self.path, timeout=60)
+        connection = sqlite3.connect(self.path, timeout=LONGEST_WAIT)
         try:
             self._prepare(connection)
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise ValueError(
-                f"cache={str(self.path)!r} cannot be read as an SQLite file ({error}); delete the "
-                "file if it was one, or pass another path."
-            ) from error
-        except ValueError:
+        except (sqlite3.Error, ValueError):
             connection.close()
             raise
         return connection
+
+    def _warn(self, error: sqlite3.Error) -> None:
+        warnings.warn(
+            f"{self.path} cannot be used for now ({error}): what it holds is embedded anew, and "
+            "nothing is added to it.",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the table where there is none, and refuse other programs' files."""
@@ -194,25 +209,28 @@ class FileMemory:
             raise ValueError(
                 f"{self.path} is an SQLite file of another program; pass another path as cache=."
             )
+        (written,) = connection.execute("PRAGMA user_version").fetchone()
+        if n_tables and written != FORMAT_VERSION:
+            raise ValueError(
+                f"cache={str(self.path)!r} was written by another version; delete it, or pass "
+                "another path."
+            )
         if application != APPLICATION:  # before there is a table, so that no other process errs
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         connection.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row, hash)")
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         """Return the rows that are known and sound; a warning counts those that are damaged."""
         keys, found, damaged = list(keys), {}, 0
-        with closing(self._connect()) as connection:
-            for start in range(0, len(keys), KEYS_AT_ONCE):
-                asked = keys[start : start + KEYS_AT_ONCE]
-                marks = ",".join("?" * len(asked))
-                rows = connection.execute(
-                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", asked
-                )
-                for key, row, digest in rows:
-                    if isinstance(row, bytes) and digest == _hash(key, row):
-                        found[key] = np.frombuffer(row, dtype="<f4").astype(np.float32)
-                    else:
-                        damaged += 1
+        try:
+            for key, row, digest in self._select(keys):
+                if isinstance(row, bytes) and digest == _hash(key, row):
+                    found[key] = np.frombuffer(row, dtype="<f4").astype(np.float32)
+                else:
+                    damaged += 1
+        except sqlite3.Error as error:
+            self._warn(error)
         self._hits += len(found)
         self._misses += len(keys) - len(found)
         if damaged:
@@ -226,11 +244,23 @@ class FileMemory:
     def put(self, rows: Mapping[bytes, Row]) -> None:
         """Remember rows, all or none of them."""
         values = [(key, row.astype("<f4").tobytes()) for key, row in rows.items()]
-        with closing(self._connect()) as connection, connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
-                [(key, value, _hash(key, value)) for key, value in values],
-            )
+        try:
+            with closing(self._connect()) as connection, connection:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
+                    [(key, value, _hash(key, value)) for key, value in values],
+                )
+        except sqlite3.Error as error:
+            self._warn(error)
+
+    def _select(self, keys: list[bytes]) -> Iterator[tuple[bytes, Any, Any]]:
+        with closing(self._connect()) as connection:
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                asked = keys[start : start + KEYS_AT_ONCE]
+                marks = ",".join("?" * len(asked))
+                yield from connection.execute(
+                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", asked
+                )
 
     def info(self) -> CacheInfo:
         """Tell what this process asked for, and what the file holds."""

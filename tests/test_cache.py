@@ -201,7 +201,7 @@ def test_files_that_are_no_memory_are_left_alone(tmp_path):
     connection.close()
     images = drawn(windows(2))
     for path, message in [
-        (text, "cannot be read as an SQLite file"),
+        (text, "cannot be used as an SQLite file"),
         (foreign, "SQLite file of another program"),
         (tmp_path / "nowhere" / "rows.sqlite", "there is no folder"),
     ]:

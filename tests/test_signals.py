@@ -213,7 +213,7 @@ def test_cells_that_are_no_windows_are_refused_by_row(cells):
         (np.zeros(5), "Expected 2D array, got 1D array instead"),
         (np.zeros((2, 3), dtype=complex), "Complex data not supported"),
         (np.array([["a", "b"]]), "could not convert string"),
-        ([], "Expected 2D array, got 1D array instead"),
+        ([], "Found 0 sample.s. of modality 'eda'"),
         (pa.array([], type=pa.list_(pa.float64())), "Found array with 0 sample"),
         (pd.DataFrame({"eda": RAGGED, "age": [20.0] * 4}), "Window 0 of modality 'eda' is float"),
         (pd.Series([EQUAL[0], np.array([])]), "Window 1 of modality 'eda' has no samples"),

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import sys
+import zipfile
 
 import pytest
 import torch
@@ -153,3 +154,179 @@ def test_safetensors_missing(state, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-biomoe\[safetensors\]'"):
         load_backbone(path, 0)
+
+
+# Names that the keys of checkpoints have in the wild
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda key: f"module.{key}",
+        lambda key: f"_orig_mod.{key}",
+        lambda key: f"module._orig_mod.{key}",
+        lambda key: key.replace("enc1.", "m1.", 1).replace("enc2.", "m2.", 1),
+        lambda key: "module." + key.replace("enc1.", "m1.", 1).replace("enc2.", "m2.", 1),
+    ],
+    ids=["module", "_orig_mod", "both", "old names", "old names in a module"],
+)
+def test_prefixes_and_old_names(state, tmp_path, renamed):
+    content = {"model_state_dict": {renamed(key): value for key, value in state.items()}}
+    assert_loads(write(tmp_path / "weights.pth", content), state)
+
+
+def test_the_same_key_twice(state, tmp_path):
+    content = {**state, "module.fcn.1.bias": torch.zeros(96)}
+    with pytest.raises(ValueError, match="holds entries twice, under names that differ by"):
+        load_backbone(write(tmp_path / "weights.pth", content), 0)
+
+
+def test_a_whole_checkpoint_of_training(state, tmp_path):
+    """The authors' 89 MB are three times their weights: an optimiser's moments, most likely."""
+    parameters = [
+        torch.nn.Parameter(value) for value in state.values() if value.is_floating_point()
+    ]
+    optimizer = torch.optim.Adam(parameters)
+    sum((parameter**2).sum() for parameter in parameters).backward()
+    optimizer.step()
+    content = {
+        "model_state_dict": state,
+        "optimizer_state_dict": optimizer.state_dict(),
+        "epoch": 12,
+        "loss": 0.25,
+        "args": {"lr": 1e-3, "name": "run"},
+    }
+    path = write(tmp_path / "Tiny-BioMoE.pth", content)
+    assert path.stat().st_size > 85_000_000
+    assert_loads(path, state)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions(state, tmp_path, dtype):
+    content = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
+    expected = {k: v.float() if v.is_floating_point() else v for k, v in content.items()}
+    assert_loads(write(tmp_path / "weights.safetensors", content), expected)
+
+
+# Broken files: refused in one sentence, without executing, growing or hanging
+
+
+def refused(path, message, **expected):
+    with pytest.raises(ValueError, match=message) as caught:
+        load_backbone(path, 0, **expected)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_one_flipped_bit_is_found_by_the_hash(state, tmp_path, suffix):
+    path = write(tmp_path / f"weights{suffix}", state)
+    known = weights_sha256(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    refused(path, f"but {known} was expected", expected=known)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"  <html><body>Sign in</body></html>", "is a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 89000000\n",
+            "is a Git LFS pointer, not the file that it points to: run 'git lfs pull'",
+        ),
+        (b"\x00" * 100, "cannot be read|no readable"),
+        (b"PK\x03\x04" + b"\x00" * 100, "damaged archive|no readable"),
+    ],
+    ids=["empty", "web page", "LFS pointer", "zeros", "broken zip"],
+)
+def test_files_that_are_no_weights(tmp_path, suffix, content, message):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    refused(path, message)
+
+
+def rezipped(path, change):
+    """Write the archive anew, its entries changed."""
+    with zipfile.ZipFile(path) as archive:
+        entries = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, content in entries:
+            change(archive, info, content)
+    return path
+
+
+def test_a_zip_bomb(state, tmp_path):
+    def deflate(archive, info, content):
+        archive.writestr(info.filename, bytes(10**7), compress_type=zipfile.ZIP_DEFLATED)
+
+    few = {"fcn.1.bias": state["fcn.1.bias"]}
+    path = rezipped(write(tmp_path / "weights.pth", few), deflate)
+    assert path.stat().st_size < 100_000
+    refused(path, "holds compressed entries, which torch never writes")
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "weights/../../outside"])
+def test_entries_that_point_outside(state, tmp_path, name):
+    path = write(tmp_path / "weights.pth", {"fcn.1.bias": state["fcn.1.bias"]})
+    rezipped(path, lambda archive, info, content: archive.writestr(info, content))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, "text")
+    refused(path, "which points outside of it")
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_whole_pickled_module(tmp_path, legacy):
+    path = tmp_path / "weights.pth"
+    torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=not legacy)
+    refused(path, "holds more than tensors and plain values, which is never executed")
+
+
+@pytest.mark.parametrize("length", [2**40, 2**63, 2**64 - 1, 10**6])
+def test_a_safetensors_header_of_absurd_length(tmp_path, length):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + b"{}")
+    refused(path, "no readable safetensors file")
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with path.open("wb") as file:
+        file.truncate(2**31)  # of nothing: it takes no space
+    refused(path, "has 2,147,483,648 bytes; expected about 30,000,000")
+
+
+def test_half_of_the_keys(state, tmp_path):
+    half = dict(list(state.items())[::2])
+    refused(write(tmp_path / "weights.safetensors", half), "255 keys are missing: enc1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fcn.1.bias": torch.zeros(96, dtype=torch.complex64)}, "fcn.1.bias holds complex64"),
+        ({"fcn.1.bias": torch.zeros(96, dtype=torch.int32)}, "fcn.1.bias holds integers"),
+        ({"fcn.1.bias": torch.zeros(96).to_sparse()}, "a cpu torch.sparse_coo tensor"),
+        ({"fcn.1.bias": torch.zeros(96, device="meta")}, "a meta torch.strided tensor"),
+        (
+            {"fcn.1.bias": torch.full((96,), 1e300, dtype=torch.float64)},
+            "hold NaN or infinity: fcn.1.bias",
+        ),
+        (
+            {"enc2.patch_embed.0.bn.running_var": torch.full((24,), -1.0)},
+            r"1 variances are negative: enc2\.patch_embed\.0\.bn\.running_var",
+        ),
+    ],
+)
+def test_tensors_of_another_kind(state, tmp_path, changes, message):
+    refused(write(tmp_path / "weights.pth", altered(state, **changes)), message)
+
+
+def test_a_huge_view_of_one_number(state, tmp_path):
+    """It takes four bytes in the file, and would take terabytes."""
+    huge = torch.zeros(1).expand(2**20, 2**20)
+    path = write(tmp_path / "weights.pth", altered(state, **{"fcn.1.bias": huge}))
+    refused(path, r"fcn\.1\.bias has shape \(1048576, 1048576\) instead of \(96,\)")

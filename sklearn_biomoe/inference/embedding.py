@@ -56,7 +56,8 @@ def embed(
     Raises
     ------
     RuntimeError
-        Where a GPU has too little memory for a single picture.
+        Where a GPU has too little memory for a single picture, and where weights are so large that
+        embeddings are not finite.
     """
     if isinstance(images, BiosignalImages) and (missing := images.missing).any():
         shape = (*images.shape[:2], EMBEDDING_SIZE)
@@ -85,6 +86,12 @@ def embed(
         with torch.inference_mode(), progress_bar(len(todo), "embedding", "image", progress) as bar:
             for positions, pictures in _batches(images, todo, engine.device, batch_size):
                 embeddings[positions] = _run(engine, pictures, batch_size).cpu().numpy()
+                if not np.isfinite(embeddings[positions]).all():  # NaN would mean a missing window
+                    raise RuntimeError(
+                        "The backbone computes NaN or infinity from pictures that are sound: its "
+                        "weights are beyond what its precision can bear. Check them with "
+                        "'python -m sklearn_biomoe.weights verify'."
+                    )
                 n_done += len(positions)
                 if memory is not None and n_done - n_put >= ROWS_PUT_AT_ONCE:
                     memory.put(_rows(keys, embeddings, todo[n_put:n_done]))

@@ -1,6 +1,7 @@
 """What runs the backbone: devices, precisions, and one copy of each per process."""
 
 import multiprocessing
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -25,6 +26,11 @@ LARGEST_BATCH, SMALLEST_BATCH = 256, 8
 BYTES_PER_PICTURE = 4 * 2**25
 
 _LOADING = threading.Lock()
+
+# GNU OpenMP's threads do not survive a fork, and a child that asks for them waits for ever. What
+# one thread computes has the same bits.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @dataclass(frozen=True)

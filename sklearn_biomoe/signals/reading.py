@@ -55,6 +55,7 @@ def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Signals:
     >>> [window.shape for window in ragged]
     [(1, 240), (1, 200)]
     """
+    _refuse_nothing(X, modality)
     columns = cell_columns(X)
     signals = _from_numbers(X) if columns is None else _from_columns(columns, modality)
     _refuse_non_finite(signals, modality, allow_nan)
@@ -102,6 +103,7 @@ def validate_windows(
     >>> estimator.n_features_in_, estimator.n_channels_
     (240, 1)
     """
+    _refuse_nothing(X, modality)
     if cell_columns(X) is None:
         X = validate_data(
             estimator,
@@ -264,6 +266,14 @@ def _arrow_cells(column: Any) -> list[NDArray[Any] | None]:
     missing = column.is_null().to_numpy(zero_copy_only=False)
     cells = np.split(numbers, ends)[:-1]
     return [None if gap else cell for cell, gap in zip(cells, missing, strict=True)]
+
+
+def _refuse_nothing(X: Any, modality: str) -> None:
+    """Refuse lists and Series without windows; scikit-learn refuses such arrays and frames."""
+    if isinstance(X, list | tuple | pd.Series) and not len(X):
+        raise ValueError(
+            f"Found 0 sample(s) of modality {modality!r} while a minimum of 1 is required."
+        )
 
 
 def _from_numbers(X: Any) -> Signals:
