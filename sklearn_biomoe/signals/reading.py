@@ -269,8 +269,8 @@ def _arrow_cells(column: Any) -> list[NDArray[Any] | None]:
 
 
 def _refuse_nothing(X: Any, modality: str) -> None:
-    """Refuse lists and Series without windows; scikit-learn refuses such arrays and frames."""
-    if isinstance(X, list | tuple | pd.Series) and not len(X):
+    """Refuse containers without windows, of which scikit-learn tells less than of arrays."""
+    if isinstance(X, list | tuple | pd.Series | pd.DataFrame) and not np.size(X) and not len(X):
         raise ValueError(
             f"Found 0 sample(s) of modality {modality!r} while a minimum of 1 is required."
         )
@@ -285,6 +285,7 @@ def _from_numbers(X: Any) -> Signals:
         )
     if numbers.size == 0:
         raise ValueError(f"Found windows without samples (shape={numbers.shape}).")
+    numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
     return numbers if numbers.ndim == 3 else numbers[:, None, :]
 
 

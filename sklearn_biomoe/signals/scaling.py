@@ -323,7 +323,9 @@ def _statistics(
         highest = _over_rows(np.nanmax, own)
         constant = highest == _over_rows(np.nanmin, own)
         means[row] = np.where(constant, highest, _over_rows(np.nanmean, own))
-        scales[row] = np.where(constant, 1.0, _over_rows(np.nanstd, own))
+        deviation = _over_rows(np.nanstd, own)
+        # 0 as well where differences are so small (1e-162) that their squares are.
+        scales[row] = np.where(constant | (deviation == 0), 1.0, deviation)
     return names, means, scales
 
 

@@ -1,0 +1,68 @@
+"""Fuzz what reads files from anywhere, guided by coverage (atheris: `pip install '.[fuzz]'`).
+
+`python tests/fuzz_readers.py weights 120` runs for 120 s; "rows" fuzzes the file of embeddings. A
+finding is anything but tensors, rows or a ValueError in words; atheris prints and keeps its input.
+What was found so far stands in docs/reliability.md.
+"""
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import atheris
+
+INSTRUMENTED = ["sklearn_biomoe", "torch.serialization", "torch._weights_only_unpickler", "zipfile"]
+with atheris.instrument_imports(include=[*INSTRUMENTED, "safetensors"]):
+    import safetensors.torch
+    import torch
+
+    from sklearn_biomoe.cache import FileMemory
+    from sklearn_biomoe.weights.reading import fit_to_backbone, parse_state_dict
+
+STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(4, dtype=torch.int64)}
+ROWS = {bytes([i]) * 32: torch.full((4,), float(i)).numpy() for i in range(8)}
+
+
+def weights(content: bytes) -> None:
+    """Read as each of the formats, and hold against a network."""
+    for suffix in (".pth", ".safetensors"):
+        path = Path(f"weights{suffix}")
+        try:
+            fit_to_backbone(parse_state_dict(content, path), STATE, path)
+        except ValueError as error:
+            assert str(error).startswith("Weights file weights"), error
+
+
+def rows(content: bytes) -> None:
+    """Open, read and write; what comes out was put in."""
+    path = FOLDER / "rows.sqlite"
+    path.write_bytes(content)
+    try:
+        memory = FileMemory(path)
+        found = memory.get(ROWS)
+        memory.put(ROWS)
+    except ValueError as error:
+        assert str(path) in str(error), error
+        return
+    assert all((row == ROWS[key]).all() for key, row in found.items())
+
+
+def seeds(folder: Path) -> None:
+    """Write sound files to begin with."""
+    torch.save({"model_state_dict": STATE}, folder / "zip.pth")
+    torch.save(STATE, folder / "legacy.pth", _use_new_zipfile_serialization=False)
+    (folder / "sound.safetensors").write_bytes(safetensors.torch.save(STATE))
+    FileMemory(folder / "rows.sqlite").put(ROWS)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    target, seconds = {"weights": weights, "rows": rows}[sys.argv[1]], sys.argv[2]
+    FOLDER = Path(tempfile.mkdtemp())
+    corpus = FOLDER / "corpus"
+    corpus.mkdir()
+    seeds(corpus)
+    options = [f"-max_total_time={seconds}", "-rss_limit_mb=4096", "-timeout=20", "-max_len=20000"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], target)
+    atheris.Fuzz()
