@@ -31,7 +31,7 @@ def weights(content: bytes) -> None:
         try:
             fit_to_backbone(parse_state_dict(content, path), STATE, path)
         except ValueError as error:
-            assert str(error).startswith("Weights file weights"), error
+            assert str(error).startswith("Weights file weights"), error  # noqa: PT017
 
 
 def rows(content: bytes) -> None:
@@ -43,7 +43,7 @@ def rows(content: bytes) -> None:
         found = memory.get(ROWS)
         memory.put(ROWS)
     except ValueError as error:
-        assert str(path) in str(error), error
+        assert str(path) in str(error), error  # noqa: PT017
         return
     assert all((row == ROWS[key]).all() for key, row in found.items())
 

@@ -134,6 +134,18 @@ def test_links_and_pictures_of_pages_are_there(page):
             assert (page.parent / target).exists(), target
 
 
+def test_every_fault_has_its_test():
+    """And every test of a fault stands on the page."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    written = {
+        path.stem: set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M))
+        for path in (ROOT / "tests").glob("test_*.py")
+    }
+    assert named <= set.union(*written.values())
+    assert written["test_faults"] <= named
+
+
 def test_the_page_of_pictures_shows_every_representation():
     page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
