@@ -27,6 +27,8 @@ LARGEST_MEMORY = 256 * 2**20  # bytes of rows kept in this process
 APPLICATION = 0x42694D6F  # marks our files, as SQLite's documentation asks for
 KEYS_AT_ONCE = 500  # SQLite takes 999 parameters
 LONGEST_WAIT = 30.0  # seconds for other processes that write
+# Python reads names and messages as text, which in damaged files need not be any.
+TROUBLE = (sqlite3.Error, UnicodeDecodeError)
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
 
@@ -175,8 +177,8 @@ class FileMemory:
             )
         try:
             self._connect().close()
-        except sqlite3.Error as error:
-            if not error.sqlite_errorname.startswith(PASSING):
+        except TROUBLE as error:
+            if not getattr(error, "sqlite_errorname", "").startswith(PASSING):
                 raise ValueError(
                     f"cache={str(path)!r} cannot be used as an SQLite file ({error}); delete the "
                     "file if it was one, or pass another path."
@@ -188,12 +190,12 @@ class FileMemory:
         connection = sqlite3.connect(self.path, timeout=LONGEST_WAIT)
         try:
             self._prepare(connection)
-        except (sqlite3.Error, ValueError):
+        except (*TROUBLE, ValueError):
             connection.close()
             raise
         return connection
 
-    def _warn(self, error: sqlite3.Error) -> None:
+    def _warn(self, error: Exception) -> None:
         warnings.warn(
             f"{self.path} cannot be used for now ({error}): what it holds is embedded anew, and "
             "nothing is added to it.",
@@ -229,7 +231,7 @@ class FileMemory:
                     found[key] = np.frombuffer(row, dtype="<f4").astype(np.float32)
                 else:
                     damaged += 1
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             self._warn(error)
         self._hits += len(found)
         self._misses += len(keys) - len(found)
@@ -250,7 +252,7 @@ class FileMemory:
                     "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
                     [(key, value, _hash(key, value)) for key, value in values],
                 )
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             self._warn(error)
 
     def _select(self, keys: list[bytes]) -> Iterator[tuple[bytes, Any, Any]]:

@@ -325,6 +325,15 @@ def test_rows_file_truncated(remembered):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_rows_file_whose_names_are_no_text(remembered):
+    embedder, _ = remembered
+    content = embedder.cache.read_bytes()
+    embedder.cache.write_bytes(content.replace(b"rowsrows", b"ro\xdcsrows"))
+    cache.open_memory.cache_clear()
+    with pytest.raises(ValueError, match=r"rows\.sqlite' cannot be used as an SQLite file"):
+        embedder.transform(pictures())
+
+
 def test_rows_file_of_another_version(remembered):
     embedder, _ = remembered
     with sqlite3.connect(embedder.cache) as connection:
