@@ -270,7 +270,7 @@ def _arrow_cells(column: Any) -> list[NDArray[Any] | None]:
 
 def _refuse_nothing(X: Any, modality: str) -> None:
     """Refuse containers without windows, of which scikit-learn tells less than of arrays."""
-    if isinstance(X, list | tuple | pd.Series | pd.DataFrame) and not np.size(X) and not len(X):
+    if isinstance(X, list | tuple | pd.Series | pd.DataFrame) and not len(X):
         raise ValueError(
             f"Found 0 sample(s) of modality {modality!r} while a minimum of 1 is required."
         )
