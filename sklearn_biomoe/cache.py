@@ -227,7 +227,7 @@ class FileMemory:
         keys, found, damaged = list(keys), {}, 0
         try:
             for key, row, digest in self._select(keys):
-                if isinstance(row, bytes) and digest == _hash(key, row):
+                if isinstance(key, bytes) and isinstance(row, bytes) and digest == _hash(key, row):
                     found[key] = np.frombuffer(row, dtype="<f4").astype(np.float32)
                 else:
                     damaged += 1

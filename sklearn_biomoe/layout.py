@@ -345,7 +345,7 @@ def check_lengths(settings: PictureSettings, signals: Signals, label: str) -> No
         shown = f"A tile lasts {n_times / rate:g} s"
     for panel in settings.panels:
         modality = settings.modalities[panel.channels[0]]
-        if REPRESENTATIONS[panel.representation].axes != "frequency":
+        if not REPRESENTATIONS[panel.representation].has_pieces:
             continue
         if spectrogram_piece(n_times, rate, modality) > n_times:
             raise ValueError(

@@ -339,9 +339,22 @@ def _set_pair_axes(axis: Axes, shown: _Shown) -> None:
     axis.set_ylabel(axis.get_xlabel(), fontsize="small")
 
 
+def _name_parts(axis: Axes, shown: _Shown) -> None:
+    """Name what the colours of a composite show; each has a vertical axis of its own."""
+    parts = REPRESENTATIONS[shown.panel.representation].parts
+    last = shown.n_times - 1
+    axis.set_xlim(shown.span(0, last) if last else shown.span(-0.5, 0.5))
+    axis.set_ylim(len(parts), 0)
+    axis.set_yticks(np.arange(len(parts)) + 0.5, parts)
+    axis.tick_params(axis="y", length=0)
+    for colour, label in zip(("red", "green", "blue"), axis.get_yticklabels(), strict=True):
+        label.set_color(colour)
+
+
 AXES: dict[str, Callable[[Axes, _Shown], None]] = {
     "value": _set_curve_axes,
     "frequency": _set_spectrogram_axes,
     "scale": _set_scalogram_axes,
     "pairs": _set_pair_axes,
+    "several": _name_parts,
 }

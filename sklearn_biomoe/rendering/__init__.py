@@ -95,6 +95,13 @@ def draw(
     if out is None:
         out = signals.new_empty((len(signals), size, size, 3), dtype=torch.uint8)
     entry = REPRESENTATIONS[representation]
+    if entry.parts:
+        for colour_channel, part in enumerate(entry.parts):
+            own = limits if REPRESENTATIONS[part].to_map is None else [None]
+            grey = draw(signals, part, sampling_rate=sampling_rate, modality=modality, limits=own,
+                        colormap="gray", size=size)  # fmt: skip
+            out[..., colour_channel] = grey[..., 0]
+        return out
     if entry.to_map is None:
         channels = zip(signals.unbind(dim=1), limits, strict=True)
         scaled = torch.stack([scale_values(*channel) for channel in channels], dim=1)

@@ -45,22 +45,30 @@ class Representation:
     rendering : str
         How it is drawn, a name in `sklearn_biomoe.rendering`: of `LAYOUTS` for curves, of `SCALES`
         for maps.
-    axes : {"value", "frequency", "scale", "pairs"}
+    axes : {"value", "frequency", "scale", "pairs", "several"}
         What the picture's vertical axis shows: values; frequencies, evenly or logarithmically
         spaced, over the time of spectrogram pieces or of samples; or time, as the horizontal one.
     colormap : str or None, default=None
         Where the user's is not taken.
+    parts : tuple of str, default=()
+        Representations whose grey pictures are the red, green and blue of this one.
     """
 
     to_map: Callable[[Tensor, float, Modality], Tensor] | None
     rendering: str
     axes: str
     colormap: str | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def has_frequencies(self) -> bool:
         """Whether the picture depends on the sampling rate, so that it has to be given."""
-        return self.axes in ("frequency", "scale")
+        return self.axes in ("frequency", "scale", "several")
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether spectra of pieces are shown, which a window must not be shorter than."""
+        return self.axes in ("frequency", "several")
 
     @property
     def joins_channels(self) -> bool:
@@ -83,6 +91,9 @@ REPRESENTATIONS = {
     "gasf": Representation(gasf, "signed", axes="pairs"),
     "gadf": Representation(gadf, "signed", axes="pairs"),
     "mtf": Representation(mtf, "span", axes="pairs"),
+    "composite": Representation(
+        None, "parts", axes="several", parts=("waveform", "spectrogram_psd", "scalogram")
+    ),
 }
 
 
@@ -98,7 +109,7 @@ def check_representations(
     Traceback (most recent call last):
     ...
     ValueError: Unknown representation 'wave_form'; expected one of
-    ['gadf', 'gasf', 'mtf', 'recurrence', 'recurrence_thresholded', 'scalogram',
+    ['composite', 'gadf', 'gasf', 'mtf', 'recurrence', 'recurrence_thresholded', 'scalogram',
     'spectrogram_angle', 'spectrogram_phase', 'spectrogram_psd', 'waveform', 'waveform_overlaid',
     'waveform_stacked']. Did you mean 'waveform'?
     """

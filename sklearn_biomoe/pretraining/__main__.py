@@ -1,0 +1,50 @@
+"""Make weights: ``python -m sklearn_biomoe.pretraining --folder run --pictures 90000``."""
+
+import argparse
+import math
+import warnings
+from pathlib import Path
+
+from ..weights import convert
+from .objectives import OBJECTIVES
+from .recordings import Recordings, read_recordings
+from .training import Recipe, Training
+
+
+def main() -> None:
+    """Run, or go on with, the recipe; write the weights once it is done."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sklearn_biomoe.pretraining", description=__doc__
+    )
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--pictures", type=int, default=90_000)
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--recordings", type=Path, help="folder of real ones to mix in")
+    parser.add_argument("--without", nargs="*", default=[], choices=OBJECTIVES)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="and stop, to go on later")
+    given = parser.parse_args()
+    objectives = tuple(name for name in OBJECTIVES if name not in given.without)
+    recipe = Recipe(
+        given.pictures,
+        given.batch,
+        seed=given.seed,
+        objectives=objectives,
+        device=given.device,
+        precision=given.precision,
+    )
+    recordings = read_recordings(given.recordings) if given.recordings else Recordings({})
+    training = Training(recipe, given.folder, recordings)
+    with warnings.catch_warnings():
+        # Simulated levels reach beyond the presets' axes, as real ones do.
+        warnings.filterwarnings("ignore", ".*leave value_range", UserWarning)
+        done = training.run(60 * given.minutes)
+    print(f"{training.n_seen:,} of {recipe.n_pictures:,} pictures in {training.seconds:.0f} s")
+    if done:
+        print(convert(training.checkpoint, given.folder / "weights.safetensors", "float16"))
+
+
+if __name__ == "__main__":
+    main()
