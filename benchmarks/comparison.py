@@ -29,7 +29,8 @@ from sklearn_biomoe import (
 from sklearn_biomoe.evaluation import Study
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
 
-REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "gadf"]
+REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite"]
+UNTRAINED = "untrained "  # before a representation's name, where the backbone's weights are random
 CLASSIFIER = make_pipeline(
     StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
 )
@@ -55,13 +56,15 @@ def compute_features(
     sampling_rates : dict of str to float
     folder : Path
     weights : str
-        Of the backbone.
+        Of the backbone; random ones are put beside them.
     """
+    backbones = {"": weights} | ({UNTRAINED: "random"} if weights != "random" else {})
     folder.mkdir(parents=True, exist_ok=True)
     features = {}
     for modality, windows in signals.items():
         kinds: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            name: embedding_of(modality, sampling_rates[modality], name, weights, folder)
+            prefix + name: embedding_of(modality, sampling_rates[modality], name, each, folder)
+            for prefix, each in backbones.items()
             for name in REPRESENTATIONS
         }
         kinds |= {
@@ -162,7 +165,10 @@ FUSIONS = ["early", "additive", "late, mean", "late, weighted", "late, stacking"
 
 
 def make_methods(table: Table, modalities: list[str]) -> dict[str, Any]:
-    """Each representation by modality and fusion, all of them together, and the peers."""
+    """Each representation by modality and fusion, all of them together, untrained, and the peers.
+
+    The untrained network goes without late fusion, whose inner folds take most of the time.
+    """
     methods: dict[str, Any] = {}
     final = LogisticRegression(class_weight="balanced")
     for name in REPRESENTATIONS:
@@ -179,6 +185,11 @@ def make_methods(table: Table, modalities: list[str]) -> dict[str, Any]:
     methods["all representations, early"] = table.early(*everything)
     methods["all representations, additive"] = table.additive(*everything)
     methods["all representations, late, mean"] = table.late(*everything)
+    for modality in modalities:
+        keys = [(name, modality) for name in REPRESENTATIONS]
+        methods[f"all representations, {modality}"] = table.early(*keys)
+    if any(kind.startswith(UNTRAINED) for kind, _ in table.columns):
+        methods |= make_untrained(table, modalities)
     for kind in ("statistics", "catch22", "MiniRocket"):
         keys = [(kind, modality) for modality in modalities]
         methods |= {f"{kind}, {modality}": table.early((kind, modality)) for modality in modalities}
@@ -190,8 +201,19 @@ def make_methods(table: Table, modalities: list[str]) -> dict[str, Any]:
     return methods
 
 
-def planned_pairs() -> list[tuple[str, str]]:
-    """Return what is corrected for: fusions compared, and embeddings with the peers."""
+def make_untrained(table: Table, modalities: list[str]) -> dict[str, Any]:
+    """Each representation by modality and side by side, by the untrained network."""
+    methods: dict[str, Any] = {}
+    for name in [*REPRESENTATIONS, "all representations"]:
+        parts = REPRESENTATIONS if name == "all representations" else [name]
+        for label, chosen in [*((each, [each]) for each in modalities), ("early", modalities)]:
+            keys = [(UNTRAINED + part, modality) for part in parts for modality in chosen]
+            methods[f"{UNTRAINED}{name}, {label}"] = table.early(*keys)
+    return methods
+
+
+def planned_pairs(modalities: list[str]) -> list[tuple[str, str]]:
+    """Return what is corrected for: trained against untrained, fusions, embeddings and peers."""
     pairs = [("all representations, early", f"{peer}, early")
              for peer in ("statistics", "catch22", "MiniRocket")]  # fmt: skip
     pairs += [("all representations, early", f"all representations, {fusion}")
@@ -199,6 +221,8 @@ def planned_pairs() -> list[tuple[str, str]]:
     for kind in ("statistics", "catch22"):
         joined = f"all representations + {kind}, early"
         pairs += [(joined, "all representations, early"), (joined, f"{kind}, early")]
+    pairs += [(f"all representations, {each}", f"{UNTRAINED}all representations, {each}")
+              for each in [*modalities, "early"]]  # fmt: skip
     return pairs
 
 
@@ -208,7 +232,10 @@ def save(study: Study, features: dict[tuple[str, str], Features], stem: Path, **
     scores = summary[["mean", "sd", "low", "high", "p_value", "macro_f1", "roc_auc", "seconds"]]
     print(scores.round(3).to_string())
     scores.round(6).to_csv(stem.with_suffix(".csv"))
-    comparisons = study.comparisons(planned_pairs())
+    modalities = list(dict.fromkeys(modality for _, modality in features))
+    methods = set(study.summary().index)
+    pairs = [pair for pair in planned_pairs(modalities) if methods.issuperset(pair)]
+    comparisons = study.comparisons(pairs)
     print(comparisons.round(4).to_string(index=False))
     comparisons.round(6).to_csv(f"{stem}_comparisons.csv", index=False)
     computed = {f"{kind}, {modality}": each for (kind, modality), each in features.items()}

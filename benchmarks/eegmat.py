@@ -30,7 +30,7 @@ SECONDS, RATE = 10, 500
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="random")
+    parser.add_argument("--weights", default="open")
     parser.add_argument("--folder", type=Path, default=Path("eegmat_results"))
     parser.add_argument("--output", type=Path, default=Path("eegmat_results"))
     arguments = parser.parse_args()

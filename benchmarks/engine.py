@@ -197,7 +197,7 @@ def score(windows) -> dict[str, str]:
             [
                 make_pipeline(
                     BiosignalImageTransformer(sampling_rate=rate, modality=name),
-                    TinyBioMoEEmbedder(precision=precision),
+                    TinyBioMoEEmbedder("random", precision=precision),
                 ).fit_transform(windows.data[name].iloc[used])
                 for name, rate in windows.sampling_rates.items()
             ]

@@ -62,7 +62,7 @@ def search(cache: str | None, folder: str | None) -> dict[str, object]:
     model = Pipeline(
         [
             ("image", BiosignalImageTransformer(["waveform"], modality="eda")),
-            ("embed", TinyBioMoEEmbedder(cache=cache)),
+            ("embed", TinyBioMoEEmbedder("random", cache=cache)),
             ("classify", LogisticRegression(max_iter=200)),
         ],
         memory=folder,

@@ -54,7 +54,7 @@ def embed(images) -> int:
     """Embed all pictures; return the bytes that are kept."""
     warnings.simplefilter("ignore")  # of the untrained network
     weights.TinyBioMoE = SmallBackbone
-    return TinyBioMoEEmbedder().fit_transform(images).nbytes
+    return TinyBioMoEEmbedder("random").fit_transform(images).nbytes
 
 
 WORKS = {"drawn": draw, "embedded": embed}

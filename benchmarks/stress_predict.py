@@ -33,7 +33,7 @@ TEST_SUBJECT = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="random")
+    parser.add_argument("--weights", default="open")
     parser.add_argument("--protocols", nargs="+", default=list(TEST_SUBJECT))
     parser.add_argument("--folder", type=Path, default=Path("stress_predict_results"))
     parser.add_argument("--output", type=Path, default=Path("stress_predict_results"))

@@ -1,5 +1,7 @@
 """What several test modules share."""
 
+import dataclasses
+import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -28,9 +30,22 @@ class SmallBackbone(nn.Module):
 
 
 @pytest.fixture
-def small_backbone(monkeypatch):
-    """Embed with `SmallBackbone`, without the warning that it is untrained."""
+def small_backbone(monkeypatch, tmp_path_factory):
+    """Embed with `SmallBackbone`: "open" weights are its own, "random" ones do not warn."""
+    from safetensors.torch import save
+
     from sklearn_biomoe import cache, inference, weights
+    from sklearn_biomoe.weights import finding
+
+    folder = tmp_path_factory.mktemp("weights")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        content = save(SmallBackbone().state_dict())
+    sha256 = hashlib.sha256(content).hexdigest()
+    packaged = dataclasses.replace(finding.NAMED["open"], sha256=sha256)
+    (folder / packaged.file).write_bytes(content)
+    monkeypatch.setattr(finding, "PACKAGED", folder)
+    monkeypatch.setitem(finding.NAMED, "open", packaged)
 
     def forget():
         inference.free_engines()

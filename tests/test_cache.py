@@ -193,6 +193,14 @@ def test_damaged_rows_are_embedded_anew(tmp_path, damage, embedded):
     np.testing.assert_array_equal(embedder.transform(images), expected)
 
 
+def test_rows_whose_keys_are_text_are_damaged(tmp_path, monkeypatch):
+    """SQLite hands out text where the pages of a damaged file say so (found by fuzzing)."""
+    memory = FileMemory(tmp_path / "rows.sqlite")
+    monkeypatch.setattr(memory, "_select", lambda keys: iter([("text", bytes(8), bytes(32))]))
+    with pytest.warns(UserWarning, match="1 rows of .*rows.sqlite are damaged"):
+        assert memory.get([b"key"]) == {}
+
+
 def test_files_that_are_no_memory_are_left_alone(tmp_path):
     text, foreign = tmp_path / "notes.txt", tmp_path / "foreign.sqlite"
     text.write_text("not a database, but long enough to look like one to nobody " * 20)

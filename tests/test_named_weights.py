@@ -463,5 +463,5 @@ def test_the_command_itself():
         text=True,
         check=True,
     )
-    assert found.stdout.startswith("random: ")
+    assert found.stdout.startswith("open: ")
     assert weights.load_backbone

@@ -85,8 +85,8 @@ def test_the_modality_names_bad_rows():
 
 
 def test_untrained_backbone_warns_and_names_the_way_out():
-    with pytest.warns(UntrainedBackboneWarning, match="untrained.*Pass weights="):
-        make_pipeline(BiosignalImageTransformer(), TinyBioMoEEmbedder()).fit(WINDOWS)
+    with pytest.warns(UntrainedBackboneWarning, match="untrained.*weights='open'"):
+        make_pipeline(BiosignalImageTransformer(), TinyBioMoEEmbedder("random")).fit(WINDOWS)
 
 
 @pytest.mark.usefixtures("small_backbone")
@@ -114,7 +114,7 @@ class TestEmbedder:
 
     def test_seeds(self, images):
         def embedded(random_state):
-            return TinyBioMoEEmbedder(random_state=random_state).fit_transform(images)
+            return TinyBioMoEEmbedder("random", random_state=random_state).fit_transform(images)
 
         np.testing.assert_array_equal(embedded(0), embedded(0))
         np.testing.assert_array_equal(
@@ -157,7 +157,7 @@ def test_weights_from_a_file(tmp_path):
     images = BiosignalImageTransformer().fit_transform(WINDOWS)
     from_file = TinyBioMoEEmbedder(path)  # does not warn
     with pytest.warns(UntrainedBackboneWarning):
-        other_seed = TinyBioMoEEmbedder().fit_transform(images)
+        other_seed = TinyBioMoEEmbedder("random").fit_transform(images)
     embeddings = from_file.fit_transform(images)
     assert not np.allclose(embeddings, other_seed)
     assert len(from_file.weights_sha256_) == 64

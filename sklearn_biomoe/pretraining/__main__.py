@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--recordings", type=Path, help="folder of real ones to mix in")
+    parser.add_argument("--start", default="random", help="weights to begin with")
     parser.add_argument("--without", nargs="*", default=[], choices=OBJECTIVES)
     parser.add_argument("--minutes", type=float, default=math.inf, help="and stop, to go on later")
     given = parser.parse_args()
@@ -32,6 +33,7 @@ def main() -> None:
         given.batch,
         seed=given.seed,
         objectives=objectives,
+        start=given.start,
         device=given.device,
         precision=given.precision,
     )

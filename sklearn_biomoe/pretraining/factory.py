@@ -436,7 +436,7 @@ def simulate(
     duration : float
         In seconds.
     generator : torch.Generator
-        The same seed gives the same windows.
+        The same seed gives the same windows, on the generator's device.
 
     Returns
     -------
@@ -451,7 +451,8 @@ def simulate(
     >>> bool(((pulse.parameters["heart_rate"] > 30) & (pulse.parameters["heart_rate"] < 220)).all())
     True
     """
-    return KINDS[modality].simulate(Draw(n_windows, sampling_rate, duration, generator))
+    with torch.device(generator.device):
+        return KINDS[modality].simulate(Draw(n_windows, sampling_rate, duration, generator))
 
 
 def _band_noise(draw: Draw, centre: Tensor) -> Tensor:

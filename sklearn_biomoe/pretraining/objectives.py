@@ -33,15 +33,14 @@ def describe(signals: Tensor) -> Tensor:
     """
     from aeon.transformations.collection.feature_based import Catch22
 
-    windows = signals.double()
-    windows = windows - windows.mean(dim=1, keepdim=True)
-    windows = (windows / windows.std(dim=1, keepdim=True).clamp_min(1e-9)).numpy()
+    centred = signals.double() - signals.double().mean(dim=1, keepdim=True)
+    windows = (centred / centred.std(dim=1, keepdim=True).clamp_min(1e-9)).cpu().numpy()
     # On flat windows some of the features divide by nought.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         features = Catch22(replace_nans=True).fit_transform(windows[:, None])
     level, spread = signals.mean(dim=1), signals.std(dim=1).clamp_min(1e-6)
-    columns = [torch.from_numpy(np.asarray(features)).float(), shape_of(signals)]
+    columns = [torch.as_tensor(features).float().to(signals.device), shape_of(signals)]
     columns += [(level.sign() * level.abs().clamp_min(1e-2).log())[:, None], spread.log()[:, None]]
     return torch.cat(columns, dim=1)
 

@@ -78,10 +78,10 @@ class Recordings:
         stretches, shares = draw.log_uniform(*STRETCHES), draw.uniform(0, 1)
         windows = []
         for chosen, stretch, share in zip(which, stretches, shares, strict=True):
-            signal = candidates[int(chosen)]
+            signal = candidates[int(chosen)].to(which.device)
             length = (draw.n_times - 1) * float(stretch)
-            at = float(share) * (len(signal) - 2 - length)
-            at = at + torch.arange(draw.n_times, dtype=torch.float64) * float(stretch)
+            start = float(share) * (len(signal) - 2 - length)
+            at = start + torch.arange(draw.n_times, dtype=torch.float64) * float(stretch)
             left = at.floor().long()
             windows.append(torch.lerp(signal[left], signal[left + 1], at - left))
         cut = torch.stack(windows)

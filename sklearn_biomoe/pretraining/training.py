@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..transformers import BiosignalImageTransformer
-from ..weights import random_backbone
 from ..signals import MODALITIES
+from ..transformers import BiosignalImageTransformer
+from ..weights import load_backbone
+from .curves import draw_curves
 from .factory import KINDS, SIZES, Draw, Simulated, simulate, usual_window
 from .objectives import (
     N_SIZES,
@@ -47,6 +49,7 @@ MOMENTUM = 0.02  # of batch normalisations' averages, over batches of few modali
 RECORDED = 0.25  # share of windows that are cut from recordings, where there are any
 OVERLAPPING = 0.25  # share of windows whose two pictures show them shifted
 SHIFT = 0.25  # by which share of their length
+LOGGED = ["pictures", "seconds", "rate", *OBJECTIVES]
 REGRESSIONS = ("parameters", "descriptors", "clean")
 
 
@@ -64,9 +67,11 @@ class Recipe:
         Of learning; it rises over 2,000 pictures, stays, and falls over the last part.
     seed : int
     objectives : tuple of str
+    start : str
+        Weights to begin with, as `sklearn_biomoe.weights.load_backbone` takes them.
     device : str
     precision : {"float32", "bfloat16"}
-        bfloat16 is faster where the device has instructions for it, and many times slower elsewhere.
+        bfloat16 is faster where the device has instructions for it, and far slower elsewhere.
     """
 
     n_pictures: int
@@ -74,8 +79,15 @@ class Recipe:
     peak_rate: float = 1.5e-3
     seed: int = 0
     objectives: tuple[str, ...] = OBJECTIVES
+    start: str = "random"
     device: str = "cpu"
     precision: str = "float32"
+
+    def decides(self) -> dict[str, Any]:
+        """Return what may not change while a run goes on."""
+        free = {"n_pictures", "device", "precision"}
+        decided = {name: value for name, value in asdict(self).items() if name not in free}
+        return decided | {"objectives": list(self.objectives)}
 
     def is_falling(self, n_seen: int) -> bool:
         """Tell whether the rate falls, when normalisations use what they have learnt by then."""
@@ -115,7 +127,7 @@ class Training:
     ----------
     recipe : Recipe
     folder : Path
-        Gets ``checkpoint.pth`` and ``log.csv``.
+        Gets ``checkpoint.pth``, ``log.csv`` and ``curves.png``.
     recordings : Recordings
         To mix among the simulated windows.
     """
@@ -124,8 +136,8 @@ class Training:
         self.recipe, self.folder, self.recordings = recipe, folder, recordings
         self.n_seen, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
-        self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.backbone = random_backbone(recipe.seed).to(recipe.device)
+        self.generator = torch.Generator(recipe.device).manual_seed(recipe.seed)
+        self.backbone = load_backbone(recipe.start, recipe.seed).to(recipe.device)
         lay_out_channels_last(self.backbone)
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -154,6 +166,11 @@ class Training:
         """The file that a run goes on from."""
         return self.folder / "checkpoint.pth"
 
+    @property
+    def log(self) -> Path:
+        """A line of losses for each step."""
+        return self.folder / "log.csv"
+
     def run(self, until: float = math.inf, keep_every: float = 120.0) -> bool:
         """Train until all pictures were seen, or for so many seconds; tells whether it is done."""
         started = kept = time.monotonic()
@@ -166,6 +183,7 @@ class Training:
                 self.keep()
                 kept = time.monotonic()
         self.keep()
+        draw_curves(self.log, self.folder / "curves.png")
         return self.n_seen >= self.recipe.n_pictures
 
     def keep(self) -> None:
@@ -179,7 +197,7 @@ class Training:
                 "generator": self.generator.get_state(),
                 "n_seen": self.n_seen,
                 "seconds": self.seconds,
-                "recipe": asdict(self.recipe) | {"objectives": list(self.recipe.objectives)},
+                "recipe": self.recipe.decides(),
             },
             unfinished,
         )
@@ -187,26 +205,26 @@ class Training:
 
     def _resume(self) -> None:
         kept = torch.load(self.checkpoint, map_location=self.recipe.device, weights_only=True)
-        now = asdict(self.recipe) | {"objectives": list(self.recipe.objectives)}
-        others = [
-            name
-            for name in ("batch_size", "peak_rate", "seed", "objectives")
-            if kept["recipe"][name] != now[name]
-        ]
+        recipe, now = kept["recipe"], self.recipe.decides()
+        others = [name for name in now if recipe.get(name) != now[name]]
         if others:
             raise ValueError(
                 f"{self.checkpoint} was trained with other {', '.join(others)}; give them as they "
-                f"were, {kept['recipe']}, or name another folder."
+                f"were, {recipe}, or name another folder."
             )
         self.backbone.load_state_dict(kept["model_state_dict"])
         self.heads.load_state_dict(kept["heads"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self.generator.set_state(kept["generator"].cpu())
         self.n_seen, self.seconds = kept["n_seen"], kept["seconds"]
+        if self.log.is_file():  # what was logged after the checkpoint is done again
+            logged = pd.read_csv(self.log)
+            logged[logged["pictures"] <= self.n_seen].to_csv(self.log, index=False)
 
     def _step(self) -> dict[str, float]:
         recipe = self.recipe
-        views = make_views(recipe.batch_size, self.generator, recipe.device, self.recordings)
+        with torch.device(recipe.device):  # windows are made where they are drawn
+            views = make_views(recipe.batch_size, self.generator, recipe.device, self.recordings)
         pictures = torch.cat([view.pictures for view in views])  # (batch, 3, 224, 224)
         self.backbone.train()
         if recipe.is_falling(self.n_seen):
@@ -256,16 +274,15 @@ class Training:
         return losses
 
     def _log(self, losses: dict[str, float]) -> None:
-        path = self.folder / "log.csv"
-        is_new = not path.is_file()
+        is_new = not self.log.is_file()
         row: dict[str, Any] = {
             "pictures": self.n_seen,
             "seconds": round(self.seconds, 1),
             "rate": self.recipe.rate_at(self.n_seen),
         }
         row |= {name: round(loss, 5) for name, loss in losses.items()}
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
+        with self.log.open("a", newline="") as file:
+            writer = csv.DictWriter(file, LOGGED)
             if is_new:
                 writer.writeheader()
             writer.writerow(row)
@@ -366,7 +383,7 @@ def make_views(
 def draw(signals: Tensor, modality: str, name: str, rate: float, device: str) -> Tensor:
     """Draw windows as users' are, (n_windows, 3, 224, 224), float32 in [0, 1]."""
     drawer = BiosignalImageTransformer([name], sampling_rate=rate, modality=modality)
-    images = drawer.fit_transform(np.ascontiguousarray(signals[:, None].double().numpy()))
+    images = drawer.fit_transform(np.ascontiguousarray(signals[:, None].double().cpu().numpy()))
     pixels = images.draw(device)[:, 0].float() / 255  # (n_windows, H, W, 3)
     return pixels.permute(0, 3, 1, 2)
 

@@ -45,9 +45,10 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
 
     Parameters
     ----------
-    weights : str or path, default="random"
-        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. "paper"
-        for the authors' checkpoint, which is downloaded at first use (extra ``data``). Else the
+    weights : str or path, default="open"
+        "open" for those that the package brings, pretrained on simulated signals of all modalities.
+        "paper" for the authors' checkpoint, which is downloaded at first use (extra ``data``).
+        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. Else the
         path of a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
     weights_sha256 : str or None, default=None
         Hash that the weights have to have, as ``weights_sha256_`` tells it; another one is an
@@ -101,13 +102,9 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
 
     Examples
     --------
-    >>> import warnings
     >>> import numpy as np
     >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn_biomoe import (
-    ...     BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
-    ... )
-    >>> warnings.simplefilter("ignore", UntrainedBackboneWarning)
+    >>> from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
     >>> windows = np.random.default_rng(0).uniform(2, 3, size=(5, 240))  # in µS
     >>> embedder = make_pipeline(BiosignalImageTransformer(modality="eda"), TinyBioMoEEmbedder())
     >>> embedder.fit_transform(windows).shape
@@ -118,7 +115,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
 
     def __init__(
         self,
-        weights: str | PathLike[str] = "random",
+        weights: str | PathLike[str] = "open",
         *,
         weights_sha256: str | None = None,
         fuse: str = "concatenate",
@@ -284,7 +281,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         if self.weights == "random":
             warnings.warn(
                 "weights='random': the backbone is untrained, so embeddings carry little of what "
-                "pretrained ones do. Pass weights='paper' for the authors', or a file's path.",
+                "pretrained ones do. The default, weights='open', is pretrained.",
                 UntrainedBackboneWarning,
                 stacklevel=4,
             )

@@ -6,6 +6,7 @@ from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -140,8 +141,6 @@ def convert(
     OSError
         Where the target cannot be written.
     """
-    from safetensors.torch import save
-
     target = Path(target)
     if target.suffix != ".safetensors":
         raise ValueError(f"target={str(target)!r}; expected a name that ends in .safetensors.")
@@ -150,7 +149,7 @@ def convert(
     sha256 = weights_sha256(source)
     state = load_backbone(source, expected=sha256).state_dict()
     converted = {key: _converted(value, getattr(torch, dtype)) for key, value in state.items()}
-    content = save(converted, {"format": "pt", "source_sha256": sha256})
+    content = safetensors.torch.save(converted, {"format": "pt", "source_sha256": sha256})
     fit_to_backbone(parse_state_dict(content, target), state, target)
     replace_file(target, content)
     return target

@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what has a name, and where it comes from")
     pulled = commands.add_parser("pull", help="download named weights, if they are not here yet")
-    pulled.add_argument("name", choices=[name for name, entry in NAMED.items() if entry.file])
+    pulled.add_argument("name", choices=[name for name, entry in NAMED.items() if entry.url])
     verified = commands.add_parser("verify", help="read weights whole, and tell their hash")
     verified.add_argument("weights", help="a name or a file")
     verified.add_argument("--sha256", help="the only hash that is accepted")

@@ -29,7 +29,7 @@ class NamedWeights:
         None where the publisher tells none: the first file that is used is trusted then, and no
         other afterwards.
     url : str or None
-        Where it is downloaded from.
+        Where it is downloaded from; None for a file that the package brings.
     """
 
     description: str
@@ -41,7 +41,16 @@ class NamedWeights:
     url: str | None = None
 
 
+PACKAGED = Path(__file__).parent
 NAMED = {
+    "open": NamedWeights(
+        description="the package's own, pretrained on simulated signals of seven modalities",
+        licence="BSD-3-Clause",
+        citation="sklearn_biomoe, docs/open_weights.md",
+        file="open.safetensors",
+        size="15 MB",
+        sha256="6cb53320d174527ff732c65aee991669c2bca0edb512aeabc5556ac1137b52dd",
+    ),
     "random": NamedWeights(
         description="untrained, drawn from a seed",
         licence="none needed",
@@ -63,8 +72,8 @@ def find_weights(
 ) -> tuple[Path, Callable[[str], str]]:
     """Find the file of weights, and what its hash has to stand.
 
-    A name's file is looked for in the folder that ``SKLEARN_BIOMOE_WEIGHTS`` names, then in the
-    cache, and downloaded into the latter.
+    The package brings "open". Another name's file is looked for in the folder that
+    ``SKLEARN_BIOMOE_WEIGHTS`` names, then in the cache, and downloaded into the latter.
 
     Parameters
     ----------
@@ -93,6 +102,11 @@ def find_weights(
     entry = NAMED[given]
     assert entry.file is not None  # only "random" has none, and is not looked for
     path = next((path for path in _places(entry) if path.is_file()), None)
+    if path is None and entry.url is None:
+        raise FileNotFoundError(
+            f"Weights {given!r} are not in {_places(entry)[0]}, where this package brings them: it "
+            "is incomplete. Install it again."
+        )
     if path is None:
         path = _download(given, entry, expected)
     return path, partial(_check_named, path=path, entry=entry, expected=expected)
@@ -124,6 +138,8 @@ def record_of(path: Path) -> Path:
 
 
 def _places(entry: NamedWeights) -> list[Path]:
+    if entry.url is None:
+        return [PACKAGED / str(entry.file)]
     folders = [Path(named)] if (named := os.environ.get(FOLDER_VARIABLE)) else []
     return [folder / str(entry.file) for folder in [*folders, cache_folder("weights")]]
 

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -130,13 +131,7 @@ def fit_to_backbone(
 
 def _parse_safetensors(content: bytes, path: Path) -> dict[str, Tensor]:
     try:
-        from safetensors.torch import load
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {path} needs safetensors: pip install 'sklearn-biomoe[safetensors]'."
-        ) from error
-    try:
-        return load(content)
+        return safetensors.torch.load(content)
     except Exception as error:  # its own, ValueError, KeyError for a dtype that torch lacks
         raise ValueError(
             f"Weights file {path} is no readable safetensors file ({error}). {AGAIN}"
