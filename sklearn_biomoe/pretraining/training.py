@@ -44,7 +44,8 @@ REPRESENTATIONS = {
 PICTURES = [f"{modality} {name}" for modality in SHARES for name in REPRESENTATIONS[modality]]
 GROUPS = 3  # modalities in a batch
 N_TO_STANDARDISE = 512  # windows of each modality, whose targets give centres and widths
-FALLING = 0.3  # share of the pictures while the rate falls
+FALLING = 0.5  # share of the pictures while the rate falls
+FROZEN = 0.25  # share of them, the last, while normalisations use what they have learnt by then
 MOMENTUM = 0.02  # of batch normalisations' averages, over batches of few modalities each
 RECORDED = 0.25  # share of windows that are cut from recordings, where there are any
 OVERLAPPING = 0.25  # share of windows whose two pictures show them shifted
@@ -89,9 +90,9 @@ class Recipe:
         decided = {name: value for name, value in asdict(self).items() if name not in free}
         return decided | {"objectives": list(self.objectives)}
 
-    def is_falling(self, n_seen: int) -> bool:
-        """Tell whether the rate falls, when normalisations use what they have learnt by then."""
-        return n_seen >= (1 - FALLING) * self.n_pictures
+    def is_frozen(self, n_seen: int) -> bool:
+        """Tell whether normalisations use what they have learnt by then."""
+        return n_seen >= (1 - FROZEN) * self.n_pictures
 
     def rate_at(self, n_seen: int) -> float:
         """Return the learning rate after so many pictures."""
@@ -227,7 +228,7 @@ class Training:
             views = make_views(recipe.batch_size, self.generator, recipe.device, self.recordings)
         pictures = torch.cat([view.pictures for view in views])  # (batch, 3, 224, 224)
         self.backbone.train()
-        if recipe.is_falling(self.n_seen):
+        if recipe.is_frozen(self.n_seen):
             freeze_normalisations(self.backbone)
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate_at(self.n_seen)
