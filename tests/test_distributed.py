@@ -97,7 +97,8 @@ def write(path, windows, **parquet):
 def source(tmp_path):
     """Four files of different lengths, one without rows and one of many row groups."""
     for number, n_rows in enumerate([30, 0, 5, 64]):
-        write(tmp_path / "windows" / f"S{number}.parquet", windows_of(n_rows, number), row_group_size=16)
+        path = tmp_path / "windows" / f"S{number}.parquet"
+        write(path, windows_of(n_rows, number), row_group_size=16)
     return tmp_path / "windows"
 
 
@@ -423,7 +424,7 @@ def test_changed_weights_are_refused(source, tmp_path):
 
 
 PEAK = """
-import resource, sys, numpy as np
+import pathlib, re, sys, numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn_biomoe.distributed import embed_parquet
 names = [f"x{i}" for i in range(200)]
@@ -431,7 +432,8 @@ scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, 200)))
 embed_parquet(
     sys.argv[1], sys.argv[2], scaler, signal_columns=names, id_columns=[], batch_rows=500
 )
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not what getrusage tells, which begins with the size of the process that forked this one.
+print(int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
 
@@ -445,11 +447,11 @@ def peak_megabytes(folder, n_rows):
     return float(child.stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_does_not_grow_with_files(tmp_path):
     """A file ten times as large, of 160 MB."""
     small, large = (peak_megabytes(tmp_path, n_rows) for n_rows in (10_000, 100_000))
-    assert large < small + 60
+    assert large < small + 50
 
 
 # By workers
@@ -465,7 +467,7 @@ def test_workers_embed_what_this_process_does(source, tmp_path, client, loads):
     processes = loads.read_text().split()
     assert 1 <= len(processes) == len(set(processes)) <= 2  # however many tasks
     assert str(os.getpid()) not in processes
-    assert client.run(lambda: __import__("torch").get_num_threads()).values() <= {1}
+    assert set(client.run(lambda: __import__("torch").get_num_threads()).values()) == {1}
 
 
 def test_errors_of_workers_are_raised_or_listed(source, tmp_path, client):
@@ -565,7 +567,7 @@ def test_a_search_on_workers_is_the_serial_one(tmp_path, steps, client, killed):
         marker.unlink()
         client.run(lambda: setattr(__import__("worker_steps").KillOnce, "n_calls", 0))
     shared = search_of(tmp_path / "shared.sqlite", steps.KillOnce(str(marker)))
-    with joblib.parallel_config("dask"):
+    with joblib.parallel_config("dask", scatter=[X, y]):
         shared.fit(X, y)
     assert marker.exists()
     found, right = results_of(shared), results_of(serial)

@@ -1,5 +1,6 @@
 """What worker processes of tests load first, and steps that fail in them as asked."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -29,7 +30,7 @@ def dask_setup(worker):
 
 
 class KillOnce(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Kills its process in a call of `transform`, but only where ``marker`` is not there yet."""
+    """Kills its worker in a call of `transform`, but only where ``marker`` is not there yet."""
 
     n_calls = 0
 
@@ -43,7 +44,8 @@ class KillOnce(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         KillOnce.n_calls += 1
-        if KillOnce.n_calls >= self.at_call and not Path(self.marker).exists():
+        in_worker = multiprocessing.parent_process() is not None
+        if in_worker and KillOnce.n_calls >= self.at_call and not Path(self.marker).exists():
             Path(self.marker).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return X
