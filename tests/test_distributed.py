@@ -474,7 +474,7 @@ def test_errors_of_workers_are_raised_or_listed(source, tmp_path, client):
     windows = windows_of(20, 0)
     windows[13, 2] = np.inf
     write(source / "S9.parquet", windows)
-    with pytest.raises(PartError, match="S9.parquet cannot be embedded from row 8 on"):
+    with pytest.raises(PartError, match=r"S9\.parquet cannot be embedded from row 8 on"):
         run(source, tmp_path / "out", fitted(), client=client)
     with pytest.warns(UserWarning, match="1 parts could not be embedded"):
         run(source, tmp_path / "out", fitted(), client=client, on_error="quarantine")

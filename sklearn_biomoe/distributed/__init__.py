@@ -5,7 +5,7 @@ Dask shares the work out; this package only says what one task is, and what is d
 """
 
 try:
-    import pyarrow  # noqa: F401
+    import pyarrow as pa  # noqa: F401
 except ImportError as error:
     raise ImportError(
         "sklearn_biomoe.distributed needs pyarrow: pip install 'sklearn-biomoe[dask]'."

@@ -193,13 +193,13 @@ def embed_parquet(
     )
 
 
-def find_files(source: Source | Sequence[Source], suffix: str) -> list[SourceFile]:
+def find_files(source: Source | Sequence[Source], *suffixes: str) -> list[SourceFile]:
     """List files in the order of their sources, and by name in each.
 
     Parameters
     ----------
     source : path, URL, or sequence of them
-    suffix : str
+    *suffixes : str
         Of the files that are taken from folders.
 
     Raises
@@ -208,7 +208,7 @@ def find_files(source: Source | Sequence[Source], suffix: str) -> list[SourceFil
         For a source without files, and a file that is named twice.
     """
     given = [source] if isinstance(source, str | PathLike) else list(source)
-    found = [file for each in given for file in _find(fspath(each), suffix)]
+    found = [file for each in given for file in _find(fspath(each), suffixes)]
     urls = [file.url for file in found]
     twice = next((url for url in urls if urls.count(url) > 1), None)
     if twice is not None or not found:
@@ -217,15 +217,16 @@ def find_files(source: Source | Sequence[Source], suffix: str) -> list[SourceFil
     return found
 
 
-def _find(source: str, suffix: str) -> list[SourceFile]:
+def _find(source: str, suffixes: tuple[str, ...]) -> list[SourceFile]:
     files, path = url_to_fs(source)
     if files.isdir(path):
         names = files.ls(path, detail=False)
-        paths = [name for name in names if name.endswith(suffix) and not _is_hidden(name)]
+        paths = [name for name in names if name.endswith(suffixes) and not _is_hidden(name)]
     else:
         paths = files.glob(path) if "*" in path else [path] * files.exists(path)
     if not paths:
-        raise ValueError(f"source={source!r}: there is no such file, or no {suffix} in it.")
+        listed = " or ".join(suffixes)
+        raise ValueError(f"source={source!r}: there is no such file, or no {listed} in it.")
     return [_look_at(files, each) for each in sorted(paths)]
 
 
@@ -292,9 +293,7 @@ def _check_names(columns: Columns) -> None:
 def _check_columns(source: SourceFile, schema: pa.Schema, columns: Columns) -> None:
     for name in [*columns.ids, *columns.signal_names]:
         if name not in schema.names:
-            raise ValueError(
-                f"{source.url} has no column {name!r}; there are {schema.names[:20]}."
-            )
+            raise ValueError(f"{source.url} has no column {name!r}; there are {schema.names[:20]}.")
     kinds = [schema.field(name).type for name in columns.signal_names]
     cells = [holds_cells(kind) for kind in kinds]
     numbers = [pa.types.is_floating(kind) or pa.types.is_integer(kind) for kind in kinds]

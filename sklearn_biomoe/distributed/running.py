@@ -186,7 +186,7 @@ def _left_to_do(
 
 
 def _is_done(part: Part, footer: dict[str, Any] | None, overwrite: bool) -> bool:
-    return not overwrite and bool(footer) and footer["part"] == part.describe()
+    return not overwrite and footer is not None and footer.get("part") == part.describe()
 
 
 def _check_configuration(

@@ -1,0 +1,5 @@
+"""``python -m sklearn_biomoe.command``, where scripts are not on the path."""
+
+from . import main
+
+main()
