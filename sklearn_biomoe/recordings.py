@@ -127,7 +127,10 @@ def _to_rate(samples: NDArray[Any], rate: float, resample_to: float | None) -> S
 
 def _read_csv(path: Path, channels: Sequence[str]) -> list[Any]:
     _check_channels(path, channels, list(pd.read_csv(path, nrows=0).columns))
-    frame = pd.read_csv(path, usecols=list(channels), dtype=np.float64)
+    # The default parser is off by a last bit.
+    frame = pd.read_csv(
+        path, usecols=list(channels), dtype=np.float64, float_precision="round_trip"
+    )
     return [frame[name].to_numpy() for name in channels]
 
 

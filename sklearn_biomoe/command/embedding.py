@@ -76,7 +76,7 @@ def embed(
         f"there before, {len(run.quarantined)} in quarantine"
     )
     if run.quarantined:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _fit(parts: list[Any], rate: float, asked: Asked, weights: str) -> Any:

@@ -53,10 +53,11 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("once", UserWarning)
             warnings.showwarning = _show_note
-            program(list(arguments), prog_name="sklearn-biomoe", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+            # Commands return nothing, or end in click's Exit, whose code this is.
+            code = program(list(arguments), prog_name="sklearn-biomoe", standalone_mode=False)
+            return code or 0
     except click.ClickException as error:
         click.echo(f"error: {_in_one_line(error.format_message())}", err=True)
         return error.exit_code
@@ -68,7 +69,6 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         click.echo(f"error: {_told(error)}", err=True)
         return FAILED
-    return 0
 
 
 def _told(error: Exception) -> str:

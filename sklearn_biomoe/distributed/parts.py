@@ -97,6 +97,11 @@ class Part:
         """The columns that are kept."""
         raise NotImplementedError
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How windows are made, where that has to be the same for all parts of a folder."""
+        return {}
+
     def describe(self) -> dict[str, Any]:
         """All that decides its rows."""
         return {"source": asdict(self.source), "place": self.place}

@@ -1,7 +1,7 @@
 """Recordings whose windows are cut as they are embedded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,14 @@ class RecordingPart(Part):
     cutting: Cutting
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """How windows are cut."""
+        return asdict(self.cutting)
+
+    @property
     def place(self) -> str:
-        """How its windows are cut."""
-        return str(self.cutting)
+        """The whole recording."""
+        return "recording"
 
     @property
     def id_schema(self) -> pa.Schema:

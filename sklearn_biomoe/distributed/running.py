@@ -110,15 +110,17 @@ def describe_configuration(part: Part, transformer: Any) -> dict[str, Any]:
             "modules in place of lambdas."
         ) from error
     signals = part.columns.signals
-    return {
-        "transformer": describe_method(transformer),
-        "state": state,
-        "weights": sorted({_check_weights(each) for each in find_embedders(transformer)}),
-        "versions": {name: version(name) for name in PACKAGES},
+    described = {
         "signal_columns": signals if isinstance(signals, str) else list(signals),
         "id_columns": list(part.columns.ids),
+        "windows": part.settings,
+        "weights": sorted({_check_weights(each) for each in find_embedders(transformer)}),
+        "versions": {name: version(name) for name in PACKAGES},
+        "transformer": describe_method(transformer),
         "features": [str(name) for name in transformer.get_feature_names_out()],
+        "state": state,
     }
+    return json.loads(json.dumps(described))  # as it is read from a footer
 
 
 def find_embedders(fitted: Any) -> Iterator[TinyBioMoEEmbedder]:
