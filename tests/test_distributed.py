@@ -65,7 +65,11 @@ def loads(tmp_path_factory):
 def client(steps, loads):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.LOADS, str(loads))
-        quick = {"distributed.scheduler.allowed-failures": 1}
+        quick = {
+            "distributed.scheduler.allowed-failures": 1,
+            # Else a worker that is killed twice in this time is given up (docs/scale.md).
+            "distributed.deploy.lost-worker-timeout": "10 minutes",
+        }
         with (
             dask.config.set(quick),
             distributed.LocalCluster(

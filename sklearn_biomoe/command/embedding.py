@@ -11,6 +11,12 @@ import click
 from .windows import Asked, first_windows, plan, window_options
 
 BATCH_ROWS = 1024
+# A file that kills its workers one after the other should not have the cluster give them up, nor
+# should tasks wait for ever where there are none.
+PATIENCE = {
+    "distributed.deploy.lost-worker-timeout": "10 minutes",
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
+}
 
 
 @click.command()
@@ -101,6 +107,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         yield None
         return
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise ImportError(
@@ -111,6 +118,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             yield client
         return
     with (
+        dask.config.set(PATIENCE),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
