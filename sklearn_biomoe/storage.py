@@ -3,7 +3,10 @@
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 OFFLINE_VARIABLE = "SKLEARN_BIOMOE_OFFLINE"
 
@@ -38,14 +41,20 @@ def is_offline() -> bool:
     return os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside the path and rename, so that nobody ever finds half a file.
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that comes to stand at the path once it is whole, and only then.
+
+    It is written beside the path, under a name that starts with a dot, and renamed.
 
     Parameters
     ----------
     path : Path
         In a folder that is there. What it held stays where writing fails.
-    content : bytes
+
+    Yields
+    ------
+    file : binary file
 
     Raises
     ------
@@ -55,9 +64,15 @@ def replace_file(path: Path, content: bytes) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with unfinished.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, as `new_file` does, which raises the same."""
+    with new_file(path) as file:
+        file.write(content)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from . import convert, load_backbone, weights_sha256
@@ -11,11 +12,12 @@ from .finding import NAMED, find_weights
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns 1, with the reason on standard error, where it failed."""
-    given = _parser().parse_args(arguments)
+    given = vars(_parser().parse_args(arguments))
+    command = COMMANDS[given.pop("command")]
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for line in COMMANDS[given.command](given):
+            for line in command(**given):
                 print(line)
         for warning in caught:
             print(f"note: {warning.message}", file=sys.stderr)
@@ -43,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(given: argparse.Namespace) -> list[str]:
+def list_names() -> list[str]:
+    """Tell of each name what it stands for."""
     lines = []
     for name, entry in NAMED.items():
         lines.append(f"{name}: {entry.description}")
@@ -59,25 +62,33 @@ def _list(given: argparse.Namespace) -> list[str]:
     return lines
 
 
-def _pull(given: argparse.Namespace) -> list[str]:
-    sha256 = weights_sha256(given.name)
-    path, _ = find_weights(given.name, None)
+def pull(name: str) -> list[str]:
+    """Download named weights, if they are not here yet; tell where they are."""
+    sha256 = weights_sha256(name)
+    path, _ = find_weights(name, None)
     return [f"{path}", f"sha256 {sha256}"]
 
 
-def _verify(given: argparse.Namespace) -> list[str]:
-    sha256 = weights_sha256(given.weights, expected=given.sha256)
-    backbone = load_backbone(given.weights, expected=sha256)
+def verify(weights: str, sha256: str | None) -> list[str]:
+    """Read weights whole; tell their number and hash."""
+    sha256 = weights_sha256(weights, expected=sha256)
+    backbone = load_backbone(weights, expected=sha256)
     n_parameters = sum(parameter.numel() for parameter in backbone.parameters())
-    return [f"{given.weights}: {n_parameters:,} finite parameters", f"sha256 {sha256}"]
+    return [f"{weights}: {n_parameters:,} finite parameters", f"sha256 {sha256}"]
 
 
-def _convert(given: argparse.Namespace) -> list[str]:
-    path = convert(given.source, given.target, given.dtype)
+def convert_file(source: str, target: Path, dtype: str) -> list[str]:
+    """Write weights as safetensors; tell size and hash of the file."""
+    path = convert(source, target, dtype)
     return [f"{path}: {path.stat().st_size:,} bytes", f"sha256 {weights_sha256(path)}"]
 
 
-COMMANDS = {"list": _list, "pull": _pull, "verify": _verify, "convert": _convert}
+COMMANDS: dict[str, Callable[..., list[str]]] = {
+    "list": list_names,
+    "pull": pull,
+    "verify": verify,
+    "convert": convert_file,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,164 @@
+"""Rows per second of embed_parquet, in a loop and by workers, and what many windows cost.
+
+*Files*: the real backbone, untrained, embeds a few files of windows in a plain loop, and by one and
+two worker processes of one thread. *Parts*: the same number of rows in few and in many files, with
+a small network, tells what a file costs. *Windows*: a small network embeds ever more windows, each
+number in a process of its own: whether its memory (of Linux) or its time per window grows.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import environment
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from memory import SmallBackbone
+
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, weights
+from sklearn_biomoe.distributed import embed_parquet
+
+N_TIMES = 240
+REAL = (8, 8)  # files, and windows in each
+FILES = ((4, 500), (100, 20))
+N_WINDOWS = (10_000, 100_000)
+WORKERS = (1, 2)
+
+
+def write_windows(folder: Path, n_files: int, n_rows: int) -> Path:
+    """Write files of windows; numbers that hardly cost memory."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(n_files):
+        with pq.ParquetWriter(folder / f"S{number:04d}.parquet", SCHEMA) as writer:
+            for first in range(0, n_rows, 10_000):
+                rows = np.arange(first, min(first + 10_000, n_rows))
+                samples = random.standard_normal(len(rows) * N_TIMES, dtype=np.float32)
+                cells = pa.FixedSizeListArray.from_arrays(pa.array(samples), N_TIMES)
+                writer.write_table(pa.table([pa.array(rows), cells], schema=SCHEMA))
+    return folder
+
+
+SCHEMA = pa.schema([("row", pa.int64()), ("signal", pa.list_(pa.float32(), N_TIMES))])
+
+
+def make_transformer():
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(
+        BiosignalImageTransformer(["waveform"]), TinyBioMoEEmbedder(cache=None)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the untrained network
+        return pipeline.fit(np.random.default_rng(0).normal(size=(2, N_TIMES)))
+
+
+def timed(source: Path, transformer, client=None) -> dict[str, float]:
+    """Embed once."""
+    options = {"signal_columns": "signal", "id_columns": ["row"], "client": client}
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        run = embed_parquet(source, f"{folder}/out", transformer, **options)
+        seconds = time.perf_counter() - started
+    return {"seconds": round(seconds, 2), "rows_per_second": round(run.n_rows / seconds, 1)}
+
+
+def use_small_backbone() -> None:
+    weights.TinyBioMoE = SmallBackbone
+
+
+def compare_workers(folder: Path, transformer, source: Path, small: bool) -> dict[str, dict]:
+    from distributed import Client, LocalCluster
+
+    transformer.transform(np.zeros((1, N_TIMES)))  # loads the model
+    results = {"plain loop": timed(source, transformer)}
+    for n_workers in WORKERS:
+        with (
+            LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            if small:
+                client.run(use_small_backbone)
+            warm_up(client, transformer, source, folder / f"warm_{source.name}_{n_workers}")
+            results[f"{n_workers} workers"] = timed(source, transformer, client)
+    return results
+
+
+def warm_up(client, transformer, source: Path, folder: Path) -> None:
+    """Have every worker load its model, which a single file does in one of them."""
+    files = sorted(source.iterdir())[: 2 * len(client.nthreads())]
+    options = {"signal_columns": "signal", "id_columns": ["row"], "client": client}
+    embed_parquet(files, folder, transformer, **options)
+
+
+def measure_windows(n_windows: int) -> dict[str, float]:
+    use_small_backbone()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_windows(Path(folder, "windows"), 1, n_windows)
+        transformer = make_transformer()
+        before = peak_megabytes()
+        started = time.perf_counter()
+        columns = {"signal_columns": "signal", "id_columns": ["row"]}
+        embed_parquet(source, f"{folder}/out", transformer, **columns)
+        seconds = time.perf_counter() - started
+    return {
+        "seconds": round(seconds, 2),
+        "milliseconds_per_window": round(1000 * seconds / n_windows, 3),
+        "growth_megabytes": round(peak_megabytes() - before, 1),
+    }
+
+
+def peak_megabytes() -> float:
+    """Largest resident size of this process; getrusage's begins with that of its parent."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise OSError("no VmHWM in /proc/self/status")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    results: dict[str, dict] = {}
+    sha256 = weights.weights_sha256("random", 0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = write_windows(folder / "real", *REAL)
+        results["real backbone, 8 files of 8 windows"] = compare_workers(
+            folder, make_transformer(), source, small=False
+        )
+        print(json.dumps(results, indent=1), flush=True)
+        use_small_backbone()
+        weights._random_sha256.cache_clear()
+        for n_files, n_rows in FILES:
+            source = write_windows(folder / f"small_{n_files}", n_files, n_rows)
+            key = f"small network, {n_files} files of {n_rows} windows"
+            results[key] = compare_workers(folder, make_transformer(), source, small=True)
+            print(key, results[key], flush=True)
+    results["small network, one file"] = {}
+    for n_windows in N_WINDOWS:
+        command = [sys.executable, __file__, str(n_windows)]
+        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        results["small network, one file"][f"{n_windows} windows"] = json.loads(child.stdout)
+        print(n_windows, child.stdout, end="", flush=True)
+    environment.write(
+        Path(__file__).parent / "results" / "scale.json",
+        threads=1,
+        weights_sha256=sha256,
+        **results,
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(measure_windows(int(sys.argv[1]))))
+    else:
+        main()

@@ -1,0 +1,130 @@
+"""Recordings read from files, against what was written into them by the formats' own libraries."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import resample_poly
+
+from sklearn_biomoe.recordings import read_recording
+
+SECONDS = np.arange(0, 20, 1 / 64)
+PULSE = np.sin(2 * np.pi * 1.2 * SECONDS)
+SLOW = 5 + np.sin(2 * np.pi * 0.2 * SECONDS)[::16]
+
+
+def as_csv(folder):
+    pd.DataFrame({"pulse": PULSE, "other": 0.0}).to_csv(folder / "S1.csv", index=False)
+    return folder / "S1.csv"
+
+
+def as_parquet(folder):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"other": 0.0, "pulse": PULSE}).to_parquet(folder / "S1.parquet")
+    return folder / "S1.parquet"
+
+
+def as_edf(folder):
+    edfio = pytest.importorskip("edfio")
+    signals = [("slow", SLOW, 4), ("pulse", PULSE, 64), ("double", SLOW, 4), ("double", SLOW, 4)]
+    edf = edfio.Edf([edfio.EdfSignal(data, rate, label=name) for name, data, rate in signals])
+    edf.write(folder / "S1.edf")
+    return folder / "S1.edf"
+
+
+def as_wfdb(folder):
+    wfdb = pytest.importorskip("wfdb")
+    both = np.column_stack([np.zeros_like(PULSE), PULSE])
+    names = {"units": ["mV", "mV"], "sig_name": ["other", "pulse"], "fmt": ["16", "16"]}
+    wfdb.wrsamp("S1", fs=64, p_signal=both, write_dir=str(folder), **names)
+    return folder / "S1.hea"
+
+
+FORMATS = {"csv": (as_csv, 64), "parquet": (as_parquet, 64), "edf": (as_edf, None)}
+FORMATS["wfdb"] = (as_wfdb, None)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_channel_by_its_name(name, tmp_path):
+    write, told_rate = FORMATS[name]
+    signals, rate = read_recording(write(tmp_path), ["pulse"], sampling_rate=told_rate)
+    assert (signals.shape, signals.dtype, rate) == ((1, len(PULSE)), np.float64, 64.0)
+    np.testing.assert_allclose(signals[0], PULSE, atol=1e-4)  # of 16 bits
+
+
+def test_channels_of_different_rates_are_brought_to_one(tmp_path):
+    path = as_edf(tmp_path)
+    with pytest.raises(ValueError, match="slow 80 samples at 4 Hz, pulse 1280 samples at 64 Hz"):
+        read_recording(path, ["slow", "pulse"])
+    signals, rate = read_recording(path, ["slow", "pulse"], resample_to=32)
+    assert (signals.shape, rate) == ((2, 640), 32.0)
+    np.testing.assert_allclose(signals[0], resample_poly(SLOW, 8, 1, padtype="line"), atol=1e-3)
+
+
+def test_channels_of_one_wfdb_record_at_different_rates(tmp_path):
+    wfdb = pytest.importorskip("wfdb")
+    wfdb.wrsamp(
+        "S1",
+        fs=4,
+        units=["mV", "mV"],
+        sig_name=["slow", "pulse"],
+        fmt=["16", "16"],
+        samps_per_frame=[1, 16],
+        e_p_signal=[SLOW, PULSE],
+        write_dir=str(tmp_path),
+    )
+    signals, rate = read_recording(tmp_path / "S1.hea", ["pulse"])
+    assert rate == 64.0
+    np.testing.assert_allclose(signals[0], PULSE, atol=1e-4)
+
+
+def test_gaps_stay_gaps(tmp_path):
+    pulse = PULSE.copy()
+    pulse[640:704] = np.nan
+    pd.DataFrame({"pulse": pulse}).to_csv(tmp_path / "S1.csv", index=False)
+    plain, _ = read_recording(tmp_path / "S1.csv", ["pulse"], sampling_rate=64)
+    np.testing.assert_array_equal(plain[0], pulse)
+    resampled, _ = read_recording(tmp_path / "S1.csv", ["pulse"], sampling_rate=64, resample_to=32)
+    assert np.flatnonzero(np.isnan(resampled[0])).tolist() == list(range(320, 352))
+    np.testing.assert_allclose(resampled[0][40:280], PULSE[80:560:2], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "options", "message"),
+    [
+        ("csv", ["eda"], {"sampling_rate": 64}, "channel 'eda' is not there; there are 'pulse'"),
+        ("csv", ["pulse"], {}, "tells no sampling rate; give it, in Hz"),
+        ("edf", ["pulse"], {"sampling_rate": 64}, "tells its sampling rate itself; leave it out"),
+        ("edf", ["double"], {}, "channel 'double' is twice or more there"),
+        ("wfdb", ["eda"], {}, "channel 'eda' is not there; there are 'other', 'pulse'"),
+        ("parquet", ["eda"], {"sampling_rate": 64}, "channel 'eda' is not there"),
+    ],
+)
+def test_refused(name, channels, options, message, tmp_path):
+    path = FORMATS[name][0](tmp_path)
+    with pytest.raises(ValueError, match=f"S1.*{message}"):
+        read_recording(path, channels, **options)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".edf", ".hea"])
+def test_damaged_files_are_named(suffix, tmp_path):
+    path = tmp_path / f"S1{suffix}"
+    path.write_bytes(b"pulse\nno number\n" * 20)
+    rate = 64 if suffix in (".csv", ".parquet") else None
+    with pytest.raises(ValueError, match=rf"S1\{suffix} cannot be read"):
+        read_recording(path, ["pulse"], sampling_rate=rate)
+
+
+def test_files_that_are_not_there_or_of_other_formats(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*S1\.edf"):
+        read_recording(tmp_path / "S1.edf", ["pulse"])
+    (tmp_path / "S1.mat").touch()
+    with pytest.raises(ValueError, match=r"is none of \.csv, \.parquet, \.edf, \.hea"):
+        read_recording(tmp_path / "S1.mat", ["pulse"])
+
+
+@pytest.mark.parametrize(("name", "package"), [("edf", "edfio"), ("wfdb", "wfdb")])
+def test_without_the_library(name, package, tmp_path, monkeypatch):
+    path = FORMATS[name][0](tmp_path)
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(ImportError, match=rf"need {package}: pip install 'sklearn-biomoe\[rec"):
+        read_recording(path, ["pulse"])

@@ -1,0 +1,73 @@
+"""What worker processes of tests load first, and steps that fail in them as asked."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+from conftest import SmallBackbone
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+LOADS = "TEST_LOADS"  # names a file that gets a line with the process for each model loaded
+DEADLY = -999.0
+
+
+def dask_setup(worker):
+    """Embed with the small network, and tell of each time that it is loaded."""
+    from sklearn_biomoe import weights
+
+    load = weights.load_backbone
+
+    def load_and_tell(*args, **kwargs):
+        with Path(os.environ[LOADS]).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return load(*args, **kwargs)
+
+    weights.TinyBioMoE = SmallBackbone
+    weights.load_backbone = load_and_tell
+
+
+class KillOnce(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Kills its worker in a call of `transform`, but only where ``marker`` is not there yet."""
+
+    n_calls = 0
+
+    def __init__(self, marker, at_call=1):
+        self.marker = marker
+        self.at_call = at_call
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        KillOnce.n_calls += 1
+        in_worker = multiprocessing.parent_process() is not None
+        if in_worker and KillOnce.n_calls >= self.at_call and not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return X
+
+
+class Moments(TransformerMixin, BaseEstimator):
+    """Mean and deviation of cells; kills its process at the mean of `DEADLY`."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        time.sleep(self.seconds)
+        cells = [np.asarray(cell) for cell in X]
+        moments = np.array([(cell.mean(), cell.std()) for cell in cells]).reshape(-1, 2)
+        if DEADLY in moments[:, 0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return moments
+
+    def get_feature_names_out(self, input_features=None):
+        return np.array(["mean", "deviation"], dtype=object)
