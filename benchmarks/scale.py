@@ -52,7 +52,7 @@ def make_transformer():
     from sklearn.pipeline import make_pipeline
 
     pipeline = make_pipeline(
-        BiosignalImageTransformer(["waveform"]), TinyBioMoEEmbedder(cache=None)
+        BiosignalImageTransformer(["waveform"]), TinyBioMoEEmbedder("random", cache=None)
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the untrained network

@@ -108,7 +108,7 @@ def source(tmp_path):
 
 def fitted(*steps):
     drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    pipeline = make_pipeline(drawer, TinyBioMoEEmbedder(cache=None), *steps)
+    pipeline = make_pipeline(drawer, TinyBioMoEEmbedder("random", cache=None), *steps)
     return pipeline.fit(pd.Series(list(windows_of(3, 0))))
 
 
@@ -231,7 +231,7 @@ def test_wide_columns(tmp_path):
     wide.assign(id=range(20)).set_index("eda_0", drop=False).to_parquet(tmp_path / "wide.parquet")
     names = list(wide.columns)
     drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    transformer = make_pipeline(drawer, TinyBioMoEEmbedder(cache=None)).fit(wide)
+    transformer = make_pipeline(drawer, TinyBioMoEEmbedder("random", cache=None)).fit(wide)
     run(tmp_path / "wide.parquet", tmp_path / "out", transformer, signal_columns=names)
     right = transformer.transform(wide)
     np.testing.assert_array_equal(read(tmp_path / "out")[1], right)
@@ -549,7 +549,7 @@ def test_a_killed_driver_leaves_what_is_done(tmp_path, steps, client):
 
 def search_of(cache, *steps):
     drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    embedder = TinyBioMoEEmbedder(cache=cache)
+    embedder = TinyBioMoEEmbedder("random", cache=cache)
     pipeline = make_pipeline(drawer, embedder, *steps, LogisticRegression(max_iter=500))
     return GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3)
 
@@ -576,4 +576,4 @@ def test_a_search_on_workers_is_the_serial_one(tmp_path, steps, client, killed):
     assert found.keys() == right.keys()
     for key in right:
         np.testing.assert_array_equal(found[key], right[key], err_msg=key)
-    assert TinyBioMoEEmbedder(cache=tmp_path / "shared.sqlite").cache_info().rows == 24
+    assert TinyBioMoEEmbedder("random", cache=tmp_path / "shared.sqlite").cache_info().rows == 24

@@ -24,8 +24,8 @@ PATIENCE = {
 @window_options
 @click.option("--id", "ids", multiple=True,
               help="A column of Parquet files of windows to keep beside embeddings.")  # fmt: skip
-@click.option("--weights", default="random", show_default=True,
-              help="paper, random, or a .safetensors or .pth file.")  # fmt: skip
+@click.option("--weights", default="open", show_default=True,
+              help="open, paper, random, or a .safetensors or .pth file.")  # fmt: skip
 @click.option("--output", "-o", required=True, help="A folder: new, empty, or of an earlier call.")
 @click.option("--quarantine", is_flag=True,
               help="Go on after files that cannot be embedded, and list them.")  # fmt: skip

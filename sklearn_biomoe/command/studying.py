@@ -26,8 +26,8 @@ Signals = tuple[tuple[str, str, float], ...]  # column, modality, Hz
               metavar="COLUMN MODALITY HZ", help="A column whose cells are windows.")  # fmt: skip
 @click.option("--start", help="Column of the seconds of its session at which a window starts: "
               "finds overlaps, and adds methods that know nothing but that.")  # fmt: skip
-@click.option("--weights", default="random", show_default=True,
-              help="paper, random, or a .safetensors or .pth file.")  # fmt: skip
+@click.option("--weights", default="open", show_default=True,
+              help="open, paper, random, or a .safetensors or .pth file.")  # fmt: skip
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
               help="Keeps results as they come, so that a second call goes on.")  # fmt: skip
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,7 @@ def lay_out_channels_last(backbone: nn.Module) -> None:
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+@cache
 def find_scales(modality: str, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Return medians and widths of the targets of simulated windows, by objective.
 

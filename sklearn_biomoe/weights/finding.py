@@ -49,7 +49,7 @@ NAMED = {
         citation="sklearn_biomoe, docs/open_weights.md",
         file="open.safetensors",
         size="15 MB",
-        sha256="6cb53320d174527ff732c65aee991669c2bca0edb512aeabc5556ac1137b52dd",
+        sha256="4c2be7276a301927fad33a5dde15119b9d9104e33802f97f74aa5288fefbdb5e",
     ),
     "random": NamedWeights(
         description="untrained, drawn from a seed",
