@@ -19,7 +19,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from stress_predict import seed_of_random_weights
 
-from sklearn_biomoe import make_multimodal_embedder
+from sklearn_biomoe import TinyBioMoEEmbedder, make_multimodal_embedder
 from sklearn_biomoe.datasets import fetch_stress_predict, make_biosignal_windows
 from sklearn_biomoe.evaluation import run_study
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
@@ -101,7 +101,9 @@ def stress_predict():
 
 
 def embed(windows) -> np.ndarray:
-    embedder = make_multimodal_embedder(windows.sampling_rates, representations=PICTURES)
+    embedder = make_multimodal_embedder(
+        windows.sampling_rates, representations=PICTURES, embedder=TinyBioMoEEmbedder("random")
+    )
     # In the order of PICTURES, whatever the data's.
     embedder.transformers.sort(key=lambda branch: list(PICTURES).index(branch[0]))
     return np.asarray(embedder.fit_transform(windows.data), dtype=np.float64)

@@ -63,7 +63,7 @@ def main() -> None:
             drawer = BiosignalImageTransformer(
                 sampling_rate=windows.sampling_rates[modality], modality=modality, **parameters
             )
-            embedder = TinyBioMoEEmbedder(fuse="mean_tiles")
+            embedder = TinyBioMoEEmbedder("random", fuse="mean_tiles")
             features = make_pipeline(drawer, embedder).fit_transform(signals)
             scores = cross_val_score(
                 make_pipeline(

@@ -11,7 +11,8 @@ import pandas as pd
 
 PAGE = Path(__file__).parent / "scores.md"
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "gadf", "all representations"]
+EACH = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite", "all representations"]
+REPRESENTATIONS = [*EACH, *(f"untrained {name}" for name in EACH)]
 FUSIONS = ["early", "additive", "late, mean", "late, weighted", "late, stacking"]
 PEERS = ["statistics", "catch22", "MiniRocket"]
 DATA = {
@@ -42,11 +43,39 @@ def fusions(data: str) -> str:
     rows = [
         [name, *(score(scores, f"{name}, {column}") for column in columns)]
         for name in [*REPRESENTATIONS, *PEERS]
+        if any(method.startswith(f"{name}, ") for method in scores.index)
     ]
     for peer in PEERS[:2]:
         name = f"all representations + {peer}"
         rows.append([name, *(score(scores, f"{name}, {column}") for column in columns)])
     return table(["", *columns], rows)
+
+
+def probes(data: str) -> str:
+    """Return what was read off embeddings, and how far from the truth."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    rows = [
+        [
+            f"{row.quantity}, {row.unit}",
+            row.method,
+            f"{row.mean_absolute_error:.2f} ± {row.sd:.2f}",
+            f"{row.n_left_out}",
+        ]
+        for row in found.itertuples()
+    ]
+    return table(["what", "read off", "mean absolute error", "left out in turn"], rows)
+
+
+def few_labels(data: str) -> str:
+    """Return scores by the number of training subjects."""
+    found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
+    counts = found["n_training_subjects"].unique()
+    rows = []
+    for method, scores in found.groupby("method", sort=False):
+        each = scores.set_index("n_training_subjects").loc[counts]
+        rows.append([str(method), *(f"{s.average:.3f} ± {s.sd_over_draws:.3f}"
+                                    for s in each.itertuples())])  # fmt: skip
+    return table(["training subjects", *map(str, counts)], rows)
 
 
 def controls(data: str) -> str:
@@ -104,6 +133,8 @@ TABLES = {
     "controls": controls,
     "comparisons": comparisons,
     "effort": effort,
+    "probes": probes,
+    "labels": few_labels,
 }
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ for axis, (modality, drawer) in zip(axes, draw.items(), strict=True):
 plt.show()
 
 # %%
-# The embedder turns each picture into 192 numbers. The default backbone is untrained, and warns.
+# The embedder turns each picture into 192 numbers. The backbone's weights are the package's own.
 
 from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline

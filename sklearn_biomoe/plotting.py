@@ -345,7 +345,8 @@ def _name_parts(axis: Axes, shown: _Shown) -> None:
     last = shown.n_times - 1
     axis.set_xlim(shown.span(0, last) if last else shown.span(-0.5, 0.5))
     axis.set_ylim(len(parts), 0)
-    axis.set_yticks(np.arange(len(parts)) + 0.5, parts)
+    names = [part.replace("_", "\n") for part in parts]
+    axis.set_yticks(np.arange(len(parts)) + 0.5, names, rotation=90, va="center")
     axis.tick_params(axis="y", length=0)
     for colour, label in zip(("red", "green", "blue"), axis.get_yticklabels(), strict=True):
         label.set_color(colour)

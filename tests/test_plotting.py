@@ -147,6 +147,14 @@ def test_maps_of_pairs_have_two_axes_of_time(representation):
     assert axis.get_xlabel() == axis.get_ylabel() == "time (s)"
 
 
+def test_composites_name_their_parts_in_their_colours():
+    (axis,), _ = sheet(SINE[None], ["composite"])
+    labels = axis.get_yticklabels()
+    assert [label.get_text() for label in labels] == ["waveform", "spectrogram\npsd", "scalogram"]
+    assert [label.get_color() for label in labels] == ["red", "green", "blue"]
+    assert axis.get_xlim() == (0, 60 - 1 / RATE)
+
+
 def test_a_spike_crosses_maps_of_pairs_at_its_time():
     (axis,), pictures = sheet(BURST[None], ["recurrence"])
     column = pictures[0][..., 0].astype(int).sum(axis=0).argmax()

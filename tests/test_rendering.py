@@ -351,6 +351,18 @@ def test_pictures_without_maps_are_those_of_maps(name, n_times):
     assert np.abs(difference).max() <= (2 if name == "recurrence" else 0)  # greys round twice
 
 
+@pytest.mark.parametrize("limits", [None, (-3.0, 3.0)])
+def test_colours_of_composites_are_their_parts(limits):
+    """Red the curve, on the axis that is asked for; green and blue powers of their own scale."""
+    modality = Modality((), spectrogram_window=20.0, frequency_range=(0.0, 2.0))
+    settings = {"modality": modality, "colormap": "gray"}
+    picture = drawn(curves(2), "composite", limits=[limits], modality=modality)
+    for channel, part in enumerate(["waveform", "spectrogram_psd", "scalogram"]):
+        own = [limits if part == "waveform" else None]
+        grey = drawn(curves(2), part, limits=own, **settings)
+        np.testing.assert_array_equal(picture[..., channel], grey[..., 0])
+
+
 def test_recurrence_is_dark_where_samples_are_near():
     steps = np.repeat([0.0, 1.0], 112)[None]
     for name in ("recurrence", "recurrence_thresholded"):

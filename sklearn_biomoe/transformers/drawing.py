@@ -56,7 +56,9 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         - "recurrence": distances between all pairs of samples, near ones dark;
         - "recurrence_thresholded": pairs nearer than 20 % of the largest distance in black;
         - "gasf", "gadf": Gramian angular summation and difference fields, from -1 to 1;
-        - "mtf": Markov transition field.
+        - "mtf": Markov transition field;
+        - "composite": three greys as red, green and blue: waveform, spectrogram_psd and scalogram,
+          the powers of each window on their own scale.
 
         Unwrapped phases, distances and transitions are scaled to each window, curves and powers as
         asked for below. Frequency and the time of a map's rows go upwards, time goes to the right.
