@@ -43,7 +43,6 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem = arguments.output / f"demo_{windows.source.split()[0].lower()}_{arguments.protocol}"
 
-    started = time.perf_counter()
     drawn = draw(windows)
     save_pictures(windows, drawn, stem.with_suffix(".png"))
     features, weights_sha256 = compute_features(windows, drawn)
@@ -60,7 +59,6 @@ def main() -> None:
         representations=REPRESENTATIONS,
         weights="open",
         weights_sha256=weights_sha256,
-        minutes=round((time.perf_counter() - started) / 60, 1),
     )
     print("\nBalanced accuracy, mean and standard deviation over subjects; chance is 0.5.")
     print(f"Of the test subject: {TEST_SUBJECT[arguments.protocol]}.")
