@@ -37,7 +37,7 @@ def pull(name: str) -> None:
     from ..weights.__main__ import pull as pull_weights
     from ..weights.finding import NAMED
 
-    names = [known for known, entry in NAMED.items() if entry.file]
+    names = [known for known, entry in NAMED.items() if entry.url]
     if name not in names:
         raise click.UsageError(f"{name!r} has no file to download; there are {', '.join(names)}.")
     _tell(pull_weights(name))
