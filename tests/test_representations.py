@@ -39,11 +39,9 @@ EDA = MODALITIES["eda"]
 
 @pytest.fixture(scope="module")
 def pyts():
-    """The library of series as images, interpreted: compiling it takes half a minute."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NUMBA_DISABLE_JIT", "1")
-        importlib.import_module("pyts.image")
-        yield importlib.import_module("pyts")
+    """Compiled by numba, as aeon's descriptors are by the same process."""
+    importlib.import_module("pyts.image")
+    return importlib.import_module("pyts")
 
 
 def scipys_spectrogram(signals, modality, sampling_rate, **settings):
