@@ -264,7 +264,7 @@ def test_windows_of_recordings(recordings):
         windows = recordings.cut(modality, draw)
         assert windows.signals.shape == (6, draw.n_times)
         assert windows.signals.isfinite().all()
-        assert set(windows.parameters) <= {"noise"}
+        assert windows.parameters == {}
     levels = torch.cat(
         [s for (m, _), kept in recordings.signals.items() if m == "eda" for s in kept]
     )
@@ -281,9 +281,9 @@ def test_recordings_that_are_not_there(tmp_path):
 
 
 def test_rates_rise_stay_and_fall():
-    recipe = Recipe(10_000, batch_size=100, peak_rate=1.0)
-    assert recipe.rate_at(0) == pytest.approx(0.05)
-    assert recipe.rate_at(1900) == recipe.rate_at(5000) == 1
+    recipe = Recipe(10_000, batch_size=96, peak_rate=1.0)
+    assert recipe.rate_at(0) == pytest.approx(0.048)
+    assert recipe.rate_at(1904) == recipe.rate_at(5000) == 1
     assert recipe.rate_at(7500) == pytest.approx(0.5)
     assert recipe.rate_at(10_000) == 0
     assert not recipe.is_frozen(7400)
@@ -326,6 +326,26 @@ def test_objectives_can_be_left_out(short, tmp_path):
     log = pd.read_csv(tmp_path / "log.csv")
     assert log[["kind", "clean"]].notna().all(axis=None)
     assert log[["parameters", "descriptors", "agreement"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("batch_size", [0, -6, 10])
+def test_batches_hold_pairs_of_three_modalities(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size={batch_size}; expected a multiple of 6"):
+        Recipe(48, batch_size=batch_size)
+
+
+def test_targets_have_the_shape_of_their_questions(recordings):
+    """Of recordings too, whose parameters nobody knows."""
+    generator = seeded(5)
+    n_recorded = 0
+    for _ in range(30):
+        for view in make_views(6, generator, "cpu", recordings):
+            if "parameters" not in view.targets:
+                n_recorded += 1
+                continue
+            expected = len(made(view.modality, 1).parameters)
+            assert view.targets["parameters"].shape == (1, expected)
+    assert n_recorded > 20
 
 
 def test_another_recipe_in_the_folder_is_refused(short, tmp_path):

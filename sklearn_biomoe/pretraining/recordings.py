@@ -3,7 +3,7 @@
 No recording of a benchmark is among them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,12 @@ class Recordings:
         cut = torch.stack(windows)
         gains = draw.log_uniform(*GAINS.get(modality, USUAL_GAINS))[:, None]
         if modality == "eda":
-            return record(draw, cut * gains, {}, NOISE[modality], (cut * gains).mean(dim=1))
-        return record(draw, (cut - cut.mean(dim=1, keepdim=True)) * gains, {}, NOISE[modality])
+            made = record(draw, cut * gains, {}, NOISE[modality], (cut * gains).mean(dim=1))
+        else:
+            centred = cut - cut.mean(dim=1, keepdim=True)
+            made = record(draw, centred * gains, {}, NOISE[modality])
+        # Not even the noise is known: the recording's own comes before what is added.
+        return replace(made, parameters={})
 
 
 def read_recordings(folder: Path) -> Recordings:

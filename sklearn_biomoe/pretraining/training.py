@@ -85,6 +85,13 @@ class Recipe:
     device: str = "cpu"
     precision: str = "float32"
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.batch_size % (2 * GROUPS):
+            raise ValueError(
+                f"batch_size={self.batch_size}; expected a multiple of {2 * GROUPS}: two pictures "
+                f"each of windows of {GROUPS} modalities."
+            )
+
     def decides(self) -> dict[str, Any]:
         """Return what may not change while a run goes on."""
         free = {"n_pictures", "device", "precision"}
@@ -260,7 +267,9 @@ class Training:
             for own, view in zip(of_views, views, strict=True):
                 if objective not in view.targets:
                     continue
-                centres, widths = self.scales[view.modality][objective]
+                centres, widths = (
+                    part.to(device) for part in self.scales[view.modality][objective]
+                )
                 target = ((view.targets[objective] - centres) / widths).clamp(-4, 4)
                 found.append(heads.regress(own, view.modality, objective).flatten())
                 known.append(target.flatten().to(device))
