@@ -34,9 +34,9 @@ from .recordings import Recordings
 # How often each modality is drawn, and by which representations. What they show is the preset's.
 SHARES = {"eda": 8, "bvp": 8, "resp": 2, "spo2": 1, "ecg": 2, "emg": 1, "eeg": 2}
 REPRESENTATIONS = {
-    "eda": {"composite": 5, "waveform": 4, "scalogram": 1, "spectrogram_psd": 1, "gadf": 1},
-    "bvp": {"composite": 5, "spectrogram_psd": 4, "scalogram": 2, "waveform": 1, "gadf": 1},
-    "resp": {"composite": 3, "waveform": 3, "scalogram": 1},
+    "eda": {"composite": 3, "waveform": 4, "scalogram": 4, "spectrogram_psd": 1, "gadf": 1},
+    "bvp": {"composite": 3, "spectrogram_psd": 4, "scalogram": 4, "waveform": 1, "gadf": 1},
+    "resp": {"composite": 3, "waveform": 3, "scalogram": 2},
     "spo2": {"composite": 1, "waveform": 3},
     "ecg": {"composite": 3, "scalogram": 3, "spectrogram_psd": 1, "waveform": 1},
     "emg": {"composite": 2, "spectrogram_psd": 3},
