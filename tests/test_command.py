@@ -19,6 +19,7 @@ pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq
 
 from sklearn_biomoe.command.program import run
+from sklearn_biomoe.command.tables import START, cut_table, read_table
 
 EDA = ["--channel", "eda", "--modality", "eda", "--sampling-rate", "4"]
 
@@ -104,6 +105,70 @@ def test_study(tmp_path):
     assert "statistics, eda" in (tmp_path / "s.html").read_text()
     wrong = execute("study", table, *asked[2:], "--subject", "whom", "-o", tmp_path / "t.html")
     assert_fails(1, wrong, "windows.parquet has no column 'whom'; there are ['who'")
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """The same windows as cells, as wide columns of CSV, and as samples one after another."""
+    cells = pd.read_parquet(write_table(tmp_path / "cells.parquet"))
+    wide = np.stack(cells["eda"]).round(6)
+    cells["eda"] = list(wide)
+    cells.to_parquet(tmp_path / "cells.parquet")
+    columns = pd.DataFrame({f"eda_{i}": wide[:, i] for i in reversed(range(240))})
+    beside = cells[["who", "label", "start"]]
+    pd.concat([beside, columns], axis=1).to_csv(tmp_path / "wide.csv", index=False)
+    samples = cells.loc[np.repeat(cells.index, 240), ["who", "label"]]
+    samples.assign(eda=wide.ravel()).to_csv(tmp_path / "samples.csv", index=False)
+    return tmp_path
+
+
+def test_tables_of_a_study_hold_the_same_windows(tables):
+    signals = (("eda", "eda", 4.0),)
+    cells = read_table(tables / "cells.parquet", ["who", "label"], signals)
+    wide = read_table(tables / "wide.csv", ["who", "label"], signals)
+    cut, dropped = cut_table(tables / "samples.csv", "who", "label", signals, 60, None)
+    assert dropped.empty
+    assert cut[START].tolist() == 3 * [0, 60, 120, 180]
+    for other in (wide, cut):
+        assert other[["who", "label"]].equals(cells[["who", "label"]])
+        np.testing.assert_array_equal(np.stack(other["eda"]), np.stack(cells["eda"]))
+
+
+def test_study_of_samples(tables, small_backbone, capsys):
+    asked = ["--subject", "who", "--label", "label", "--signal", "eda", "eda", "4"]
+    page = tables / "study.html"
+    cutting = ["--duration", "60", "--step", "30"]
+    assert run(["study", str(tables / "samples.csv"), *asked, *cutting, "-o", str(page)]) == 0
+    told = capsys.readouterr()
+    assert "12 windows; dropped: 9 mixed labels, 3 past the end of 'eda'" in told.err
+    assert "elapsed time only" in told.out
+    assert page.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "message"),
+    [
+        ("samples.csv", [], 1, "column 'eda' is of float64; expected lists of numbers, or columns"),
+        ("samples.csv", ["--duration", "60", "--start", "x"], 2, "--duration finds it itself"),
+        ("wide.csv", ["--step", "30"], 2, "--step is for tables of samples"),
+        ("wide.csv", ["--duration", "60"], 1, "has no column 'eda'"),
+        ("samples.csv", ["--duration", "60", "--signal", "eda", "bvp", "64"], 2, "share one rate"),
+        ("words.csv", ["--duration", "60"], 1, "column 'eda' is of str; expected numbers"),
+        ("gap.csv", ["--duration", "60"], 1, "row 1 has no 'who'; every sample needs one"),
+        ("empty.csv", [], 1, "cannot be read as csv"),
+        ("table.xlsx", [], 1, "expected a .csv or a .parquet file"),
+    ],
+)
+def test_tables_that_are_no_study(tables, small_backbone, capsys, name, options, code, message):
+    (tables / "words.csv").write_text("who,label,eda\nS1,rest,high\n")
+    (tables / "gap.csv").write_text("who,label,eda\nS1,rest,1\n,rest,2\n")
+    (tables / "empty.csv").write_text("")
+    (tables / "table.xlsx").write_bytes(b"PK")
+    asked = ["--subject", "who", "--label", "label", "--signal", "eda", "eda", "4", *options]
+    page = str(tables / "study.html")
+    assert run(["study", str(tables / name), *asked, "-o", page]) == code
+    assert message in capsys.readouterr().err
+    assert not (tables / "study.html").exists()
 
 
 def test_weights(tmp_path):

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..signals import MODALITIES, check_known
+from .tables import START, Signals, cut_table, read_table
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-Signals = tuple[tuple[str, str, float], ...]  # column, modality, Hz
 
 
 @click.command()
@@ -23,7 +22,13 @@ Signals = tuple[tuple[str, str, float], ...]  # column, modality, Hz
 @click.option("--subject", required=True, help="Column that tells who a window is from.")
 @click.option("--label", required=True, help="Column of classes.")
 @click.option("--signal", "signals", type=(str, str, float), multiple=True, required=True,
-              metavar="COLUMN MODALITY HZ", help="A column whose cells are windows.")  # fmt: skip
+              metavar="COLUMN MODALITY HZ", help="A column whose cells are windows; or the part "
+              "before the number of columns of samples, eda of eda_0, eda_1 …; or, with "
+              "--duration, a column of samples.")  # fmt: skip
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True),
+              help="Seconds of windows to cut, where a row of the table is a sample.")  # fmt: skip
+@click.option("--step", type=click.FloatRange(min=0, min_open=True),
+              help="Seconds from window to window; the duration, if not given.")  # fmt: skip
 @click.option("--start", help="Column of the seconds of its session at which a window starts: "
               "finds overlaps, and adds methods that know nothing but that.")  # fmt: skip
 @click.option("--weights", default="open", show_default=True,
@@ -37,6 +42,8 @@ def study(
     subject: str,
     label: str,
     signals: Signals,
+    duration: float | None,
+    step: float | None,
     start: str | None,
     weights: str,
     folder: Path | None,
@@ -44,13 +51,16 @@ def study(
 ) -> None:
     """Score embeddings on people that were left out, beside simple statistics; write the page.
 
-    TABLE is a Parquet file with a row for each window. Each signal alone, and all of them together,
+    TABLE is a CSV or Parquet file with a row for each window; or, with --duration, for each sample:
+    windows in which the label changes are dropped. Each signal alone, and all of them together,
     are embedded and classified by logistic regression under leave-one-subject-out.
 
     \b
-    Example:
+    Examples:
       sklearn-biomoe study windows.parquet --subject subject --label label --start start_time \\
           --signal eda eda 4 --signal bvp bvp 64 --weights paper -o study.html
+      sklearn-biomoe study samples.csv --subject who --label task --signal EDA eda 4 \\
+          --duration 60 --step 30 -o study.html
     """
     from ..evaluation import run_study
 
@@ -63,7 +73,16 @@ def study(
         check_known("modality", modality, list(MODALITIES))
     if len(rates) < len(signals):
         raise click.UsageError("--signal: each modality once.")
-    frame = read_table(table, [subject, label, *([start] if start else [])], signals)
+    if duration is None:
+        if step is not None:
+            raise click.UsageError("--step is for tables of samples, which need --duration too.")
+        frame = read_table(table, [subject, label, *([start] if start else [])], signals)
+    else:
+        if start is not None:
+            raise click.UsageError("--start is for tables of windows; --duration finds it itself.")
+        frame, dropped = cut_table(table, subject, label, signals, duration, step)
+        start = START
+        _tell_dropped(len(frame), dropped)
     X = frame[list(rates)]
     result = run_study(
         make_methods(rates, weights),
@@ -79,33 +98,10 @@ def study(
     click.echo(f"{result.report(output, images=_draw(X, rates), title=table.stem)}")
 
 
-def read_table(path: Path, columns: list[str], signals: Signals) -> pd.DataFrame:
-    """Read columns of a Parquet file; those of signals are named by their modality.
-
-    Raises
-    ------
-    ValueError
-        For columns that are not there, and signals whose cells are no lists.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from ..distributed.parts import holds_cells
-
-    try:
-        schema = pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
-    for name in [*columns, *(column for column, _, _ in signals)]:
-        if name not in schema.names:
-            raise ValueError(f"{path} has no column {name!r}; there are {schema.names}.")
-    for column, _, _ in signals:
-        if not holds_cells(schema.field(column).type):
-            kind = schema.field(column).type
-            raise ValueError(f"{path}: column {column!r} is of {kind}; expected lists of numbers.")
-    named = {modality: pq.read_table(path, columns=[column]) for column, modality, _ in signals}
-    frame = pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
-    return frame.assign(**{modality: cells[0].to_pandas() for modality, cells in named.items()})
+def _tell_dropped(n_windows: int, dropped: pd.DataFrame) -> None:
+    """Say how many windows there are, and why others are not among them."""
+    reasons = [f"{n} {reason}" for reason, n in dropped["reason"].value_counts().items()]
+    click.echo(f"{n_windows} windows; dropped: {', '.join(reasons) or 'none'}", err=True)
 
 
 def make_methods(rates: dict[str, float], weights: str) -> dict[str, Any]:
