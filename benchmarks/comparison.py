@@ -88,9 +88,11 @@ def compute_features(
 
 
 def embedding_of(
-    modality: str, rate: float, representation: str, weights: str, folder: Path
+    modality: str, rate: float, representation: str, weights: str, folder: Path | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    embedder = TinyBioMoEEmbedder(weights, cache=folder / "rows.sqlite", progress=True)
+    """Embed windows, remembering rows in the folder."""
+    cache = None if folder is None else folder / "rows.sqlite"
+    embedder = TinyBioMoEEmbedder(weights, cache=cache, progress=True)
     embed = make_biosignal_embedder(
         modality, rate, representations=[representation], embedder=embedder
     )

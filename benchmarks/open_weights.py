@@ -4,7 +4,8 @@ Probes: heart rate and skin conductance responses of Stress-Predict's windows, b
 other recordings, read off frozen embeddings by a ridge regression, on people (recordings, for
 breathing) that were left out. What is true is what neurokit2 finds in the same signal. Few labels:
 stress or rest, transitions protocol, trained on few subjects and tested on all others. Takes the
-features that `stress_predict.py` has kept in its folder, so that one has to be run first.
+features that `stress_predict.py` has kept in its folder, so that one has to be run first. Storage:
+with ``--checkpoint``, how far embeddings move because the shipped file holds 16 bits of a number.
 """
 
 import argparse
@@ -44,7 +45,9 @@ RATE, SECONDS, STEP = 25, 60, 15  # Hz and s, of windows of breathing
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("stress_predict_results"))
-    folder = parser.parse_args().folder / "open" / "transitions"
+    parser.add_argument("--checkpoint", type=Path, help="of the run that made the open weights")
+    given = parser.parse_args()
+    folder = given.folder / "open" / "transitions"
     windows = fetch_stress_predict(protocol="transitions")
     few_labels(windows, folder).to_csv(RESULTS / "few_labels.csv", index=False)
     probes(windows, folder).to_csv(RESULTS / "probes.csv", index=False)
@@ -55,9 +58,34 @@ def main() -> None:
         f"neurokit2 {nk.__version__} finds in the same signal. Nothing of those left out was used",
         few_labels="Stress-Predict, transitions: balanced accuracy over all subjects that were not "
         f"drawn for training, mean and standard deviation over {N_DRAWS} draws",
+        storage=storage(windows, given.checkpoint) if given.checkpoint else "not measured",
         weights="open",
         weights_sha256=weights_sha256("open"),
     )
+
+
+# Storage
+
+
+def storage(windows, checkpoint: Path) -> dict[str, float]:
+    """Compare embeddings by the shipped file with those by the float32 weights it was made from."""
+    shipped, whole = (
+        np.vstack([
+            comparison.embedding_of(modality, rate, name, str(weights), None)(
+                np.stack(windows.data[modality].iloc[::40])[:, None]
+            )
+            for modality, rate in windows.sampling_rates.items()
+            for name in comparison.REPRESENTATIONS
+        ])
+        for weights in ("open", checkpoint)
+    )  # fmt: skip
+    a, b = (values - whole.mean(axis=0) for values in (shipped, whole))
+    cosines = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    return {
+        "n_pictures": len(whole),
+        "largest_difference": float(np.abs(shipped - whole).max()),
+        "smallest_centred_cosine": float(cosines.min()),
+    }
 
 
 def read(folder: Path, kind: str, modality: str) -> np.ndarray:

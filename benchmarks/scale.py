@@ -3,9 +3,12 @@
 *Files*: the real backbone, untrained, embeds a few files of windows in a plain loop, and by one and
 two worker processes of one thread. *Parts*: the same number of rows in few and in many files, with
 a small network, tells what a file costs. *Windows*: a small network embeds ever more windows, each
-number in a process of its own: whether its memory (of Linux) or its time per window grows.
+number in a process of its own: whether its memory (of Linux) or its time per window grows. That
+time is of the processor, so that other work beside it hardly matters; the first two want a machine
+of their own. Each part is measured by itself and put among what the result file holds of others.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -27,7 +30,7 @@ from sklearn_biomoe.distributed import embed_parquet
 N_TIMES = 240
 REAL = (8, 8)  # files, and windows in each
 FILES = ((4, 500), (100, 20))
-N_WINDOWS = (10_000, 100_000)
+N_WINDOWS = (10_000, 100_000, 1_000_000)
 WORKERS = (1, 2)
 
 
@@ -106,13 +109,13 @@ def measure_windows(n_windows: int) -> dict[str, float]:
         source = write_windows(Path(folder, "windows"), 1, n_windows)
         transformer = make_transformer()
         before = peak_megabytes()
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         columns = {"signal_columns": "signal", "id_columns": ["row"]}
         embed_parquet(source, f"{folder}/out", transformer, **columns)
-        seconds = time.perf_counter() - started
+        seconds, of_processor = time.perf_counter() - started, time.process_time() - used
     return {
         "seconds": round(seconds, 2),
-        "milliseconds_per_window": round(1000 * seconds / n_windows, 3),
+        "processor_milliseconds_per_window": round(1000 * of_processor / n_windows, 3),
         "growth_megabytes": round(peak_megabytes() - before, 1),
     }
 
@@ -125,40 +128,58 @@ def peak_megabytes() -> float:
     raise OSError("no VmHWM in /proc/self/status")
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    results: dict[str, dict] = {}
-    sha256 = weights.weights_sha256("random", 0)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = write_windows(folder / "real", *REAL)
-        results["real backbone, 8 files of 8 windows"] = compare_workers(
-            folder, make_transformer(), source, small=False
-        )
-        print(json.dumps(results, indent=1), flush=True)
-        use_small_backbone()
-        weights._random_sha256.cache_clear()
-        for n_files, n_rows in FILES:
-            source = write_windows(folder / f"small_{n_files}", n_files, n_rows)
-            key = f"small network, {n_files} files of {n_rows} windows"
-            results[key] = compare_workers(folder, make_transformer(), source, small=True)
-            print(key, results[key], flush=True)
-    results["small network, one file"] = {}
+def measure_real(folder: Path) -> dict[str, dict]:
+    source = write_windows(folder / "real", *REAL)
+    found = compare_workers(folder, make_transformer(), source, small=False)
+    return {"real backbone, 8 files of 8 windows": found}
+
+
+def measure_files(folder: Path) -> dict[str, dict]:
+    use_small_backbone()
+    weights._random_sha256.cache_clear()
+    results = {}
+    for n_files, n_rows in FILES:
+        source = write_windows(folder / f"small_{n_files}", n_files, n_rows)
+        key = f"small network, {n_files} files of {n_rows} windows"
+        results[key] = compare_workers(folder, make_transformer(), source, small=True)
+    return results
+
+
+def measure_all_windows(_: Path) -> dict[str, dict]:
+    results = {}
     for n_windows in N_WINDOWS:
-        command = [sys.executable, __file__, str(n_windows)]
+        command = [sys.executable, __file__, "--windows", str(n_windows)]
         child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        results["small network, one file"][f"{n_windows} windows"] = json.loads(child.stdout)
+        results[f"{n_windows} windows"] = json.loads(child.stdout)
         print(n_windows, child.stdout, end="", flush=True)
-    environment.write(
-        Path(__file__).parent / "results" / "scale.json",
-        threads=1,
-        weights_sha256=sha256,
-        **results,
-    )
+    return {"small network, one file": results}
+
+
+PARTS = {"real": measure_real, "files": measure_files, "windows": measure_all_windows}
+RESULTS = Path(__file__).parent / "results" / "scale.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--windows", type=int, help="embed so many in this process, and no more")
+    given = parser.parse_args()
+    if given.windows:
+        print(json.dumps(measure_windows(given.windows)))
+        return
+    torch.set_num_threads(1)
+    sha256 = weights.weights_sha256("random", 0)
+    for part in given.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            found = PARTS[part](Path(folder))
+        told = environment.describe(threads=1, weights_sha256=sha256)
+        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results = kept.get("results", {}) | {
+            key: {"measured": told, **values} for key, values in found.items()
+        }
+        RESULTS.write_text(json.dumps({"results": results}, indent=2) + "\n")
+        print(json.dumps(found, indent=1), flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(measure_windows(int(sys.argv[1]))))
-    else:
-        main()
+    main()
