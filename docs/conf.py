@@ -9,7 +9,7 @@ import sklearn_biomoe
 
 project = "sklearn_biomoe"
 release = sklearn_biomoe.__version__
-author = copyright = "the sklearn_biomoe developers"
+author = "the sklearn_biomoe developers"
 extensions = [
     "myst_parser",
     "numpydoc",
