@@ -29,7 +29,10 @@ myst_heading_anchors = 3
 # Docstrings: types stand under Parameters, and `names` in single quotes are looked up.
 default_role = "py:obj"
 autosummary_ignore_module_all = False
-autosummary_context = {"at_the_top": sklearn_biomoe.__all__}
+autosummary_context = {  # for _templates/autosummary/module.rst
+    "at_the_top": sklearn_biomoe.__all__,
+    "constants": ["MODALITIES", "REPRESENTATIONS", "KINDS", "SCALES", "LAYOUTS", "DYNAMIC_RANGE"],
+}
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # which autodoc lists

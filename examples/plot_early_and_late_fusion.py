@@ -53,17 +53,19 @@ for method, row in summary.iterrows():
 # what guessing scores.
 
 import matplotlib.pyplot as plt
+import numpy as np
 
+spread = np.linspace(-0.15, 0.15, 6)  # so that no subject hides another
 figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for height, method in enumerate(methods):
     own = study.scores.loc[study.scores["method"] == method, "balanced_accuracy"]
     mean, low, high = summary.loc[method, ["mean", "low", "high"]]
     axis.plot([low, high], [height, height], color="tab:blue", linewidth=6, alpha=0.35)
-    axis.plot(own, [height] * len(own), "o", color="black", markersize=4, alpha=0.5)
+    axis.plot(own, height + spread, "o", color="black", markersize=4, alpha=0.5)
     axis.plot(mean, height, "|", color="tab:blue", markersize=18, markeredgewidth=3)
 axis.axvline(0.5, color="grey", linestyle=":")
 axis.set(yticks=range(len(methods)), yticklabels=methods, xlabel="balanced accuracy")
-axis.invert_yaxis()
+axis.set_ylim(len(methods) - 0.5, -0.5)
 plt.show()
 
 # %%

@@ -77,15 +77,16 @@ import numpy as np
 
 inner = np.array([found.cv_results_["mean_test_score"] for found in outer["estimator"]])
 honest = outer["test_score"]
+spread = np.linspace(-0.15, 0.15, len(honest))  # so that no point hides another
 figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for height, name in enumerate([*candidates, "the search"]):
     scores = honest if name == "the search" else inner[:, height]
     colour = "tab:blue" if name == "the search" else "grey"
-    axis.plot(scores, [height] * len(scores), "o", color=colour, alpha=0.5)
+    axis.plot(scores, height + spread, "o", color=colour, alpha=0.5)
     axis.plot(scores.mean(), height, "|", color=colour, markersize=18, markeredgewidth=3)
 axis.axvline(0.5, color="grey", linestyle=":")
 axis.set(yticks=range(5), yticklabels=[*candidates, "the search"], xlabel="balanced accuracy")
-axis.invert_yaxis()
+axis.set_ylim(4.5, -0.5)
 plt.show()
 print(f"best in inner folds: {inner.max(axis=1).mean():.2f}")
 print(f"balanced accuracy {honest.mean():.2f} ± {honest.std():.2f} over {len(honest)} subjects")

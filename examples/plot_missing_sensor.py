@@ -96,8 +96,7 @@ print("balanced accuracy", {name: np.round(row, 2).tolist() for name, row in sco
 # %%
 # The dotted line is what skin conductance scores by itself. Whatever fusion does about missing
 # windows, it should not fall below that: if it does, the sensor that drops out costs more than it
-# brings. One deletion of 48 windows is drawn here; another one would move the curves by a few
-# hundredths.
+# brings. One deletion of 48 windows is drawn here; another one would move the curves.
 
 import matplotlib.pyplot as plt
 
