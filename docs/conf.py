@@ -2,14 +2,17 @@
 
 import re
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx_gallery.sorting import ExplicitOrder
 
 import sklearn_biomoe
+from sklearn_biomoe import datasets, distributed, evaluation, fusion, plotting, recordings, signals
 
 project = "sklearn_biomoe"
 release = sklearn_biomoe.__version__
-author = "the sklearn_biomoe developers"
 extensions = [
     "myst_parser",
     "numpydoc",
@@ -23,6 +26,7 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
+html_show_copyright = False
 
 myst_heading_anchors = 3
 
@@ -81,6 +85,37 @@ def lead_here(app: Sphinx, name: str, text: list[str]) -> None:
         text[0] = re.sub(rf"\]\(\.\./{link}\)", rf"]({page})", text[0])
 
 
+MODULES = (datasets, distributed, evaluation, fusion, signals, sklearn_biomoe)
+NAMES = {name: f"{module.__name__}.{name}" for module in MODULES for name in module.__all__} | {
+    function.__name__: f"{function.__module__}.{function.__name__}"
+    for function in (plotting.plot_image, plotting.plot_images, recordings.read_recording)
+}
+
+
+def link_names(app: Sphinx, page: nodes.document) -> None:
+    """Lead names in the guide, which are code, to the API."""
+    for code in list(page.findall(nodes.literal)):
+        name = code.astext()
+        if name in NAMES and not isinstance(code.parent, pending_xref | nodes.reference):
+            link = pending_xref(refdomain="py", reftype="obj", reftarget=NAMES[name])
+            code.replace_self(link)
+            link += code
+
+
+def find_elsewhere(
+    app: Sphinx, env: BuildEnvironment, link: pending_xref, shown: nodes.TextElement
+) -> nodes.reference | None:
+    """Lead names in docstrings to where they are described, which may be another module."""
+    target = NAMES.get(link["reftarget"])
+    if link.get("refdomain") != "py" or target is None:
+        return None
+    return env.domains["py"].resolve_xref(
+        env, link["refdoc"], app.builder, "obj", target, link, shown
+    )
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip_foreign_members)
     app.connect("source-read", lead_here)
+    app.connect("doctree-read", link_names)
+    app.connect("missing-reference", find_elsewhere)
