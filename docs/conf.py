@@ -26,6 +26,8 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_show_copyright = False
 
 myst_heading_anchors = 3
@@ -35,7 +37,10 @@ default_role = "py:obj"
 autosummary_ignore_module_all = False
 autosummary_context = {  # for _templates/autosummary/module.rst
     "at_the_top": sklearn_biomoe.__all__,
-    "constants": ["MODALITIES", "REPRESENTATIONS", "KINDS", "SCALES", "LAYOUTS", "DYNAMIC_RANGE"],
+    "constants": {
+        "sklearn_biomoe.signals": ["MODALITIES"],
+        "sklearn_biomoe.representations": ["REPRESENTATIONS"],
+    },
 }
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

@@ -73,9 +73,8 @@ plt.show()
 # asked for. With six subjects little can be told: the p-value of a sign-flip test cannot fall below
 # 2 / 2 to the 6, which is 0.03, whatever the difference.
 
-study.comparisons([("early", "late, mean"), ("early", "eda alone"), ("early", "bvp alone")]).round(
-    3
-)
+planned = [("early", "late, mean"), ("early", "eda alone"), ("early", "bvp alone")]
+study.comparisons(planned).round(3)
 
 # %%
 # Late fusion tells more than a score: what each modality said of a window by itself.
