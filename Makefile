@@ -1,12 +1,13 @@
 # Each command sets everything up in .venv and runs: `make demo`, `make test`, `make lint`,
-# `make benchmark` (an hour or two on two cores; the same command goes on after a kill).
+# `make docs` (a site in docs/_build/html), `make benchmark` (an hour or two on two cores; the same
+# command goes on after a kill).
 PYTHON ?= python3
 VENV := .venv
 
 # Recordings may lie beside the checkout; elsewhere they are downloaded, or tests skip.
 export SKLEARN_BIOMOE_DATA ?= $(wildcard ../shared/data)
 
-.PHONY: demo test lint benchmark
+.PHONY: demo test lint docs benchmark
 demo: install-demo
 	$(VENV)/bin/python benchmarks/demo.py $(ARGS)
 
@@ -20,6 +21,10 @@ lint: install-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+
+# Without warnings, or not at all.
+docs: install-docs
+	$(VENV)/bin/python -m sphinx --fresh-env -W --keep-going $(ARGS) docs docs/_build/html
 
 install-%:
 	$(PYTHON) -m venv $(VENV)

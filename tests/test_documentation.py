@@ -1,6 +1,9 @@
 """README, documentation and examples do and say what is so."""
 
+import importlib
 import json
+import pkgutil
+import pydoc
 import re
 import runpy
 from pathlib import Path
@@ -9,6 +12,7 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
+import sklearn_biomoe
 from sklearn_biomoe.datasets import fetch_stress_predict
 from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.signals import MODALITIES
@@ -23,7 +27,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 def test_examples_run(example, capsys):
     mpl.use("Agg")
     runpy.run_path(str(example), run_name="__main__")
-    assert "balanced accuracy" in capsys.readouterr().out
+    assert capsys.readouterr().out
+    assert mpl.pyplot.get_fignums()
     mpl.pyplot.close("all")
 
 
@@ -132,6 +137,57 @@ def test_links_and_pictures_of_pages_are_there(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_every_public_name_stands_in_the_api():
+    """Modules that say what they offer are listed, and what they offer is described."""
+    listed = re.findall(
+        r"^   (sklearn_biomoe[.\w]*)$", (ROOT / "docs" / "api.rst").read_text(), re.M
+    )
+    shown = {f"{name}.{item}" for name in listed for item in public_names(name)}
+    top = sklearn_biomoe.__all__
+    modules = [
+        module.name
+        for module in pkgutil.walk_packages(sklearn_biomoe.__path__, "sklearn_biomoe.")
+        if not module.name.endswith("__main__")
+        and hasattr(importlib.import_module(module.name), "__all__")
+    ]
+    assert len(modules) > 8
+    for name in modules:
+        for item in importlib.import_module(name).__all__:
+            assert f"{name}.{item}" in shown or item in top, f"{name}.{item} is not in docs/api.rst"
+    pages = [README, *(page.read_text(encoding="utf-8") for page in written_for_users())]
+    taught = re.findall(r"(?:from|import) (sklearn_biomoe[.\w]*)", "\n".join(pages))
+    assert {name for name in taught if name not in listed} == set()
+    for name in shown:
+        described = pydoc.locate(name)
+        if callable(described):
+            assert described.__doc__, f"{name} has no docstring, so that Sphinx leaves it out"
+
+
+def written_for_users():
+    return [*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py")]
+
+
+def public_names(name):
+    """What Sphinx shows of a module: what it says it offers, else its own classes and functions."""
+    module = importlib.import_module(name)
+    own = [
+        item
+        for item, value in vars(module).items()
+        if not item.startswith("_") and getattr(value, "__module__", None) == name
+    ]
+    return getattr(module, "__all__", own)
+
+
+def test_every_page_is_in_the_index():
+    """And every example in the gallery's order."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/*.md"):
+        assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.M), page
+    order = (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
+    for example in ROOT.glob("examples/*.py"):
+        assert f'"{example.name}"' in order, example
 
 
 def test_every_fault_has_its_test():

@@ -74,6 +74,7 @@ def make_biosignal_windows(
         sampling_rates : dict of str to float
             Hz per modality.
         DESCR : str
+            What was simulated.
 
     Raises
     ------

@@ -95,6 +95,7 @@ def fetch_stress_predict(
         sampling_rates : dict of str to float
             Hz per modality.
         target_names : list of str
+            Rest, then stress.
         DESCR : str
             Licence, citation and pitfalls.
 

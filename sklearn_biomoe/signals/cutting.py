@@ -67,6 +67,7 @@ def cut_windows(
             Columns ``subject``, ``start_time`` and ``reason``: "past the end of 'eda'", "no label",
             "mixed labels", or for ``mixed="majority"`` "tied labels".
         sampling_rates : dict of str to float
+            Hz per modality.
 
     Raises
     ------

@@ -1,0 +1,126 @@
+"""How Sphinx builds this site: `make docs`."""
+
+import re
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx_gallery.sorting import ExplicitOrder
+
+import sklearn_biomoe
+from sklearn_biomoe import datasets, distributed, evaluation, fusion, plotting, recordings, signals
+
+project = "sklearn_biomoe"
+release = sklearn_biomoe.__version__
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
+html_show_copyright = False
+
+myst_heading_anchors = 3
+
+# Docstrings: types stand under Parameters, and `names` in single quotes are looked up.
+default_role = "py:obj"
+autosummary_ignore_module_all = False
+autosummary_context = {  # for _templates/autosummary/module.rst
+    "at_the_top": sklearn_biomoe.__all__,
+    "constants": {
+        "sklearn_biomoe.signals": ["MODALITIES"],
+        "sklearn_biomoe.representations": ["REPRESENTATIONS"],
+    },
+}
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False  # which autodoc lists
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": ExplicitOrder(
+        [
+            "plot_one_modality.py",
+            "plot_early_and_late_fusion.py",
+            "plot_missing_sensor.py",
+            "plot_grid_search.py",
+            "plot_own_data.py",
+        ]
+    ),
+    "backreferences_dir": "auto_examples/uses",
+    "doc_module": ("sklearn_biomoe",),
+    "abort_on_example_error": False,  # all are run; each that fails is a warning, hence an error
+    "show_memory": False,
+    "download_all_examples": False,
+    "write_computation_times": False,
+}
+
+
+PAGES = {
+    r"examples/(\w+)\.py": r"auto_examples/\1.rst",
+    r"examples/README\.rst": "auto_examples/index.rst",
+    r"SECURITY\.md": "security.md",
+    r"benchmarks/results/README\.md": "results.md",
+}
+
+
+def skip_foreign_members(
+    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+) -> bool:
+    """Leave out what classes inherit from scikit-learn, which has its own documentation."""
+    function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+    module = getattr(function, "__module__", None) or ""
+    return skip or not module.startswith("sklearn_biomoe")
+
+
+def lead_here(app: Sphinx, name: str, text: list[str]) -> None:
+    """Lead links to files of the repository to their pages on this site."""
+    for link, page in PAGES.items():
+        text[0] = re.sub(rf"\]\(\.\./{link}\)", rf"]({page})", text[0])
+
+
+MODULES = (datasets, distributed, evaluation, fusion, signals, sklearn_biomoe)
+NAMES = {name: f"{module.__name__}.{name}" for module in MODULES for name in module.__all__} | {
+    function.__name__: f"{function.__module__}.{function.__name__}"
+    for function in (plotting.plot_image, plotting.plot_images, recordings.read_recording)
+}
+
+
+def link_names(app: Sphinx, page: nodes.document) -> None:
+    """Lead names in the guide, which are code, to the API."""
+    for code in list(page.findall(nodes.literal)):
+        name = code.astext()
+        if name in NAMES and not isinstance(code.parent, pending_xref | nodes.reference):
+            link = pending_xref(refdomain="py", reftype="obj", reftarget=NAMES[name])
+            code.replace_self(link)
+            link += code
+
+
+def find_elsewhere(
+    app: Sphinx, env: BuildEnvironment, link: pending_xref, shown: nodes.TextElement
+) -> nodes.reference | None:
+    """Lead names in docstrings to where they are described, which may be another module."""
+    target = NAMES.get(link["reftarget"])
+    if link.get("refdomain") != "py" or target is None:
+        return None
+    return env.domains["py"].resolve_xref(
+        env, link["refdoc"], app.builder, "obj", target, link, shown
+    )
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-skip-member", skip_foreign_members)
+    app.connect("source-read", lead_here)
+    app.connect("doctree-read", link_names)
+    app.connect("missing-reference", find_elsewhere)
