@@ -33,7 +33,7 @@ def make_event_windows(
     Parameters
     ----------
     event : {"response", "burst", "pause"}
-        - "response": in ``eda``, one large skin conductance response, half as high as the skin
+        - "response": in ``eda``, one large skin conductance response, as high as the skin
           conductance level;
         - "burst": in ``bvp``, an oscillation of 6 s at a random frequency from 2.5 to 4.5 Hz, as of
           a tremor;
@@ -103,7 +103,7 @@ def _put_response(signal: Array, rate: float, random: np.random.RandomState) -> 
     times = np.arange(len(signal)) / rate
     response = np.where(times > onset, _bateman((times - onset).clip(0), 0.75, 3.0), 0.0)
     # After 8 s it has fallen to an eighth.
-    return signal + 0.5 * np.median(signal) * response, onset, onset + 8, np.nan, np.nan
+    return signal + np.median(signal) * response, onset, onset + 8, np.nan, np.nan
 
 
 def _put_burst(signal: Array, rate: float, random: np.random.RandomState) -> Event:
@@ -112,7 +112,7 @@ def _put_burst(signal: Array, rate: float, random: np.random.RandomState) -> Eve
     times = np.arange(len(signal)) / rate - start
     inside = (times >= 0) & (times < length)
     swell = np.where(inside, np.sin(np.pi * times / length) ** 2, 0.0)
-    wave = signal.std() * swell * np.sin(2 * np.pi * frequency * times)
+    wave = 2 * signal.std() * swell * np.sin(2 * np.pi * frequency * times)
     return signal + wave, start, start + length, frequency - 0.25, frequency + 0.25
 
 
