@@ -20,7 +20,7 @@ COLORMAP = "RdBu_r"
 HEIGHT, WIDTH = 3.9, 12.5  # inches of a picture's row
 
 
-def plot_explanation(explanation: Explanation) -> Figure:
+def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) -> Figure:
     """Draw what moved a decision over the signal.
 
     A row shows one picture: the signal over its importance in colour, with bars of the same
@@ -31,11 +31,13 @@ def plot_explanation(explanation: Explanation) -> Figure:
     ----------
     explanation : Explanation
         As `explain` returns it, for one window.
+    figure : matplotlib.figure.Figure, default=None
+        An empty one to draw into, such as ``plt.figure(figsize=(12, 5), layout="constrained")``.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        It is not registered with pyplot, so that it needs no closing.
+        Where none was given, a new one that is not registered with pyplot and needs no closing.
 
     Raises
     ------
@@ -73,7 +75,9 @@ def plot_explanation(explanation: Explanation) -> Figure:
             "plot_explanation needs matplotlib: pip install 'sklearn-biomoe[plot]'."
         ) from error
     n_pictures = len(explanation.pictures)
-    figure = Figure(figsize=(WIDTH, HEIGHT * n_pictures + 0.6), dpi=100, layout="constrained")
+    if figure is None:
+        size = (WIDTH, HEIGHT * n_pictures + 0.6)
+        figure = Figure(figsize=size, dpi=100, layout="constrained")
     figure.suptitle(_title(explanation), fontsize=13)
     grid = figure.add_gridspec(n_pictures, 3, width_ratios=[1.5, 1, 0.5])
     for row, picture in enumerate(explanation.pictures):
@@ -138,6 +142,9 @@ def _draw_bars_over_time(axis: Axes, picture: PictureExplanation) -> None:
 
 
 def _draw_picture(figure: Figure, axis: Axes, picture: PictureExplanation) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     grey = picture.picture @ np.array([0.299, 0.587, 0.114])
     axis.imshow(
         grey, cmap="gray", vmin=0, vmax=255, extent=(0, 1, 0, 1), transform=axis.transAxes,
@@ -146,14 +153,14 @@ def _draw_picture(figure: Figure, axis: Axes, picture: PictureExplanation) -> No
     hertz = picture.frequency_edges
     edges = np.array([0.0, 1.0]) if hertz is None else hertz
     largest = _largest(picture.map)
-    mesh = axis.pcolormesh(
+    norm = Normalize(-largest, largest)
+    axis.pcolormesh(
         picture.time_edges,
         edges,
         picture.map,
         cmap=COLORMAP,
-        vmin=-largest,
-        vmax=largest,
-        alpha=0.15 + 0.6 * np.abs(picture.map) / largest,
+        norm=norm,
+        alpha=0.15 + 0.6 * np.abs(picture.map) / largest,  # type: ignore[arg-type]
     )
     axis.set_xlim(*picture.time_edges[[0, -1]])
     axis.set_xlabel(f"time ({picture.time_unit})")
@@ -162,8 +169,7 @@ def _draw_picture(figure: Figure, axis: Axes, picture: PictureExplanation) -> No
         axis.set_yticks([])
     else:
         axis.set_ylabel("frequency (Hz)")
-    bar = figure.colorbar(mesh, ax=axis, label="importance")
-    bar.solids.set_alpha(1)
+    figure.colorbar(ScalarMappable(norm, COLORMAP), ax=axis, label="importance")
 
 
 def _draw_bars_over_frequencies(axis: Axes, picture: PictureExplanation) -> None:

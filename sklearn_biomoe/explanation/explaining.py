@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from ..signals import check_known
-from .pipelines import AskedWindow, Decision, SeenPicture, check_alone, check_has_pictures, take_rows
+from .pipelines import (
+    AskedWindow,
+    Decision,
+    SeenPicture,
+    check_alone,
+    check_has_pictures,
+    take_rows,
+)
 
 if TYPE_CHECKING:
     from .grids import ShownPicture
@@ -118,13 +126,14 @@ def explain(
     windows : array-like or frame
         Few windows, in the form that ``pipeline.predict`` takes. Each is explained by its own.
     method : {"occlusion", "gradient"}, default="occlusion"
-        - "occlusion": hide patches of each picture, and see how the decision falls. Of a curve or a
-          map of pairs, a stretch of the signal is replaced by a straight line and drawn anew; of a
-          spectrogram or scalogram, a patch of seconds and hertz is replaced by the blurred
-          picture.
+        - "occlusion": hide patches of each picture, and see how the decision falls. Of a curve, a
+          stretch of the signal is replaced by a straight line; of a spectrogram or scalogram, a
+          patch of seconds and hertz is replaced by the blurred picture; of a map of pairs, the rows
+          and columns of a stretch of time are.
         - "gradient": integrate the gradient of the decision by the picture's pixels on the way from
           a neutral picture (a straight line, the blurred picture) to the one seen. Needs a decision
-          that follows small changes, which trees and neighbours do not make.
+          that follows small changes, which trees and neighbours do not make; a warning tells. The
+          backbone runs in float32, on the embedder's device.
     target : object, default=None
         The class to be explained; None takes the one predicted for each window.
     stretch : float, default=None
@@ -141,8 +150,7 @@ def explain(
     ValueError
         For a pipeline without pictures, or whose pictures come as arrays; without a decision; whose
         decision depends on the other windows; for an unknown method or class, a stretch that is
-        longer than a picture, a window without any picture, and for method="gradient" where the
-        decision does not follow small changes.
+        longer than a picture, and a window without any picture.
     sklearn.exceptions.NotFittedError
         For a pipeline that is not fitted.
 
@@ -179,6 +187,7 @@ def explain(
     if stretch is not None and not (isinstance(stretch, Real) and 0 < stretch < np.inf):
         raise ValueError(f"stretch={stretch!r}; expected a positive number of seconds, or None.")
     check_has_pictures(pipeline)
+    check_is_fitted(pipeline)
     decision = Decision(pipeline)
     targets = decision.target_of(pipeline, windows, target)
     asked, together = [], []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..axes import PictureAxes, picture_axes
 from ..images import BiosignalImages
-from ..representations import REPRESENTATIONS
+from ..representations import REPRESENTATIONS, Representation
 from ..settings import tile_starts
 
 Array = NDArray[np.float64]
@@ -41,6 +41,11 @@ class ShownPicture:
     start: float
 
     @property
+    def entry(self) -> Representation:
+        """What the registry says of the representation."""
+        return REPRESENTATIONS[self.representation]
+
+    @property
     def signal(self) -> Array:
         """The samples shown, (n_channels, n_times)."""
         (panel,) = self.images.settings.panels
@@ -52,11 +57,14 @@ class ShownPicture:
         return self.images.settings.sampling_rate or 1.0
 
     def redraw(self, signals: Array) -> BiosignalImages:
-        """Draw other samples (n, n_channels, n_times) of the channels shown the same way."""
+        """Draw curves of other samples (n, n_channels, n_times) over the same range of values."""
         (panel,) = self.images.settings.panels
+        own = [(float(channel.min()), float(channel.max())) for channel in self.signal]
+        limits = tuple(given or there for given, there in zip(panel.limits, own, strict=True))
+        settings = replace(self.images.settings, panels=(replace(panel, limits=limits),))
         windows = np.repeat(np.asarray(self.images.signals, dtype=np.float64), len(signals), axis=0)
         windows[:, list(panel.channels)] = signals
-        return BiosignalImages(windows, self.images.settings)
+        return BiosignalImages(windows, settings)
 
 
 def single_out(images: BiosignalImages, number: int) -> ShownPicture:
@@ -173,37 +181,40 @@ def project(relevance: Array, shown: ShownPicture, grid: Grid) -> Array:
         A pixel of a map of pairs counts half for each of its two times; the colours of a composite
         count where their own time axes have them.
     """
-    size = len(relevance)
     if shown.axes.frequencies is not None:
         upright = relevance.sum(axis=2)[::-1]
         return np.add.reduceat(
             np.add.reduceat(upright, grid.rows[:-1], axis=0), grid.columns[:-1], axis=1
         )
-    entry = REPRESENTATIONS[shown.representation]
-    if entry.axes == "pairs":
+    if shown.entry.axes == "pairs":
         both = relevance.sum(axis=2)
-        by_pixel = both.sum(axis=0) / 2 + both.sum(axis=1)[::-1] / 2
-    elif entry.parts:
-        by_pixel = sum(
-            _moved(relevance[..., colour].sum(axis=0), part, shown)
-            for colour, part in enumerate(entry.parts)
-        )
+        by_column = both.sum(axis=0) / 2 + both.sum(axis=1)[::-1] / 2
+    elif shown.entry.parts:
+        by_colour = relevance.sum(axis=0)  # (W, 3)
+        by_column = np.bincount(part_columns(shown).T.ravel(), by_colour.ravel(), len(by_colour))
     else:
-        by_pixel = relevance.sum(axis=(0, 2))
-    assert len(by_pixel) == size
-    return np.add.reduceat(by_pixel, grid.columns[:-1])[None]
+        by_column = relevance.sum(axis=(0, 2))
+    return np.add.reduceat(by_column, grid.columns[:-1])[None]
 
 
-def _moved(by_pixel: Array, part: str, shown: ShownPicture) -> Array:
-    """Move what columns of a composite's part say to the columns of its curve at those times."""
+def part_columns(shown: ShownPicture) -> NDArray[np.int64]:
+    """Tell to which column of a composite's curve, by time, each column of its colours belongs.
+
+    Spectrograms reach from the first piece to the last, curves from the first sample to the last.
+
+    Returns
+    -------
+    columns : ndarray of shape (3, W), int64
+    """
     settings = shown.images.settings
     (panel,) = settings.panels
+    size, n_times = settings.image_size, shown.signal.shape[1]
     modality = settings.modalities[panel.channels[0]]
-    own = picture_axes(part, shown.signal.shape[1], settings.sampling_rate, modality)
-    curve = picture_axes(shown.representation, shown.signal.shape[1], settings.sampling_rate,
-                         modality)  # fmt: skip
-    size = len(by_pixel)
-    times = own.time_at((np.arange(size) + 0.5) / size)
-    left, right = curve.times
-    at = ((times - left) / (right - left) * size).astype(np.int64).clip(0, size - 1)
-    return np.bincount(at, weights=by_pixel, minlength=size)
+    first = round(shown.start * shown.sampling_rate)
+    left, right = shown.axes.times
+    columns = []
+    for part in shown.entry.parts:
+        own = picture_axes(part, n_times, settings.sampling_rate, modality, first)
+        times = own.time_at((np.arange(size) + 0.5) / size)
+        columns.append(np.floor((times - left) / (right - left) * size).clip(0, size - 1))
+    return np.array(columns, dtype=np.int64)

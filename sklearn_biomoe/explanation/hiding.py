@@ -7,17 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from .grids import Array, Grid, ShownPicture
+from .grids import Array, Grid, ShownPicture, part_columns
 
 BLUR = 1 / 8  # standard deviation, of a picture's side
 
 
 def hide_patches(shown: ShownPicture, grid: Grid) -> NDArray[np.uint8]:
-    """Draw the picture with each patch hidden.
+    """Draw the picture with each patch hidden, and all else as it was.
 
-    Where there are frequencies, a patch of the picture is replaced by the blurred picture. Else a
-    stretch of the signal is replaced by a straight line between its ends, and the picture drawn
-    anew.
+    Of a map, the patch is replaced by the blurred picture: of a map of pairs, the rows and the
+    columns of a stretch of time. Of curves, the samples of the stretch are replaced by a straight
+    line, drawn over the same range of values.
 
     Returns
     -------
@@ -25,20 +25,30 @@ def hide_patches(shown: ShownPicture, grid: Grid) -> NDArray[np.uint8]:
         In the order of ``grid.patches()``.
     """
     patches = list(grid.patches())
-    if shown.axes.frequencies is None:
+    if shown.entry.axes == "value":
         edges = shown.axes.time_at(grid.columns / grid.columns[-1])
         cut = [straighten(shown, edges[c.start], edges[c.stop]) for _, c in patches]
         return np.asarray(shown.redraw(np.stack(cut)))[:, 0]
     picture, neutral = np.asarray(shown.images)[0, 0], blur(shown)
     pictures = np.repeat(picture[None], len(patches), axis=0)
     for hidden, patch in zip(pictures, patches, strict=True):
-        hidden[grid.pixels(patch)] = neutral[grid.pixels(patch)]
+        rows, columns = grid.pixels(patch)
+        if shown.axes.frequencies is not None:
+            hidden[rows, columns] = neutral[rows, columns]
+        elif shown.entry.axes == "pairs":
+            hidden[:, columns] = neutral[:, columns]
+            rows = slice(len(picture) - columns.stop, len(picture) - columns.start)
+            hidden[rows] = neutral[rows]
+        else:
+            here = part_columns(shown)
+            inside = (here >= columns.start) & (here < columns.stop)  # (3, W)
+            hidden[:] = np.where(inside.T, neutral, hidden)
     return pictures
 
 
 def hide_all(shown: ShownPicture) -> NDArray[np.uint8]:
     """Draw the neutral picture (H, W, 3): blurred, or of a curve, that of a straight line."""
-    if shown.representation.startswith("waveform"):
+    if shown.entry.axes == "value":
         whole = straighten(shown, *shown.axes.times)
         return np.asarray(shown.redraw(whole[None]))[0, 0]
     return blur(shown)
