@@ -3,8 +3,8 @@ Which seconds and which hertz moved a decision
 ==============================================
 
 A classifier learns to tell pulse with a burst of tremor from pulse without. Nobody tells it when
-the burst comes, nor how fast it shakes; the explanation has to find both. The signals are simulated,
-so that the place is known.
+the burst comes, nor how fast it shakes; the explanation has to find both. The signals are
+simulated, so that the place is known.
 """
 
 # %%
@@ -18,8 +18,8 @@ X, y = windows.data["bvp"], windows.target
 print(windows.events[y == 1].head(3).round(1))
 
 # %%
-# Windows become spectrograms, spectrograms embeddings, and a linear classifier decides. It is trained
-# on five subjects, and asked about the sixth.
+# Windows become spectrograms, spectrograms embeddings, and a linear classifier decides. It is
+# trained on five subjects, and asked about the sixth.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -38,8 +38,8 @@ model.fit(X[train], y[train])
 print(f"balanced accuracy {balanced_accuracy_score(y[test], model.predict(X[test])):.2f}")
 
 # %%
-# One window with a burst. Occlusion hides patches of its picture, of some seconds and some hertz, and
-# sees how far the decision falls. Red patches spoke for the burst, blue ones against it.
+# One window with a burst. Occlusion hides patches of its picture, of some seconds and some hertz,
+# and sees how far the decision falls. Red patches spoke for the burst, blue ones against it.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -63,7 +63,7 @@ print(f"points to {second:.0f} s and {hertz:.1f} Hz")
 print(f"the burst lasts from {event.start:.0f} to {event.stop:.0f} s, at {event.low + 0.25:.1f} Hz")
 
 # %%
-# The same by gradients, which cost less and see less of what a large change would do.
+# The same by gradients, which follow the decision from a blurred picture to the one seen.
 
 (by_gradient,) = explain(model, X[[row]], method="gradient", target=1)
 plot_explanation(by_gradient, figure=plt.figure(figsize=(12, 5), layout="constrained"))

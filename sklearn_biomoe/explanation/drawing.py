@@ -169,7 +169,8 @@ def _draw_picture(figure: Figure, axis: Axes, picture: PictureExplanation) -> No
         axis.set_yticks([])
     else:
         axis.set_ylabel("frequency (Hz)")
-    figure.colorbar(ScalarMappable(norm, COLORMAP), ax=axis, label="importance")
+    bar = figure.colorbar(ScalarMappable(norm, COLORMAP), ax=axis)
+    bar.ax.set_title("importance", fontsize="small")
 
 
 def _draw_bars_over_frequencies(axis: Axes, picture: PictureExplanation) -> None:
