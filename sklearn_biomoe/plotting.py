@@ -12,15 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .axes import PictureAxes, picture_axes
 from .images import BiosignalImages
 from .rendering.curves import CURVE_COLOURS, LINE_WIDTH
-from .representations import (
-    REPRESENTATIONS,
-    scalogram_frequencies,
-    spectrogram_bins,
-    spectrogram_hop,
-    spectrogram_piece,
-)
+from .representations import REPRESENTATIONS
 from .settings import Panel, PictureSettings, tile_starts
 from .signals import ValueRange
 
@@ -195,9 +190,11 @@ class _Shown:
         return self.samples.shape[1]
 
     @property
-    def rate(self) -> float:
-        """Samples in a second, or in a sample where the sampling rate is unknown."""
-        return self.settings.sampling_rate or 1.0
+    def axes(self) -> PictureAxes:
+        """Times and frequencies at the picture's borders."""
+        modality = self.settings.modalities[self.panel.channels[0]]
+        rate = self.settings.sampling_rate
+        return picture_axes(self.panel.representation, self.n_times, rate, modality, self.first)
 
     def limits(self, position: int) -> ValueRange:
         """Values at the bottom and the top of one of the panel's curves."""
@@ -206,10 +203,6 @@ class _Shown:
 
     def unit(self, position: int) -> str:
         return self.settings.modalities[self.panel.channels[position]].unit
-
-    def span(self, start: float, stop: float) -> tuple[float, float]:
-        """Return the times of two positions, counted in samples from the first one shown."""
-        return (self.first + start) / self.rate, (self.first + stop) / self.rate
 
 
 def _show(
@@ -243,8 +236,7 @@ def _show(
 
 def _set_curve_axes(axis: Axes, shown: _Shown) -> None:
     """Draw axes of curves, which go from the first sample at the left border to the last."""
-    last = shown.n_times - 1
-    axis.set_xlim(shown.span(0, last) if last else shown.span(-0.5, 0.5))
+    axis.set_xlim(shown.axes.times)
     rendering = REPRESENTATIONS[shown.panel.representation].rendering
     {"single": _set_values, "stacked": _name_bands, "overlaid": _name_curves}[rendering](
         axis, shown
@@ -311,39 +303,29 @@ def _channel_labels(shown: _Shown) -> list[str]:
 
 def _set_spectrogram_axes(axis: Axes, shown: _Shown) -> None:
     """Draw axes around the middles of pieces, and around the bins of their spectra."""
-    modality = shown.settings.modalities[shown.panel.channels[0]]
-    piece = spectrogram_piece(shown.n_times, shown.rate, modality)
-    hop = spectrogram_hop(piece)
-    n_pieces = (shown.n_times - piece) // hop + 1
-    axis.set_xlim(shown.span(piece / 2 - hop / 2, piece / 2 + (n_pieces - 0.5) * hop))
-    n_fft, bins = spectrogram_bins(piece, shown.rate, modality)
-    axis.set_ylim((bins.start - 0.5) * shown.rate / n_fft, (bins.stop - 0.5) * shown.rate / n_fft)
+    axis.set_xlim(shown.axes.times)
+    axis.set_ylim(shown.axes.frequencies)
     axis.set_ylabel("frequency (Hz)", fontsize="small")
 
 
 def _set_scalogram_axes(axis: Axes, shown: _Shown) -> None:
-    modality = shown.settings.modalities[shown.panel.channels[0]]
-    frequencies = scalogram_frequencies(shown.n_times, shown.rate, modality)
-    low, high = frequencies[0], frequencies[-1]
-    half_row = (high / low) ** (0.5 / (len(frequencies) - 1)) if high > low else 2.0
-    axis.set_xlim(shown.span(-0.5, shown.n_times - 0.5))
-    _set_logarithmic(axis, low / half_row, high * half_row)
+    assert shown.axes.frequencies is not None
+    axis.set_xlim(shown.axes.times)
+    _set_logarithmic(axis, *shown.axes.frequencies)
     axis.set_ylabel("frequency (Hz)", fontsize="small")
 
 
 def _set_pair_axes(axis: Axes, shown: _Shown) -> None:
     """Draw two axes of time around samples, or around the averages of some."""
-    span = shown.span(-0.5, shown.n_times - 0.5)
-    axis.set_xlim(span)
-    axis.set_ylim(span)
+    axis.set_xlim(shown.axes.times)
+    axis.set_ylim(shown.axes.times)
     axis.set_ylabel(axis.get_xlabel(), fontsize="small")
 
 
 def _name_parts(axis: Axes, shown: _Shown) -> None:
     """Name what the colours of a composite show; each has a vertical axis of its own."""
     parts = REPRESENTATIONS[shown.panel.representation].parts
-    last = shown.n_times - 1
-    axis.set_xlim(shown.span(0, last) if last else shown.span(-0.5, 0.5))
+    axis.set_xlim(shown.axes.times)
     axis.set_ylim(len(parts), 0)
     names = [part.replace("_", "\n") for part in parts]
     axis.set_yticks(np.arange(len(parts)) + 0.5, names, rotation=90, va="center")

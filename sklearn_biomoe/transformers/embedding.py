@@ -288,8 +288,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
 
     def _embed(self, X: Any, on_batch: Callable[[], None] | None) -> NDArray[np.float32]:
         from ..backbone import EMBEDDING_SIZE
-        from ..cache import memory_of
-        from ..inference import embed, read_images
+        from ..inference import read_images
 
         check_is_fitted(self, "weights_sha256_")
         self._check_parameters()
@@ -299,20 +298,28 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
                 f"Windows have {images.shape[1]} pictures, but {type(self).__name__} was fitted "
                 f"with {len(self.image_names_)}: {self.image_names_}."
             )
-        embeddings = embed(
-            self._engine(),
-            images,
-            batch_size=self._batch_size(),
-            progress=self.progress,
-            memory=memory_of(self.cache),
-            on_batch=on_batch,
-        )  # (n_windows, n_images, 192)
+        embeddings = self._embed_pictures(images, on_batch)  # (n_windows, n_images, 192)
         if self.fuse == "mean":
             return embeddings.mean(axis=1)
         if self.fuse == "mean_tiles":  # -> (n_windows, n_panels, n_tiles, 192)
             embeddings = embeddings.reshape(len(images), -1, self.n_tiles_, EMBEDDING_SIZE)
             embeddings = embeddings.mean(axis=2)
         return embeddings.reshape(len(images), -1)
+
+    def _embed_pictures(
+        self, images: BiosignalImages | NDArray[Any], on_batch: Callable[[], None] | None = None
+    ) -> NDArray[np.float32]:
+        from ..cache import memory_of
+        from ..inference import embed
+
+        return embed(
+            self._engine(),
+            images,
+            batch_size=self._batch_size(),
+            progress=self.progress,
+            memory=memory_of(self.cache),
+            on_batch=on_batch,
+        )
 
     def cache_info(self) -> Any:
         """Tell what the memory named by ``cache`` was asked for in this process, and holds.

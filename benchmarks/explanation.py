@@ -1,0 +1,175 @@
+"""Where explanations point, on simulated windows whose event has a known place.
+
+Half of the windows of `make_event_windows` hold an event at a random second, which is all that
+tells the classes apart. A classifier of embeddings is trained on half of the subjects; of the
+others, windows with an event are explained, and it counts how often the greatest importance lies
+inside the event, by time and, of a burst, by frequency. Chance is the share of the picture's cells
+that would count. The same is done
+
+- with shuffled weights (the values of each tensor permuted), the classifier trained anew on them;
+- with shuffled weights under the classifier of the open ones, which means nothing;
+- with the open weights and a classifier of shuffled labels.
+
+A method that shows the signal rather than the decision would point as well there. A table and an
+environment are written to ``--output``; a run that was cut off goes on where it was.
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import environment
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_biomoe import TinyBioMoEEmbedder, make_biosignal_embedder
+from sklearn_biomoe.datasets import make_event_windows
+from sklearn_biomoe.explanation import explain
+from sklearn_biomoe.weights import load_backbone, weights_sha256
+
+CASES = [
+    ("response", "waveform"),
+    ("pause", "waveform"),
+    ("pause", "gasf"),
+    ("burst", "spectrogram_psd"),
+    ("burst", "scalogram"),
+]
+METHODS = ["occlusion", "gradient"]
+CONTROLS = ["open weights", "shuffled weights", "shuffled weights, same classifier",
+            "shuffled labels"]  # fmt: skip
+N_SUBJECTS, N_WINDOWS_PER_SUBJECT = 20, 20
+KEYS = ["event", "representation", "control", "method"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--windows", type=int, default=40, help="to be explained, of each case")
+    parser.add_argument("--subjects", type=int, default=N_SUBJECTS)
+    parser.add_argument("--engine", default="auto")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of gradients that miss, where nothing is to be found
+    done = arguments.output / "explanation_windows.csv"
+    with TemporaryDirectory() as folder:
+        shuffled = shuffle_weights(Path(folder) / "shuffled.safetensors")
+        for event, representation in CASES:
+            run_case(event, representation, shuffled, arguments, done)
+    summarise(pd.read_csv(done)).to_csv(arguments.output / "explanation.csv", index=False)
+    environment.write(
+        arguments.output / "explanation.json",
+        pointing="share of windows with an event whose greatest importance lies inside it",
+        windows=arguments.windows,
+        subjects=arguments.subjects,
+        weights="open",
+        weights_sha256=weights_sha256("open"),
+    )
+
+
+def run_case(event: str, representation: str, shuffled: Path, arguments, done: Path) -> None:
+    windows = make_event_windows(event, arguments.subjects, N_WINDOWS_PER_SUBJECT, random_state=0)
+    X, y = windows.data[windows.modality], windows.target
+    train = windows.groups <= arguments.subjects // 2
+    rows = np.flatnonzero(~train & (y == 1))[: arguments.windows]
+    embedders, embeddings = {}, {}
+    for control in CONTROLS:
+        todo = [m for m in METHODS if not is_done(done, event, representation, control, m)]
+        if not todo:
+            continue
+        weights = shuffled if control.startswith("shuffled weights") else "open"
+        for name in {weights, "open"}:
+            if name not in embedders:
+                embedders[name] = make_biosignal_embedder(
+                    windows.modality,
+                    windows.sampling_rates[windows.modality],
+                    representations=[representation],
+                    embedder=TinyBioMoEEmbedder(name, engine=arguments.engine),
+                )
+                embeddings[name] = np.asarray(embedders[name].fit_transform(X))
+        labels = y[train]
+        if control == "shuffled labels":
+            labels = np.random.default_rng(0).permutation(labels)
+        taught = "open" if control.endswith("same classifier") else weights
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+        classifier.fit(embeddings[taught][train], labels)
+        model = make_pipeline(embedders[weights], classifier)
+        accuracy = classifier.score(embeddings[weights][~train], y[~train])
+        for method in todo:
+            table = point(model, X.iloc[rows], windows.events.iloc[rows], method)
+            table = table.assign(
+                event=event, representation=representation, control=control, method=method,
+                accuracy=accuracy,
+            )  # fmt: skip
+            table.to_csv(done, mode="a", header=not done.exists(), index=False)
+            print(summarise(table).to_string(header=False, index=False), flush=True)
+
+
+def is_done(done: Path, *key: str) -> bool:
+    if not done.exists():
+        return False
+    table = pd.read_csv(done, usecols=KEYS)
+    return bool((table[KEYS] == list(key)).all(axis=1).any())
+
+
+def point(model: Pipeline, X, events: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Tell of each window whether the greatest importance is inside its event, and the chance."""
+    explanations = explain(model, X, method=method, target=1)
+    rows = []
+    for explanation, event in zip(explanations, events.itertuples(), strict=True):
+        (picture,) = explanation.pictures
+        when = inside(picture.time_edges, event.start, event.stop)
+        row = {"decision": explanation.decision}
+        row |= scored("time", picture.over_time, when)
+        if picture.frequencies is not None:
+            which = inside(picture.frequency_edges, event.low, event.high)
+            row |= scored("frequency", picture.over_frequencies, which)
+            row |= scored("both", picture.map, which[:, None] & when)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+COLUMNS = ["decision"] + [
+    f"{kind}_{what}" for what in ("time", "frequency", "both") for kind in ("hit", "chance")
+]
+
+
+def inside(edges: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Cells that share something with the event."""
+    return (edges[1:] > low) & (edges[:-1] < high)
+
+
+def scored(axis: str, importance: np.ndarray, counts: np.ndarray) -> dict[str, float]:
+    hit = counts.ravel()[importance.argmax()]
+    return {f"hit_{axis}": float(hit), f"chance_{axis}": counts.mean()}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Shares of windows."""
+    groups = table.groupby(KEYS, sort=False)
+    summary = groups[COLUMNS[1:]].mean()
+    summary.insert(0, "windows", groups.size())
+    summary.insert(1, "accuracy", groups["accuracy"].first())
+    return summary.round(4).reset_index()
+
+
+def shuffle_weights(path: Path) -> Path:
+    """Permute the values of each tensor of the open weights."""
+    random = torch.Generator().manual_seed(0)
+    state = load_backbone("open").state_dict()
+    for name, values in state.items():
+        if values.is_floating_point():  # and no index
+            order = torch.randperm(values.numel(), generator=random)
+            state[name] = values.flatten()[order].reshape(values.shape).contiguous()
+        else:
+            state[name] = values.contiguous()
+    save_file(state, path)
+    return path
+
+
+if __name__ == "__main__":
+    main()

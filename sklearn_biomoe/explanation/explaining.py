@@ -1,0 +1,255 @@
+"""What moved a decision: maps of importance over seconds and hertz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..signals import check_known
+from .pipelines import (
+    AskedWindow,
+    Decision,
+    SeenPicture,
+    check_alone,
+    check_has_pictures,
+    take_rows,
+)
+
+if TYPE_CHECKING:
+    from .grids import ShownPicture
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PictureExplanation:
+    """What one picture of a window had to do with the decision.
+
+    Parameters
+    ----------
+    name : str
+        Such as "bvp_spectrogram_psd".
+    map : ndarray of shape (n_frequencies, n_times), float64
+        Importance of cells of the picture, in units of the decision: what hiding the patches around
+        a cell takes away from it. Lowest frequency first; one row where the picture's vertical
+        axis shows no frequencies. Positive is for the explained class (or for a higher value),
+        negative against it.
+    time_edges : ndarray of shape (n_times + 1,)
+        Where cells begin and end, in seconds; in samples where there is no sampling rate.
+    frequency_edges : ndarray of shape (n_frequencies + 1,) or None
+        In Hz.
+    picture : ndarray of shape (H, W, 3), uint8
+        What the backbone saw.
+    signal : ndarray of shape (n_channels, n_samples)
+        The samples that the picture shows.
+    signal_times : ndarray of shape (n_samples,)
+    unit : str
+        Of the signal, "" where it is arbitrary.
+    time_unit : {"s", "samples"}
+    """
+
+    name: str
+    map: Array
+    time_edges: Array
+    frequency_edges: Array | None
+    picture: NDArray[np.uint8]
+    signal: Array
+    signal_times: Array
+    unit: str
+    time_unit: str
+
+    @property
+    def times(self) -> Array:
+        """Middles of cells."""
+        return (self.time_edges[:-1] + self.time_edges[1:]) / 2
+
+    @property
+    def frequencies(self) -> Array | None:
+        """Middles of cells in Hz."""
+        edges = self.frequency_edges
+        return None if edges is None else (edges[:-1] + edges[1:]) / 2
+
+    @property
+    def over_time(self) -> Array:
+        """Importance of stretches of time: the mean over frequencies, (n_times,)."""
+        return self.map.mean(axis=0)
+
+    @property
+    def over_frequencies(self) -> Array | None:
+        """Importance of frequencies: the mean over time, (n_frequencies,)."""
+        return None if self.frequency_edges is None else self.map.mean(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What moved the decision about one window.
+
+    Parameters
+    ----------
+    decision : float
+        The number explained: decision_function for the class, else the logarithm of its odds, or a
+        regressor's value.
+    target : object
+        The class explained; None of a regressor.
+    method : {"occlusion", "gradient"}
+    pictures : tuple of PictureExplanation
+        Of all pictures that are there.
+    """
+
+    decision: float
+    target: Any
+    method: str
+    pictures: tuple[PictureExplanation, ...]
+
+
+def explain(
+    pipeline: Any,
+    windows: Any,
+    *,
+    method: str = "occlusion",
+    target: Any = None,
+    stretch: float | None = None,
+) -> list[Explanation]:
+    """Tell which seconds and which hertz moved a fitted pipeline's decision about each window.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        Fitted; with `BiosignalImageTransformer` and `TinyBioMoEEmbedder` one after the other
+        somewhere inside, as in a Pipeline, in the branches of a ColumnTransformer or in
+        `LateFusionClassifier`, and a classifier or regressor at its end.
+    windows : array-like or frame
+        Few windows, in the form that ``pipeline.predict`` takes. Each is explained by its own.
+    method : {"occlusion", "gradient"}, default="occlusion"
+        - "occlusion": hide patches of each picture, and see how the decision falls. Of a curve, a
+          stretch of the signal is replaced by a straight line; of a spectrogram or scalogram, a
+          patch of seconds and hertz is replaced by the blurred picture; of a map of pairs, the rows
+          and columns of a stretch of time are.
+        - "gradient": integrate the gradient of the decision by the picture's pixels on the way from
+          a neutral picture (a straight line, the blurred picture) to the one seen. Needs a decision
+          that follows small changes, which trees and neighbours do not make; a warning tells. The
+          backbone runs in float32, on the embedder's device.
+    target : object, default=None
+        The class to be explained; None takes the one predicted for each window.
+    stretch : float, default=None
+        Seconds of a patch (samples, where there is no sampling rate); None takes a sixth of each
+        picture. Shorter ones see finer, and take longer.
+
+    Returns
+    -------
+    explanations : list of Explanation
+        One for each window.
+
+    Raises
+    ------
+    ValueError
+        For a pipeline without pictures, or whose pictures come as arrays; without a decision; whose
+        decision depends on the other windows; for an unknown method or class, a stretch that is
+        longer than a picture, and a window without any picture.
+    sklearn.exceptions.NotFittedError
+        For a pipeline that is not fitted.
+
+    Notes
+    -----
+    An explanation tells what this pipeline looked at, not what caused the state of the person.
+
+    References
+    ----------
+    Zeiler and Fergus (2014), "Visualizing and understanding convolutional networks". Sundararajan,
+    Taly and Yan (2017), "Axiomatic attribution for deep networks".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+    >>> from sklearn_biomoe.explanation import explain
+    >>> random = np.random.default_rng(0)
+    >>> windows = 2 + 0.02 * random.standard_normal((12, 240))  # in µS
+    >>> windows[6:, 100:120] += 1
+    >>> pipeline = make_pipeline(
+    ...     BiosignalImageTransformer(sampling_rate=4, modality="eda"),
+    ...     TinyBioMoEEmbedder(),
+    ...     LogisticRegression(),
+    ... ).fit(windows, np.repeat(["rest", "response"], 6))
+    >>> (explanation,) = explain(pipeline, windows[6:7])
+    >>> (picture,) = explanation.pictures
+    >>> bool(25 - 5 < picture.times[picture.over_time.argmax()] < 30 + 5)  # seconds
+    True
+    """
+    check_known("method", method, ["gradient", "occlusion"])
+    if stretch is not None and not (isinstance(stretch, Real) and 0 < stretch < np.inf):
+        raise ValueError(f"stretch={stretch!r}; expected a positive number of seconds, or None.")
+    check_has_pictures(pipeline)
+    check_is_fitted(pipeline)
+    decision = Decision(pipeline)
+    targets = decision.target_of(pipeline, windows, target)
+    asked, together = [], []
+    for row, own in enumerate(targets):
+        asked.append(AskedWindow(pipeline, decision, take_rows(windows, [row]), own))
+        together.append(decision.ask(pipeline, windows, own)[row])
+    check_alone(pipeline, np.array(together), asked)
+    return [
+        _explain_window(window, method, own, stretch, row)
+        for row, (window, own) in enumerate(zip(asked, targets, strict=True))
+    ]
+
+
+def _explain_window(
+    window: AskedWindow, method: str, target: Any, stretch: float | None, row: int
+) -> Explanation:
+    if not window.pictures:
+        raise ValueError(
+            f"Window {row} lacks every signal that is drawn: there is nothing to explain its "
+            "decision by. Leave it out."
+        )
+    pictures = tuple(_explain_picture(window, each, method, stretch) for each in window.pictures)
+    return Explanation(window.value, target, method, pictures)
+
+
+def _explain_picture(
+    window: AskedWindow, picture: SeenPicture, method: str, stretch: float | None
+) -> PictureExplanation:
+    from .gradient import integrate_gradients
+    from .grids import lay_grid, single_out
+    from .occlusion import occlude
+
+    shown = single_out(picture.images, picture.number)
+    _check_stretch(stretch, shown)
+    grid = lay_grid(shown, stretch)
+    if method == "occlusion":
+        values = occlude(window, picture, shown, grid)
+    else:
+        values = integrate_gradients(window, picture, shown, grid)
+    times = shown.axes.time_at(grid.columns / grid.columns[-1])
+    hertz = None
+    if shown.axes.frequencies is not None:
+        hertz = shown.axes.frequency_at(grid.rows / grid.rows[-1])
+    settings = picture.images.settings
+    (panel,) = shown.images.settings.panels
+    return PictureExplanation(
+        name=shown.name,
+        map=grid.spread(values),
+        time_edges=times,
+        frequency_edges=hertz,
+        picture=np.asarray(shown.images)[0, 0],
+        signal=shown.signal,
+        signal_times=shown.start + np.arange(shown.signal.shape[1]) / shown.sampling_rate,
+        unit=settings.modalities[panel.channels[0]].unit,
+        time_unit="s" if settings.sampling_rate else "samples",
+    )
+
+
+def _check_stretch(stretch: float | None, shown: ShownPicture) -> None:
+    left, right = shown.axes.times
+    if stretch is not None and stretch > right - left:
+        raise ValueError(
+            f"stretch={stretch:g} is longer than picture {shown.name!r}, which shows "
+            f"{right - left:g}; pass less, or None for a sixth of each picture."
+        )

@@ -1,0 +1,99 @@
+"""Gradients: how the decision follows the pixels, from a neutral picture to the one seen."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from os import fspath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..inference import resolve_device
+from ..weights import load_backbone
+from .grids import Array, Grid, ShownPicture, project
+from .hiding import hide_all
+from .pipelines import AskedWindow, SeenPicture
+
+N_STEPS = 16  # pictures between the neutral one and the one seen
+PICTURES_AT_ONCE = 4
+MISSED = 0.25  # of all that pixels say, that 16 steps of a smooth decision do not miss
+STEP = 1e-2  # of embeddings, of their root mean square
+
+
+def integrate_gradients(
+    window: AskedWindow, picture: SeenPicture, shown: ShownPicture, grid: Grid
+) -> Array:
+    r"""Return each patch's share of the way of the decision from a neutral picture to this one.
+
+    .. math:: (x - n) \cdot \frac{1}{16} \sum_s \nabla d(n + \alpha_s (x - n)),
+              \quad \alpha_s = \frac{s - 1/2}{16}
+
+    summed over the pixels of a patch, with the picture x, the neutral picture n and the decision
+    d. All cells together make up d(x) - d(n), as far as 16 steps tell. The gradient of the
+    embedding by the pixels is the backbone's own; that of the decision by the embedding is taken by
+    central differences, whatever the steps after the embedder are.
+
+    Returns
+    -------
+    shares : ndarray of shape (n_patches,)
+
+    Warns
+    -----
+    UserWarning
+        Where the gradients miss much of the way.
+
+    References
+    ----------
+    Sundararajan, Taly and Yan (2017), "Axiomatic attribution for deep networks".
+    """
+    embedder: Any = window.embedders[picture.embedder]
+    device = resolve_device(embedder.device)
+    backbone = load(fspath(embedder.weights), embedder.seed_, embedder.weights_sha256_, device)
+    seen, neutral = (
+        torch.from_numpy(each.astype(np.float32) / 255).permute(2, 0, 1).to(device)
+        for each in (np.asarray(shown.images)[0, 0], hide_all(shown))
+    )
+    shares = (torch.arange(N_STEPS, device=device) + 0.5) / N_STEPS
+    path = neutral + shares[:, None, None, None] * (seen - neutral)  # (n_steps, 3, H, W)
+    gradient = torch.zeros_like(seen)
+    for pictures in path.split(PICTURES_AT_ONCE):
+        pictures.requires_grad_()
+        embeddings = backbone(pictures)  # (n, 192)
+        slopes = np.stack(
+            [slope(window, picture, each) for each in embeddings.detach().cpu().double().numpy()]
+        )
+        told = torch.from_numpy(slopes).to(embeddings)
+        (by_pixel,) = torch.autograd.grad((embeddings * told).sum(), pictures)
+        gradient += by_pixel.sum(dim=0) / N_STEPS
+    relevance = (gradient * (seen - neutral)).permute(1, 2, 0).double().cpu().numpy()
+    with torch.inference_mode():
+        start = window.ask(picture, backbone(neutral[None]).cpu().double().numpy())[0]
+    if abs(relevance.sum() - (window.value - start)) > MISSED * np.abs(relevance).sum():
+        warnings.warn(
+            f"The gradients of {shown.name!r} sum to {relevance.sum():.3g}, but from the neutral "
+            f"picture to the one seen the decision goes {window.value - start:+.3g}: it does not "
+            "follow small changes of the embedding, as where trees or neighbours decide. Pass "
+            "method='occlusion'.",
+            UserWarning,
+            stacklevel=5,
+        )
+    cells = project(relevance, shown, grid)
+    return np.array([cells[patch].sum() for patch in grid.patches()])
+
+
+@lru_cache(maxsize=1)
+def load(weights: str, seed: int, sha256: str, device: str) -> nn.Module:
+    """Return the readable backbone: the engines' fast form has no gradients."""
+    return load_backbone(weights, seed, expected=sha256).requires_grad_(False).to(device)
+
+
+def slope(window: AskedWindow, picture: SeenPicture, embedding: Array) -> Array:
+    """Differentiate the decision by an embedding (192,), by central differences."""
+    step = STEP * np.sqrt(np.mean(embedding**2)) or STEP
+    steps = step * np.eye(len(embedding))
+    there_and_back = np.concatenate([embedding + steps, embedding - steps])
+    above, below = np.split(window.ask(picture, there_and_back), 2)
+    return (above - below) / (2 * step)
