@@ -91,7 +91,7 @@ def validate_bags(estimator: Any, X: Any, *, reset: bool) -> Bags:
             estimator.n_features_in_ = bags.windows.shape[1]
             vars(estimator).pop("feature_names_in_", None)
     else:
-        X = validate_data(estimator, X, reset=reset, dtype=KINDS, ensure_all_finite="allow-nan")
+        X = validate_data(estimator, X, reset=reset, dtype=KINDS, ensure_all_finite=False)
         bags = _side_by_side(X, estimator.window_size)
     n_features = bags.windows.shape[1]
     if reset:
@@ -163,21 +163,21 @@ def _stack(cells: list[Any]) -> Bags:
                 f"Windows of bag {position} have {array.shape[1]} features, those of bag 0 have "
                 f"{n_features}; all windows have the same."
             )
-    return Bags(np.concatenate(arrays), np.array([len(array) for array in arrays]))
+    # At once: checks take longer than what is in most bags.
+    windows = check_array(np.concatenate(arrays), dtype=KINDS, ensure_all_finite=False)
+    return Bags(windows, np.array([len(array) for array in arrays]))
 
 
 def _read_cell(position: int, cell: Any) -> Array:
     if cell is None or (np.ndim(cell) == 0 and pd.isna(cell)) or len(cell) == 0:
         raise _without_windows(position)
-    if np.ndim(cell) != 2:
+    array = np.asarray(cell)
+    if array.ndim != 2:
         raise ValueError(
-            f"Bag {position} has shape {np.shape(cell)}; expected (n_windows, n_features), a row "
+            f"Bag {position} has shape {array.shape}; expected (n_windows, n_features), a row "
             "for each window."
         )
-    try:
-        return check_array(cell, dtype=KINDS, ensure_all_finite="allow-nan")
-    except ValueError as error:
-        raise ValueError(f"Bag {position}: {error}") from error
+    return array
 
 
 def _side_by_side(X: Array, window_size: Any) -> Bags:
@@ -195,17 +195,19 @@ def _side_by_side(X: Array, window_size: Any) -> Bags:
 
 
 def _check_windows(bags: Bags) -> None:
+    """Refuse windows with infinity, or with NaN among numbers, and bags without windows."""
     gaps = np.isnan(bags.windows)
-    n_gaps = gaps.sum(axis=1)
+    n_gaps, n_infinite = gaps.sum(axis=1), np.isinf(bags.windows).sum(axis=1)
     n_features = gaps.shape[1]
-    some = np.flatnonzero((n_gaps > 0) & (n_gaps < n_features))
-    if some.size:
-        row = int(some[0])
+    bad = np.flatnonzero(((n_gaps > 0) & (n_gaps < n_features)) | (n_infinite > 0))
+    if bad.size:
+        row = int(bad[0])
         bag = int(bags.bag_of_window[row])
         within = row - int(bags.lengths[:bag].sum())
+        held = f"{n_infinite[row]} inf" if n_infinite[row] else f"{n_gaps[row]} NaN"
         raise ValueError(
-            f"Window {within} of bag {bag} holds {n_gaps[row]} NaN of {n_features} features; "
-            "impute them, or make all of them NaN: then the window counts as missing."
+            f"Window {within} of bag {bag} holds {held} of {n_features} features; impute them, or "
+            "make all of them NaN: then the window counts as missing."
         )
     empty = np.flatnonzero(bags.without_missing().lengths == 0)
     if empty.size:
