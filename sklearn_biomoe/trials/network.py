@@ -108,7 +108,7 @@ def train(
         **settings,
     )
     net.fit(bags, targets)
-    losses: list[float] = net.history[:, "train_loss"]
+    losses = [epoch["train_loss"] for epoch in net.history.to_list() if "train_loss" in epoch]
     if len(losses) < net.max_epochs:  # skorch takes an interrupt as the end of training
         raise KeyboardInterrupt
     return losses
