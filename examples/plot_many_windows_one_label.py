@@ -61,7 +61,7 @@ classify = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
 methods = {
     "mean of embeddings": make_pipeline(TrialAggregator("mean"), classify),
     "windows vote": WindowVotingClassifier(classify),
-    "attention": AttentionMILClassifier(learning_rate=0.003),
+    "attention": AttentionMILClassifier(max_epochs=30, learning_rate=0.005),
 }
 for name, method in methods.items():
     scores = cross_val_score(
@@ -81,11 +81,11 @@ for train, test in LeaveOneGroupOut().split(bags, y, subjects):
     attention[test] = fitted.attention(bags[test])
 of_stress = simulated.target[table["window"]].reshape(len(bags), 4)[y == "stress"]
 
-figure, axis = plt.subplots(figsize=(4, 6), layout="constrained")
+figure, axis = plt.subplots(figsize=(5, 6), layout="constrained")
 shown = axis.imshow(attention[y == "stress"], vmin=0, vmax=1, cmap="viridis", aspect="auto")
 axis.plot(of_stress.argmax(axis=1), np.arange(len(of_stress)), "o", mfc="none", mec="red", ms=10)
 axis.set(xlabel="window of the session", ylabel="stressful session", xticks=range(4))
-axis.set(title="Attention, and the stress window (red)")
+axis.set(title="Attention; red: the stress window")
 figure.colorbar(shown, label="weight, sum 1 in a row")
 plt.show()
 
