@@ -1,0 +1,15 @@
+"""From windows to trials and subjects: one label, and one prediction, for many windows."""
+
+from .aggregation import TrialAggregator, WindowVotingClassifier
+from .attention import AttentionMILClassifier, AttentionMILRegressor
+from .gathering import Trials, aggregate_windows, gather_trials
+
+__all__ = [
+    "AttentionMILClassifier",
+    "AttentionMILRegressor",
+    "TrialAggregator",
+    "Trials",
+    "WindowVotingClassifier",
+    "aggregate_windows",
+    "gather_trials",
+]
