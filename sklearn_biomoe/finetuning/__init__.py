@@ -1,4 +1,4 @@
-"""Fine-tuning: a head on the backbone, and as much of the backbone as is wanted, trained on labels."""
+"""Fine-tuning: a head on the backbone, and as much of that as is wanted, trained on labels."""
 
 from .estimators import TinyBioMoEClassifier, TinyBioMoERegressor
 

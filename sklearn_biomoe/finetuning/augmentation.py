@@ -105,10 +105,11 @@ def augment(
     n_windows, _, n_times = windows.shape
     if share := augmentation.get("time_shift"):
         largest = int(share * n_times)
-        windows = shift_time(windows, random.integers(-largest, largest + 1, n_windows))
+        steps = random.integers(-largest, largest + 1, size=(n_windows,))
+        windows = shift_time(windows, steps)
     if share := augmentation.get("time_masking"):
-        lengths = random.integers(0, int(share * n_times) + 1, n_windows)
-        starts = random.integers(0, n_times - lengths + 1)
+        lengths = random.integers(0, int(share * n_times) + 1, size=(n_windows,))
+        starts = random.integers(0, n_times - lengths + 1, size=(n_windows,))
         windows = bridge_gaps(windows, starts, lengths)
     if spread := augmentation.get("scaling"):
         windows = scale(windows, np.exp(spread * random.standard_normal(n_windows)))

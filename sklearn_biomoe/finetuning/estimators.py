@@ -40,7 +40,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
         What the backbone begins with, see `TinyBioMoEEmbedder`.
     weights_sha256 : str or None, default=None
         Hash that the weights have to have.
-    max_epochs : int, default=30
+    max_epochs : int, default=50
         Epochs, if training is not stopped before.
     learning_rate : float, default=1e-3
         Of the head, in the first epoch. All rates fall to 0 along half a cosine.
@@ -153,7 +153,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
         *,
         weights: str | PathLike[str] = "open",
         weights_sha256: str | None = None,
-        max_epochs: int = 30,
+        max_epochs: int = 50,
         learning_rate: float = 1e-3,
         backbone_learning_rate_factor: float = 0.1,
         weight_decay: float = 0.01,
@@ -298,7 +298,7 @@ class TinyBioMoERegressor(RegressorMixin, FineTuned):
         What is trained. All parameters are those of `TinyBioMoEClassifier`.
     weights : str or path, default="open"
     weights_sha256 : str or None, default=None
-    max_epochs : int, default=30
+    max_epochs : int, default=50
     learning_rate : float, default=1e-3
     backbone_learning_rate_factor : float, default=0.1
     weight_decay : float, default=0.01
@@ -348,7 +348,7 @@ class TinyBioMoERegressor(RegressorMixin, FineTuned):
         *,
         weights: str | PathLike[str] = "open",
         weights_sha256: str | None = None,
-        max_epochs: int = 30,
+        max_epochs: int = 50,
         learning_rate: float = 1e-3,
         backbone_learning_rate_factor: float = 0.1,
         weight_decay: float = 0.01,

@@ -290,22 +290,21 @@ class FineTuned(VersionedPickle, BaseEstimator):
 
     def _read_images(self, X: Any, y: NDArray[Any]) -> Images:
         images = read_images(X)
-        is_lazy = isinstance(images, BiosignalImages)
         if len(images) != len(y):
             raise ValueError(
                 f"There are {len(images)} windows but {len(y)} targets; give one for each window, "
                 "in the same order."
             )
-        if self.augmentation is not None and not is_lazy:
+        if self.augmentation is not None and not isinstance(images, BiosignalImages):
             raise ValueError(
                 "augmentation changes signals before they are drawn, but X holds pictures, "
                 f"{type(X).__name__} of shape {images.shape}. Pass the output of "
                 "BiosignalImageTransformer, or augmentation=None."
             )
         _refuse_missing(images)
-        self.image_names_ = (
-            images.image_names if is_lazy else [f"image{i}" for i in range(images.shape[1])]
-        )
+        self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
+        if isinstance(images, BiosignalImages):
+            self.image_names_ = images.image_names
         return images
 
     def _check_parameters(self, device: str) -> None:
@@ -317,7 +316,7 @@ class FineTuned(VersionedPickle, BaseEstimator):
         for name in ("learning_rate", "backbone_learning_rate_factor", "weight_decay"):
             value = getattr(self, name)
             lowest = "0 or more" if name == "weight_decay" else "above 0"
-            fits = isinstance(value, Real) and 0 <= value < np.inf
+            fits = isinstance(value, Real) and 0 <= float(value) < np.inf
             if not fits or (value == 0 and lowest == "above 0"):
                 raise ValueError(f"{name}={value!r}; expected a finite number {lowest}.")
         check_augmentation(self.augmentation)

@@ -49,7 +49,7 @@ def hold_out(validation: Any, y: NDArray[Any], groups: Any, seed: int) -> tuple[
     subjects = _read_subjects(validation, groups, len(y))
     splitter = validation
     if isinstance(validation, Real):
-        if isinstance(validation, bool) or not 0 < validation < 1:
+        if isinstance(validation, bool) or not 0 < float(validation) < 1:
             raise ValueError(
                 f"validation={validation!r}; expected a share of the subjects above 0 and below 1, "
                 "a splitter such as GroupShuffleSplit, or None."

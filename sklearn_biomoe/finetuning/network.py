@@ -78,6 +78,9 @@ class Network(nn.Module):
         self.head, self.backbone = head, backbone  # the head's rate is the first
         for name, parameter in backbone.named_parameters():
             parameter.requires_grad_(stage_of(name) >= FIRST_TRAINED[trainable])
+        for module in backbone.modules():
+            if isinstance(module, nn.Conv2d):  # a fifth faster on processors
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train(self, mode: bool = True) -> "Network":
         """Switch the head alone.

@@ -137,6 +137,7 @@ class Net(NeuralNet):
                 ("schedule", schedule),
                 *callbacks,
             ],
+            callbacks__print_log=None,
             verbose=0,
             device=plan.device,
         )
