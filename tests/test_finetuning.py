@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import SkipTest
 
 import joblib
 import numpy as np
@@ -55,20 +56,19 @@ from sklearn_biomoe.finetuning.training import Net
 
 CHANGES = {"noise": 0.1, "scaling": 0.1, "time_shift": 0.2, "time_masking": 0.2}
 QUICK = {"max_epochs": 4, "learning_rate": 1e-2}
-EXAMPLE = Path(__file__).parents[1] / "examples" / "plot_fine_tuning.py"
 
 
 @pytest.fixture
 def windows():
-    """48 windows of 6 subjects: waves whose frequency tells the class, and is the value."""
+    """24 windows of 6 subjects: waves whose frequency tells the class, and is the value."""
     random = np.random.default_rng(0)
-    y = np.tile([0, 1], 24)
-    rates = 0.05 + 0.1 * y + random.uniform(0, 0.05, 48)  # in Hz
-    phases = random.uniform(0, 2 * np.pi, 48)
+    y = np.tile([0, 1], 12)
+    rates = 0.05 + 0.1 * y + random.uniform(0, 0.05, 24)  # in Hz
+    phases = random.uniform(0, 2 * np.pi, 24)
     times = np.arange(0, 60, 0.5)
     X = np.sin(2 * np.pi * rates[:, None] * times + phases[:, None])
     X += 0.1 * random.normal(size=X.shape)
-    return X, np.array(["rest", "stress"])[y], np.repeat(np.arange(6), 8), rates
+    return X, np.array(["rest", "stress"])[y], np.repeat(np.arange(6), 4), rates
 
 
 @pytest.fixture
@@ -227,10 +227,10 @@ def by_hand(embeddings, codes, *, epochs, rate, decay, seed, weights):
 @pytest_small
 @pytest.mark.parametrize(
     ("class_weight", "weights"),
-    [(None, [1, 1]), ("balanced", [39 / 30, 39 / 48]), ({"rest": 3, "stress": 1}, [3, 1])],
+    [(None, [1, 1]), ("balanced", [20 / 16, 20 / 24]), ({"rest": 3, "stress": 1}, [3, 1])],
 )
 def test_head_by_hand(images, windows, class_weight, weights):
-    rows = np.r_[:30, 31:48:2]  # 15 at rest, 24 under stress
+    rows = np.r_[:16, 17:24:2]  # 8 at rest, 12 under stress
     chosen, y = images[rows], windows[1][rows]
     model = TinyBioMoEClassifier(
         max_epochs=5, learning_rate=0.01, batch_size=64, weight_decay=0.5, class_weight=class_weight
@@ -266,7 +266,7 @@ def test_regressor_does_not_depend_on_units(images, windows):
     *_, rates = windows
     model = TinyBioMoERegressor(max_epochs=30, learning_rate=5e-3).fit(images, rates)
     assert model.score(images, rates) > 0.9
-    assert model.predict(images).shape == (48,)
+    assert model.predict(images).shape == (24,)
     per_minute = clone(model).fit(images, 60 * rates + 7)
     np.testing.assert_allclose(
         per_minute.predict(images), 60 * model.predict(images) + 7, atol=1e-3
@@ -307,11 +307,11 @@ def test_head_embeds_each_window_once(images, windows, monkeypatch):
     monkeypatch.setattr(fitting, "embed", counting)
     model = TinyBioMoEClassifier(validation=1 / 3, **QUICK)
     model.fit(images, windows[1], groups=windows[2])
-    assert seen == [48]
+    assert seen == [24]
     seen.clear()
-    model.set_params(augmentation={"noise": 0.1}, max_epochs=2, batch_size=32)
+    model.set_params(augmentation={"noise": 0.1}, max_epochs=2, batch_size=16)
     model.fit(images, windows[1], groups=windows[2])
-    assert seen == [48, 32, 32]  # all once, and the training windows anew in each epoch
+    assert seen == [24, 16, 16]  # all once, and the training windows anew in each epoch
 
 
 @pytest_small
@@ -341,23 +341,28 @@ def test_fitting_leaves_torchs_random_state(images, windows):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest_small
-def test_mixed_precision_keeps_parameters_in_float32(images, windows, monkeypatch):
+def test_mixed_precision_keeps_parameters_in_float32(small_backbone, images, windows, monkeypatch):
     monkeypatch.setattr(fitting, "check_precision", lambda *_: None)  # however slow it is here
     dtypes = set()
-    forward = Head.forward
+    forward = small_backbone.forward
 
-    def spying(head, embeddings):
+    def spying(backbone, pictures):
+        embeddings = forward(backbone, pictures)
         dtypes.add(embeddings.dtype)
-        return forward(head, embeddings)
+        return embeddings
 
-    monkeypatch.setattr(Head, "forward", spying)
-    mixed = TinyBioMoEClassifier("all", precision="bfloat16", **QUICK).fit(images, windows[1])
-    assert dtypes == {torch.bfloat16}
+    models = {"bfloat16": None, "float32": None}
+    for precision in models:
+        model = TinyBioMoEClassifier("all", precision=precision, max_epochs=2, batch_size=24)
+        with monkeypatch.context() as patch:
+            patch.setattr(small_backbone, "forward", spying)
+            models[precision] = model.fit(images, windows[1])
+    mixed, plain = models.values()
+    assert dtypes == {torch.bfloat16, torch.float32}
     assert mixed.head_weight_.dtype == mixed.backbone_changes_["linear.weight"].dtype == np.float32
-    plain = TinyBioMoEClassifier("all", **QUICK).fit(images, windows[1])
-    found, expected = (m.predict_proba(images) for m in (mixed, plain))
-    assert 0 < np.abs(found - expected).max() < 0.1
+    losses = [[epoch["train_loss"] for epoch in model.history_] for model in (mixed, plain)]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(*losses, rtol=0.1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -375,12 +380,13 @@ def test_on_a_gpu(images, windows, precision):
 @pytest_small
 def test_stops_on_held_out_subjects(images, windows):
     _, y, groups, _ = windows
+    y = np.where(np.random.default_rng(0).uniform(size=24) < 0.3, "rest", y)  # hard to tell
     model = TinyBioMoEClassifier(
-        validation=1 / 3, patience=3, max_epochs=200, learning_rate=0.2, random_state=1
+        validation=1 / 3, patience=3, max_epochs=200, learning_rate=5e-3, random_state=1
     ).fit(images, y, groups=groups)
     held_out = model.held_out_
     assert len(np.unique(groups[held_out])) == 2
-    assert len(held_out) == 16
+    assert len(held_out) == 8
     losses = [epoch["valid_loss"] for epoch in model.history_]
     assert model.n_epochs_ == len(losses) == model.best_epoch_ + 3 < 200
     assert np.argmin(losses) + 1 == model.best_epoch_
@@ -461,8 +467,8 @@ def test_grid_search(windows):
 CHECKED = [
     Pipeline([("image", BiosignalImageTransformer(value_range="training")), ("predict", predict)])
     for predict in (
-        TinyBioMoEClassifier(max_epochs=12, learning_rate=2e-2),
-        TinyBioMoERegressor(max_epochs=12, learning_rate=2e-2),
+        TinyBioMoEClassifier(max_epochs=8, batch_size=64, learning_rate=5e-2),
+        TinyBioMoERegressor(max_epochs=8, batch_size=64, learning_rate=5e-2),
     )
 ]
 
@@ -478,7 +484,11 @@ def expected_failed_checks(estimator):
 @pytest_small
 @parametrize_with_checks(CHECKED, expected_failed_checks=expected_failed_checks)
 def test_estimator_checks(estimator, check):
-    check(estimator)
+    try:
+        check(estimator)
+    except SkipTest:
+        assert check.func.__name__ == "check_array_api_input"
+        raise
 
 
 def test_how_many_checks_run():
@@ -538,7 +548,7 @@ def test_fitted_on_a_gpu_opened_without(images, windows):
 def test_rows_do_not_depend_on_their_batch(images, windows):
     model = TinyBioMoEClassifier("all", **QUICK).fit(images, windows[1])
     together = model.predict_proba(images)
-    alone = np.vstack([model.predict_proba(images[row : row + 1]) for row in range(48)])
+    alone = np.vstack([model.predict_proba(images[row : row + 1]) for row in range(24)])
     np.testing.assert_allclose(alone, together, rtol=1e-12)
     np.testing.assert_allclose(model.predict_proba(images[::-1]), together[::-1], rtol=1e-12)
 
@@ -552,6 +562,7 @@ RUN = {
     "validation": 1 / 3,
     "patience": 20,
     "max_epochs": 6,
+    "batch_size": 4,
 }
 SCRIPT = """
 import sys, time, warnings
@@ -604,8 +615,8 @@ class Killed(BaseException):
 
 
 @pytest_small
-@pytest.mark.parametrize("run", [RUN, {"max_epochs": 6}], ids=["all", "head"])
-@pytest.mark.parametrize("n_steps", [0, 1, 5, 11])
+@pytest.mark.parametrize("run", [RUN, {"max_epochs": 6, "batch_size": 4}], ids=["all", "head"])
+@pytest.mark.parametrize("n_steps", [0, 5, 12])
 def test_stopped_anywhere(images, windows, tmp_path, monkeypatch, run, n_steps):
     _, y, groups, _ = windows
     through = TinyBioMoEClassifier(**run).fit(images, y, groups=groups)
@@ -741,14 +752,14 @@ def test_bad_windows(images, windows):
     model = TinyBioMoEClassifier(max_epochs=1)
     with pytest.raises(ValueError, match="takes pictures"):
         model.fit(X, y)
-    with pytest.raises(ValueError, match="There are 48 windows but 47 targets"):
+    with pytest.raises(ValueError, match="There are 24 windows but 23 targets"):
         model.fit(images, y[:-1])
     with pytest.raises(ValueError, match="All training windows are of one class, 'rest'"):
         model.fit(images[::2], y[::2])
-    with pytest.raises(ValueError, match=r"groups has shape \(47,\)"):
+    with pytest.raises(ValueError, match=r"groups has shape \(23,\)"):
         clone(model).set_params(validation=0.5).fit(images, y, groups=groups[1:])
     with pytest.raises(ValueError, match="All windows are of subject 7: nobody"):
-        clone(model).set_params(validation=0.5).fit(images, y, groups=np.full(48, 7))
+        clone(model).set_params(validation=0.5).fit(images, y, groups=np.full(24, 7))
     labels = np.where(groups == 0, "fear", y)
     first = LeaveOneGroupOut()  # whose first split leaves out subject 0
     with pytest.raises(ValueError, match=r"Only subjects that .* have windows of class 'fear'"):

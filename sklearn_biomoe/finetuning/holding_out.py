@@ -1,5 +1,6 @@
 """Subjects held out of training, on whom it is decided when to stop."""
 
+import warnings
 from numbers import Real
 from typing import Any
 
@@ -55,12 +56,15 @@ def hold_out(validation: Any, y: NDArray[Any], groups: Any, seed: int) -> tuple[
                 "a splitter such as GroupShuffleSplit, or None."
             )
         splitter = GroupShuffleSplit(1, test_size=float(validation), random_state=seed)
-    elif not hasattr(validation, "split"):
+    elif isinstance(validation, str) or not hasattr(validation, "split"):
         raise TypeError(
             f"validation={validation!r}; expected None, a share of the subjects, or a splitter "
             "such as GroupShuffleSplit."
         )
-    training, held_out = next(iter(splitter.split(everything, y, subjects)))
+    with warnings.catch_warnings():
+        # Splitters that ignore subjects say so; here an error does, where it matters.
+        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+        training, held_out = next(iter(splitter.split(everything, y, subjects)))
     training, held_out = everything[training], everything[held_out]  # masks become positions
     _check_parts(validation, subjects, training, held_out)
     return np.sort(training), np.sort(held_out)

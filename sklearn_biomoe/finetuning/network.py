@@ -98,7 +98,8 @@ class Network(nn.Module):
         embeddings = self.backbone(
             pictures.flatten(0, 1).permute(0, 3, 1, 2)
         )  # (B * n_images, 192)
-        return self.head(embeddings.unflatten(0, pictures.shape[:2]).flatten(1))
+        with torch.autocast(pictures.device.type, enabled=False):  # spreads are small beside values
+            return self.head(embeddings.float().unflatten(0, pictures.shape[:2]).flatten(1))
 
 
 def make_module(head: Head, backbone: nn.Module | None, trainable: str) -> nn.Module:
