@@ -72,6 +72,19 @@ def column_values(X: Any, at: int) -> Array:
     return np.asarray(X[column_names(X)[at]] if hasattr(X, "columns") else X[:, at])
 
 
+def name_some(names: Any, at_most: int = 5) -> str:
+    """List names, and how many more there are.
+
+    Examples
+    --------
+    >>> name_some(["a", "b", "c"], at_most=2)
+    "'a', 'b' and 1 more"
+    """
+    names = np.asarray(names).tolist()
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(repr(name) for name in names[:at_most]) + more
+
+
 def groups_for(estimator: Any, groups: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return what to pass to `fit` of estimators that take subjects, such as searches by subject.
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 from sklearn.utils import check_random_state
 
+from ..subjects import name_some
+
 Rows = NDArray[np.int64]
 
 
@@ -145,16 +147,3 @@ def _check_fold(
             f"are of class {name_some(present)}: nothing can be learnt. Add subjects that have the "
             "other classes."
         )
-
-
-def name_some(names: Any, at_most: int = 5) -> str:
-    """List names, and how many more there are.
-
-    Examples
-    --------
-    >>> name_some(["a", "b", "c"], at_most=2)
-    "'a', 'b' and 1 more"
-    """
-    names = np.asarray(names).tolist()
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(repr(name) for name in names[:at_most]) + more

@@ -1,6 +1,6 @@
 """Inference: pictures in, embeddings out, batch by batch on one device."""
 
-from .embedding import embed
+from .embedding import draw_pictures, embed
 from .engines import (
     Engine,
     check_precision,
@@ -16,6 +16,7 @@ __all__ = [
     "Engine",
     "check_precision",
     "choose_batch_size",
+    "draw_pictures",
     "embed",
     "free_engines",
     "get_engine",

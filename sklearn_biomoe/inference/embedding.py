@@ -150,7 +150,9 @@ def _batches(
     for first in range(0, len(windows), windows_at_once):
         chosen = windows[first : first + windows_at_once]
         wanted = todo[np.isin(todo // n_images, chosen)]
-        drawn = _draw(images[chosen], device).flatten(0, 1)  # (windows, n_images, ...) -> (n, ...)
+        drawn = draw_pictures(images[chosen], device).flatten(
+            0, 1
+        )  # (windows, n_images, ...) -> (n, ...)
         within = np.searchsorted(chosen, wanted // n_images) * n_images + wanted % n_images
         waiting = torch.cat([waiting, drawn[torch.from_numpy(within).to(device)]])
         while len(waiting) >= batch_size:
@@ -160,8 +162,20 @@ def _batches(
         yield todo[start:], waiting
 
 
-def _draw(images: BiosignalImages | NDArray[Any], device: str) -> Tensor:
-    """float32 pictures in [0, 1] on the device."""
+def draw_pictures(images: BiosignalImages | NDArray[Any], device: str) -> Tensor:
+    """Draw pictures on a device.
+
+    Parameters
+    ----------
+    images : BiosignalImages or ndarray
+        Shape (n_windows, n_images, H, W, 3), uint8 or float in [0, 1].
+    device : str
+
+    Returns
+    -------
+    pictures : Tensor of shape (n_windows, n_images, H, W, 3), float32
+        In [0, 1].
+    """
     if isinstance(images, BiosignalImages):
         pictures = images.draw(device)
     else:

@@ -1,0 +1,182 @@
+"""What fine-tuning is worth: frozen, last stages or all of the backbone, by left-out subjects.
+
+Stress-Predict under the grid protocol, one modality and representation: leave-one-subject-out, and
+in each fold a fifth of the training subjects held out to stop by. The transitions protocol is left
+out: its rows are pairs of windows, of which a network that looks at one window makes nothing. Every
+fold of every method is kept in a folder, and every epoch of it too: the same command goes on after
+a kill. On processors `--folds`, `--windows-per-subject` and `--max-epochs` make it bearable; what
+was left out is told in the result.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import environment
+import numpy as np
+import pandas as pd
+from comparison import CLASSIFIER
+from sklearn.base import clone
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+from sklearn_biomoe.datasets import fetch_stress_predict
+from sklearn_biomoe.finetuning import TinyBioMoEClassifier
+from sklearn_biomoe.storage import replace_file
+from sklearn_biomoe.weights import weights_sha256
+
+HELD_OUT = 0.2  # share of a fold's training subjects
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--modality", choices=["eda", "bvp"], default="bvp")
+    parser.add_argument("--representation", default="scalogram")
+    parser.add_argument("--weights", default="open")
+    parser.add_argument("--methods", nargs="+", default=list(make_methods(None)))
+    parser.add_argument("--folds", type=int, help="leave out the first so many subjects alone")
+    parser.add_argument("--windows-per-subject", type=int, help="evenly spaced; all where not told")
+    parser.add_argument("--max-epochs", type=int, default=10)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--folder", type=Path, default=Path("finetuning_results"))
+    parser.add_argument("--output", type=Path, default=Path("finetuning_results/finetuning.csv"))
+    run(parser.parse_args())
+
+
+def run(arguments: argparse.Namespace) -> None:
+    windows = fetch_stress_predict(protocol="grid")
+    rows = thinned(windows.groups, arguments.windows_per_subject)
+    X = windows.data[arguments.modality].iloc[rows].reset_index(drop=True)
+    y, groups = windows.target[rows], windows.groups[rows]
+    draw = BiosignalImageTransformer(
+        [arguments.representation],
+        sampling_rate=windows.sampling_rates[arguments.modality],
+        modality=arguments.modality,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*leave value_range", UserWarning)
+        images = draw.fit_transform(X)
+    asked = {name: str(each) for name, each in sorted(vars(arguments).items())}
+    for name in ("folds", "folder", "output", "methods"):  # which do not decide a fold
+        del asked[name]
+    subjects = np.unique(groups)[: arguments.folds]
+    methods = make_methods(arguments)
+    outcomes = [
+        one_fold(name, methods[name], images, y, groups, subject, arguments.folder, asked)
+        for subject in subjects
+        for name in arguments.methods
+    ]
+    table = summarise(pd.DataFrame(outcomes), arguments.methods)
+    print(table.to_string(index=False))
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(arguments.output, index=False)
+    environment.write(
+        arguments.output.with_suffix(".json"),
+        data="Stress-Predict, protocol 'grid': elapsed time alone scores higher than any signal",
+        scores="balanced accuracy of each left-out subject: mean and standard deviation",
+        folds=f"{len(subjects)} of {len(np.unique(groups))} subjects left out: {subjects.tolist()}",
+        n_windows=len(rows),
+        n_windows_of_protocol=len(windows.target),
+        held_out_of_training_to_stop_by=f"{HELD_OUT:.0%} of each fold's training subjects",
+        weights_sha256=weights_sha256(arguments.weights),
+        **asked,
+    )
+
+
+def thinned(groups: np.ndarray, n_each: int | None) -> np.ndarray:
+    """Positions of so many windows of each subject, evenly spaced."""
+    if n_each is None:
+        return np.arange(len(groups))
+    parts = []
+    for subject in np.unique(groups):
+        own = np.flatnonzero(groups == subject)
+        parts.append(own[np.linspace(0, len(own) - 1, min(n_each, len(own))).round().astype(int)])
+    return np.concatenate(parts)
+
+
+def make_methods(arguments: argparse.Namespace | None) -> dict[str, Any]:
+    """Return what is compared, by name; other ways to read the same pictures go here."""
+    told = arguments or argparse.Namespace(
+        weights="open", folder=Path(), max_epochs=1, batch_size=1, device="cpu", precision="float32"
+    )
+    frozen = {"weights": told.weights, "device": told.device}
+    remembered = {**frozen, "cache": told.folder / "rows.sqlite"}
+    tuned = {
+        **frozen,
+        "checkpoint": told.folder / "checkpoints",
+        "validation": HELD_OUT,
+        "max_epochs": told.max_epochs,
+        "patience": 3,
+        "batch_size": told.batch_size,
+        "class_weight": "balanced",
+    }
+    changing = {**tuned, "precision": told.precision, "progress": True}
+    return {
+        "frozen, logistic regression": make_pipeline(TinyBioMoEEmbedder(**remembered), *CLASSIFIER),
+        "frozen, head": TinyBioMoEClassifier(**(tuned | remembered)),
+        "last stages": TinyBioMoEClassifier("last_stages", **changing),
+        "all": TinyBioMoEClassifier("all", **changing),
+    }
+
+
+def one_fold(
+    name: str,
+    method: Any,
+    images: Any,
+    y: np.ndarray,
+    groups: np.ndarray,
+    subject: Any,
+    folder: Path,
+    asked: dict[str, str],
+) -> dict[str, Any]:
+    """Train on all other subjects and test on one, or read what that came to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name.replace(', ', '_').replace(' ', '_')}_{subject}.json"
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if kept["asked"] != asked:
+            raise SystemExit(f"{path} was made with {kept['asked']}; name another --folder.")
+        return kept
+    training, test = groups != subject, groups == subject
+    told = {} if isinstance(method, Pipeline) else {"groups": groups[training]}
+    started = time.perf_counter()
+    fitted = clone(method).fit(images[training], y[training], **told)
+    seconds = time.perf_counter() - started
+    outcome = {
+        "method": name,
+        "subject": int(subject),
+        "score": balanced_accuracy_score(y[test], fitted.predict(images[test])),
+        "seconds": round(seconds, 1),  # of the last run alone, where there were several
+        "epochs": getattr(fitted, "n_epochs_", 0),
+        "asked": asked,
+    }
+    replace_file(path, json.dumps(outcome).encode())
+    print(f"{name}, subject {subject}: {outcome['score']:.3f} in {seconds:.0f} s", flush=True)
+    return outcome
+
+
+def summarise(outcomes: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    rows = []
+    for name in methods:
+        own = outcomes[outcomes["method"] == name]
+        rows.append(
+            {
+                "method": name,
+                "n_folds": len(own),
+                "mean": round(own["score"].mean(), 4),
+                "sd_over_subjects": round(own["score"].std(ddof=0), 4),
+                "seconds_a_fold": round(own["seconds"].mean(), 1),
+                "epochs_a_fold": round(own["epochs"].mean(), 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    main()

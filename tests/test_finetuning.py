@@ -1,0 +1,787 @@
+"""Fine-tuning: by hand, by scikit-learn's checks, by subject, killed and gone on with, pickled."""
+
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import SkipTest
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import log_softmax
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    LeaveOneGroupOut,
+    cross_validate,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
+from sklearn_biomoe.backbone import TinyBioMoE
+from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor, fitting
+from sklearn_biomoe.finetuning.augmentation import (
+    add_noise,
+    augment,
+    augment_images,
+    bridge_gaps,
+    scale,
+    shift_time,
+)
+from sklearn_biomoe.finetuning.network import (
+    EARLY_STAGES,
+    Head,
+    Network,
+    hash_backbone,
+    learnt_tensors,
+    parameter_groups,
+    stage_of,
+)
+from sklearn_biomoe.finetuning.training import Net
+
+CHANGES = {"noise": 0.1, "scaling": 0.1, "time_shift": 0.2, "time_masking": 0.2}
+QUICK = {"max_epochs": 4, "learning_rate": 1e-2}
+
+
+@pytest.fixture
+def windows():
+    """24 windows of 6 subjects: waves whose frequency tells the class, and is the value."""
+    random = np.random.default_rng(0)
+    y = np.tile([0, 1], 12)
+    rates = 0.05 + 0.1 * y + random.uniform(0, 0.05, 24)  # in Hz
+    phases = random.uniform(0, 2 * np.pi, 24)
+    times = np.arange(0, 60, 0.5)
+    X = np.sin(2 * np.pi * rates[:, None] * times + phases[:, None])
+    X += 0.1 * random.normal(size=X.shape)
+    return X, np.array(["rest", "stress"])[y], np.repeat(np.arange(6), 4), rates
+
+
+@pytest.fixture
+def images(windows):
+    drawer = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
+    return drawer.fit_transform(windows[0])
+
+
+def same(first, second):
+    assert first.history_ == second.history_
+    assert first.backbone_changes_.keys() == second.backbone_changes_.keys()
+    for name in first.backbone_changes_:
+        np.testing.assert_array_equal(first.backbone_changes_[name], second.backbone_changes_[name])
+    for name in ("head_weight_", "head_bias_", "embedding_mean_", "embedding_scale_"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+# Augmentation, by hand
+
+
+def test_changes_by_hand():
+    two = np.array([[[1.0, 2, 3, 4, 5]], [[5.0, 4, 3, 2, 1]]])
+    moved = shift_time(two, np.array([2, -1]))
+    np.testing.assert_array_equal(moved, [[[3, 2, 1, 2, 3]], [[4, 3, 2, 1, 2]]])
+    np.testing.assert_array_equal(shift_time(two, np.array([0, 4]))[1], [[1, 2, 3, 4, 5]])
+    np.testing.assert_array_equal(shift_time(two[:, :, :1], np.array([0, 0])), two[:, :, :1])
+    np.testing.assert_allclose(scale(two, np.array([2, 0.5]))[1], [[2.5, 2, 1.5, 1, 0.5]])
+    noise = np.zeros_like(two)
+    noise[0, 0, 1] = 2
+    np.testing.assert_allclose(add_noise(two, noise)[0, 0, 1], 2 + 2 * np.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [
+        (1, 2, [0, 1, 2, 3, 9]),  # from 0 to 3
+        (0, 2, [5, 5, 5, 3, 9]),
+        (3, 2, [0, 7, 5, 5, 5]),
+        (2, 0, [0, 7, 5, 3, 9]),
+        (4, 1, [0, 7, 5, 3, 3]),
+    ],
+)
+def test_gaps_are_bridged_by_hand(start, length, expected):
+    window = np.array([[[0.0, 7, 5, 3, 9]]])
+    found = bridge_gaps(window, np.array([start]), np.array([length]))
+    np.testing.assert_allclose(found, [[expected]])
+
+
+def test_channels_are_changed_together():
+    windows = np.random.default_rng(0).normal(size=(20, 1, 50)) * np.array([[[1.0], [10]]])
+    for name in ("time_shift", "time_masking", "scaling"):
+        changed = augment(windows, {name: 0.4}, np.random.default_rng(1))
+        np.testing.assert_allclose(changed[:, 1], 10 * changed[:, 0])
+        assert len({tuple(row) for row in (changed - windows)[:, 0]}) > 10  # each in its own way
+
+
+def test_augmented_stacks(images):
+    first, again, other = (
+        augment_images(images, CHANGES, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
+    assert first.image_names == images.image_names
+    np.testing.assert_array_equal(first.signals, again.signals)
+    assert (np.abs(first.signals - other.signals).max(axis=(1, 2)) > 0).all()
+    assert (np.abs(first.signals - images.signals).max(axis=(1, 2)) > 0).all()
+
+
+def test_windows_of_many_lengths_are_augmented():
+    cells = [np.arange(5.0 + n % 3) for n in range(9)]
+    images = BiosignalImageTransformer(["waveform"]).fit_transform(cells)
+    changed = augment_images(images, {"scaling": 0.5}, np.random.default_rng(0))
+    for window, cell in zip(changed.signals, cells, strict=True):
+        np.testing.assert_allclose(window[0], window[0, 1] * cell)
+
+
+# Stages, rates and modes, on the real backbone
+
+
+def test_stages_of_the_backbone():
+    backbone = TinyBioMoE()
+    names = [name for name, _ in backbone.named_parameters()]
+    for stage, prefixes in enumerate(EARLY_STAGES):
+        for prefix in prefixes:
+            assert any(name.startswith(f"{prefix}.") for name in names), prefix
+            assert stage_of(f"{prefix}.weight") == stage
+    last = {name.rpartition(".")[0] for name in names if stage_of(name) == 3}
+    starts = {".".join(name.split(".")[:2]) for name in last if name.startswith("enc")}
+    assert starts == {
+        *("enc1.patch_embed4", "enc1.block4", "enc1.post_network", "enc1.norm4", "enc2.blocks3")
+    }
+    assert {name for name in last if not name.startswith("enc")} == {"ln_e", "fcn.1", "ln_out"}
+
+
+@pytest.mark.parametrize(("trainable", "n_gradients"), [("last_stages", 1), ("all", 4)])
+def test_what_gets_gradients_and_what_stays(trainable, n_gradients):
+    backbone, head = TinyBioMoE().eval(), Head(np.zeros(384), np.ones(384), 2, seed=0)
+    network = Network(backbone, head, trainable).train()
+    buffers = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    network(torch.rand(1, 2, 224, 224, 3)).sum().backward()
+    moved = {
+        stage_of(name)
+        for name, parameter in backbone.named_parameters()
+        if parameter.grad is not None and parameter.grad.abs().max() > 0
+    }
+    assert moved == set(range(4 - n_gradients, 4))
+    for name, buffer in backbone.named_buffers():  # averages of batch normalisations among them
+        assert torch.equal(buffer, buffers[name]), name
+    names = {name for name, _ in learnt_tensors(network)}
+    assert not any("running" in name for name in names)
+    assert "head.mean" in names
+
+
+def test_rates_fall_by_stage():
+    head = Head(np.zeros(192), np.ones(192), 2, seed=0)
+    network = Network(TinyBioMoE(), head, "all")
+    groups = parameter_groups(network, 1e-3, backbone_factor=0.1, weight_decay=0.05)
+    assert groups[0]["lr"] == 1e-3
+    rates = sorted({group["lr"] for group in groups})
+    np.testing.assert_allclose(rates, [1.25e-5, 2.5e-5, 5e-5, 1e-4, 1e-3])
+    decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    assert decays[id(network.backbone.ln_out.weight)] == 0
+    assert decays[id(network.backbone.fcn[1].weight)] == 0.05
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+
+
+# Training, by hand
+
+pytest_small = pytest.mark.usefixtures("small_backbone")
+
+
+def by_hand(embeddings, codes, *, epochs, rate, decay, seed, weights):
+    """AdamW on a softmax regression of ELU of standardised embeddings, all windows at once."""
+    x = StandardScaler().fit_transform(embeddings.astype(np.float64))
+    x = np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1)
+    head = Head(np.zeros(x.shape[1]), np.ones(x.shape[1]), len(weights), seed)
+    parameters = [head.weight.detach().numpy().astype(np.float64), np.zeros(len(weights))]
+    first, second, losses = [0, 0], [0, 0], []
+    share = weights[codes] / weights[codes].sum()
+    for step in range(1, epochs + 1):
+        weight, bias = parameters
+        logs = log_softmax(x @ weight.T + bias, axis=1)
+        losses.append(-(share * logs[np.arange(len(x)), codes]).sum())
+        error = (np.exp(logs) - np.eye(len(weights))[codes]) * share[:, None]
+        gradients = [error.T @ x, error.sum(axis=0)]
+        norm = np.sqrt(sum((each**2).sum() for each in gradients))
+        gradients = [each * min(1, 1 / (norm + 1e-6)) for each in gradients]
+        now = rate * (1 + np.cos(np.pi * (step - 1) / epochs)) / 2
+        for i, (gradient, own_decay) in enumerate(zip(gradients, [decay, 0], strict=True)):
+            first[i] = 0.9 * first[i] + 0.1 * gradient
+            second[i] = 0.999 * second[i] + 0.001 * gradient**2
+            size = np.sqrt(second[i] / (1 - 0.999**step)) + 1e-8
+            parameters[i] = parameters[i] * (1 - now * own_decay)
+            parameters[i] = parameters[i] - now * first[i] / (1 - 0.9**step) / size
+    return parameters, losses
+
+
+@pytest_small
+@pytest.mark.parametrize(
+    ("class_weight", "weights"),
+    [(None, [1, 1]), ("balanced", [20 / 16, 20 / 24]), ({"rest": 3, "stress": 1}, [3, 1])],
+)
+def test_head_by_hand(images, windows, class_weight, weights):
+    rows = np.r_[:16, 17:24:2]  # 8 at rest, 12 under stress
+    chosen, y = images[rows], windows[1][rows]
+    model = TinyBioMoEClassifier(
+        max_epochs=5, learning_rate=0.01, batch_size=64, weight_decay=0.5, class_weight=class_weight
+    ).fit(chosen, y)
+    embeddings = TinyBioMoEEmbedder().fit_transform(chosen)
+    (weight, bias), losses = by_hand(
+        embeddings,
+        (y == "stress").astype(int),
+        epochs=5,
+        rate=0.01,
+        decay=0.5,
+        seed=model.seed_,
+        weights=np.array(weights, dtype=float),
+    )
+    np.testing.assert_allclose(model.head_weight_, weight, atol=2e-4)
+    np.testing.assert_allclose(model.head_bias_, bias, atol=2e-4)
+    np.testing.assert_allclose([epoch["train_loss"] for epoch in model.history_], losses, rtol=1e-4)
+
+
+@pytest_small
+def test_head_agrees_with_logistic_regression(images, windows):
+    embeddings = TinyBioMoEEmbedder().fit_transform(images)
+    peer = make_pipeline(StandardScaler(), LogisticRegression()).fit(embeddings, windows[1])
+    model = TinyBioMoEClassifier(max_epochs=60, learning_rate=3e-3).fit(images, windows[1])
+    assert model.score(images, windows[1]) == 1
+    np.testing.assert_array_equal(model.predict(images), peer.predict(embeddings))
+    ours, theirs = (m.predict_proba(x)[:, 1] for m, x in [(model, images), (peer, embeddings)])
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.98
+
+
+@pytest_small
+def test_regressor_does_not_depend_on_units(images, windows):
+    *_, rates = windows
+    model = TinyBioMoERegressor(max_epochs=30, learning_rate=5e-3).fit(images, rates)
+    assert model.score(images, rates) > 0.9
+    assert model.predict(images).shape == (24,)
+    per_minute = clone(model).fit(images, 60 * rates + 7)
+    np.testing.assert_allclose(
+        per_minute.predict(images), 60 * model.predict(images) + 7, atol=1e-3
+    )
+
+
+@pytest_small
+@pytest.mark.parametrize("trainable", ["head", "last_stages", "all"])
+def test_what_is_kept_predicts_as_the_trained_module(images, windows, trainable, monkeypatch):
+    nets = []
+    initialize = Net.initialize
+    monkeypatch.setattr(Net, "initialize", lambda net: nets.append(net) or initialize(net))
+    model = TinyBioMoEClassifier(trainable, **QUICK).fit(images, windows[1])
+    module = nets[0].module_.eval()
+    inputs = torch.tensor(np.asarray(images)) / 255
+    if trainable == "head":
+        inputs = torch.tensor(TinyBioMoEEmbedder().fit_transform(images))
+    with torch.no_grad():
+        expected = module(inputs).softmax(dim=1)
+    np.testing.assert_allclose(model.predict_proba(images), expected, atol=1e-5)
+    assert sorted(model.backbone_changes_) == (
+        [] if trainable == "head" else ["linear.bias", "linear.weight"]
+    )
+    assert (model.backbone_sha256_ == hash_backbone(model.weights_sha256_, {})) == (
+        trainable == "head"
+    )
+
+
+@pytest_small
+def test_head_embeds_each_window_once(images, windows, monkeypatch):
+    seen = []
+
+    def counting(engine, given, **parameters):
+        seen.append(len(given))
+        return fitting_embed(engine, given, **parameters)
+
+    fitting_embed = fitting.embed
+    monkeypatch.setattr(fitting, "embed", counting)
+    model = TinyBioMoEClassifier(validation=1 / 3, **QUICK)
+    model.fit(images, windows[1], groups=windows[2])
+    assert seen == [24]
+    seen.clear()
+    model.set_params(augmentation={"noise": 0.1}, max_epochs=2, batch_size=16)
+    model.fit(images, windows[1], groups=windows[2])
+    assert seen == [24, 16, 16]  # all once, and the training windows anew in each epoch
+
+
+@pytest_small
+def test_pictures_are_taken_as_arrays(images, windows):
+    pictures = np.asarray(images)
+    lazy = TinyBioMoEClassifier("all", **QUICK).fit(images, windows[1])
+    same(TinyBioMoEClassifier("all", **QUICK).fit(pictures, windows[1]), lazy)
+    np.testing.assert_array_equal(lazy.predict_proba(pictures), lazy.predict_proba(images))
+
+
+@pytest_small
+def test_seeds(images, windows):
+    first, again, other = (
+        TinyBioMoEClassifier("all", augmentation=CHANGES, random_state=seed, **QUICK).fit(
+            images, windows[1]
+        )
+        for seed in (0, 0, 1)
+    )
+    same(first, again)
+    assert not np.array_equal(first.head_weight_, other.head_weight_)
+
+
+@pytest_small
+def test_fitting_leaves_torchs_random_state(images, windows):
+    before = torch.get_rng_state()
+    TinyBioMoEClassifier("all", augmentation=CHANGES, **QUICK).fit(images, windows[1])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_mixed_precision_keeps_parameters_in_float32(small_backbone, images, windows, monkeypatch):
+    monkeypatch.setattr(fitting, "check_precision", lambda *_: None)  # however slow it is here
+    dtypes = set()
+    forward = small_backbone.forward
+
+    def spying(backbone, pictures):
+        embeddings = forward(backbone, pictures)
+        dtypes.add(embeddings.dtype)
+        return embeddings
+
+    models = {"bfloat16": None, "float32": None}
+    for precision in models:
+        model = TinyBioMoEClassifier("all", precision=precision, max_epochs=2, batch_size=24)
+        with monkeypatch.context() as patch:
+            patch.setattr(small_backbone, "forward", spying)
+            models[precision] = model.fit(images, windows[1])
+    mixed, plain = models.values()
+    assert dtypes == {torch.bfloat16, torch.float32}
+    assert mixed.head_weight_.dtype == mixed.backbone_changes_["linear.weight"].dtype == np.float32
+    losses = [[epoch["train_loss"] for epoch in model.history_] for model in (mixed, plain)]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(*losses, rtol=0.1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_on_a_gpu(images, windows, precision):
+    model = TinyBioMoEClassifier("all", device="cuda", precision=precision, max_epochs=2)
+    model.fit(images, windows[1])
+    opened = pickle.loads(pickle.dumps(model)).set_params(device="cpu")
+    np.testing.assert_allclose(opened.predict_proba(images), model.predict_proba(images), atol=1e-3)
+
+
+# By subject
+
+
+@pytest_small
+def test_stops_on_held_out_subjects(images, windows):
+    _, y, groups, _ = windows
+    y = np.where(np.random.default_rng(0).uniform(size=24) < 0.3, "rest", y)  # hard to tell
+    model = TinyBioMoEClassifier(
+        validation=1 / 3, patience=3, max_epochs=200, learning_rate=5e-3, random_state=1
+    ).fit(images, y, groups=groups)
+    held_out = model.held_out_
+    assert len(np.unique(groups[held_out])) == 2
+    assert len(held_out) == 8
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    assert model.n_epochs_ == len(losses) == model.best_epoch_ + 3 < 200
+    assert np.argmin(losses) + 1 == model.best_epoch_
+    kept = log_loss(y[held_out], model.predict_proba(images[held_out]))
+    np.testing.assert_allclose(kept, losses[model.best_epoch_ - 1], rtol=1e-4)
+
+
+@pytest_small
+def test_held_out_labels_are_not_learnt_from(images, windows):
+    _, y, groups, rates = windows
+    split = GroupShuffleSplit(1, test_size=2, random_state=3)
+    parameters = {"validation": split, "max_epochs": 3, "patience": 3}
+    model = TinyBioMoERegressor(**parameters).fit(images, rates, groups=groups)
+    training, held_out = next(split.split(y, y, groups))
+    np.testing.assert_array_equal(model.held_out_, np.sort(held_out))
+    others = rates.copy()
+    others[held_out] = 1e3
+    again = clone(model).fit(images, others, groups=groups)
+    found = [[epoch["train_loss"] for epoch in m.history_] for m in (model, again)]
+    assert found[0] == found[1]
+    alone = TinyBioMoERegressor(max_epochs=3).fit(
+        images[np.sort(training)], rates[np.sort(training)]
+    )
+    assert [epoch["train_loss"] for epoch in alone.history_] == found[0]
+
+
+@pytest_small
+def test_splitters_have_to_keep_subjects_together(images, windows):
+    model = TinyBioMoEClassifier(validation=KFold(2, shuffle=True, random_state=0))
+    with pytest.raises(
+        ValueError, match=r"puts subjects 0, 1, 2, 3, 4 and 1 more both in training"
+    ):
+        model.fit(images, windows[1], groups=windows[2])
+
+
+@pytest_small
+def test_groups_through_pipelines_and_folds(windows):
+    X, y, groups, _ = windows
+    drawer = BiosignalImageTransformer(["waveform"])
+    classifier = TinyBioMoEClassifier(validation=0.4, **QUICK)
+    model = make_pipeline(drawer, classifier)
+    cv = LeaveOneGroupOut()
+    plain = cross_validate(
+        *(model, X, y),
+        groups=groups,
+        cv=cv,
+        params={"tinybiomoeclassifier__groups": groups},
+        return_estimator=True,
+        error_score="raise",
+    )
+    for fold, fitted in enumerate(plain["estimator"]):
+        left = groups[groups != fold]
+        assert len(np.unique(left[fitted[-1].held_out_])) == 2
+    with config_context(enable_metadata_routing=True):
+        model = make_pipeline(drawer, clone(classifier).set_fit_request(groups=True))
+        routed = cross_validate(
+            *(model, X, y), cv=cv, params={"groups": groups}, error_score="raise"
+        )
+    np.testing.assert_array_equal(routed["test_score"], plain["test_score"])
+
+
+@pytest_small
+def test_grid_search(windows):
+    X, y, groups, _ = windows
+    model = Pipeline(
+        [("image", BiosignalImageTransformer()), ("classify", TinyBioMoEClassifier(max_epochs=3))]
+    )
+    grid = {"classify__trainable": ["head", "all"], "classify__learning_rate": [1e-12, 3e-2]}
+    search = GridSearchCV(model, grid, cv=GroupKFold(3), error_score="raise")
+    search.fit(X, y, groups=groups)
+    assert search.cv_results_["mean_test_score"].shape == (4,)
+    assert search.best_params_["classify__learning_rate"] == 3e-2
+    assert search.predict(X[:3]).shape == (3,)
+
+
+# scikit-learn's own checks
+
+CHECKED = [
+    Pipeline([("image", BiosignalImageTransformer(value_range="training")), ("predict", predict)])
+    for predict in (
+        TinyBioMoEClassifier(max_epochs=8, batch_size=64, learning_rate=5e-2),
+        TinyBioMoERegressor(max_epochs=8, batch_size=64, learning_rate=5e-2),
+    )
+]
+
+
+def expected_failed_checks(estimator):
+    reason = "Pipeline changes the `steps` parameter"
+    return {
+        "check_dont_overwrite_parameters": reason,
+        "check_estimators_overwrite_params": reason,
+    }
+
+
+@pytest_small
+@parametrize_with_checks(CHECKED, expected_failed_checks=expected_failed_checks)
+def test_estimator_checks(estimator, check):
+    try:
+        check(estimator)
+    except SkipTest:
+        assert check.func.__name__ == "check_array_api_input"
+        raise
+
+
+def test_how_many_checks_run():
+    assert all(len(list(estimator_checks_generator(each))) >= 46 for each in CHECKED)
+
+
+# Pickles
+
+
+@pytest_small
+@pytest.mark.parametrize("trainable", ["head", "all"])
+def test_pickles(images, windows, trainable, tmp_path):
+    model = TinyBioMoEClassifier(trainable, **QUICK).fit(images, windows[1])
+    expected = model.predict_proba(images)
+    joblib.dump(model, tmp_path / "model.joblib")
+    cloudpickle = pytest.importorskip("cloudpickle")
+    copies = [
+        pickle.loads(pickle.dumps(model)),
+        joblib.load(tmp_path / "model.joblib"),
+        pickle.loads(cloudpickle.dumps(model)),
+    ]
+    for copy in copies:
+        np.testing.assert_array_equal(copy.predict_proba(images), expected)
+    names = {each for each in pickled_names(pickle.dumps(model)) if each.startswith("torch")}
+    assert names == set()
+    if trainable == "head":
+        assert len(pickle.dumps(model)) < 20_000
+
+
+def pickled_names(content):
+    """Modules that opening a pickle imports from."""
+    names = set()
+
+    class Spy(pickle.Unpickler):
+        def find_class(self, module, name):
+            names.add(module)
+            return super().find_class(module, name)
+
+    Spy(io.BytesIO(content)).load()
+    return names
+
+
+@pytest_small
+def test_fitted_on_a_gpu_opened_without(images, windows):
+    model = TinyBioMoEClassifier("all", **QUICK).fit(images, windows[1])
+    expected = model.predict_proba(images)
+    model.device, model.precision = "cuda:0", "float16"
+    opened = pickle.loads(pickle.dumps(model))
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="use device='auto' or 'cpu'"):
+            opened.predict(images)
+    opened.set_params(device="cpu")
+    np.testing.assert_array_equal(opened.predict_proba(images), expected)
+
+
+@pytest_small
+def test_rows_do_not_depend_on_their_batch(images, windows):
+    model = TinyBioMoEClassifier("all", **QUICK).fit(images, windows[1])
+    together = model.predict_proba(images)
+    alone = np.vstack([model.predict_proba(images[row : row + 1]) for row in range(24)])
+    np.testing.assert_allclose(alone, together, rtol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(images[::-1]), together[::-1], rtol=1e-12)
+
+
+# Checkpoints
+
+RUN = {
+    "trainable": "all",
+    "weights": "random",
+    "augmentation": CHANGES,
+    "validation": 1 / 3,
+    "patience": 20,
+    "max_epochs": 6,
+    "batch_size": 4,
+}
+SCRIPT = """
+import sys, time, warnings
+import numpy as np
+import torch
+sys.path.insert(0, {tests!r})
+from conftest import SmallBackbone
+import sklearn_biomoe.weights
+sklearn_biomoe.weights.TinyBioMoE = SmallBackbone
+from sklearn_biomoe import BiosignalImageTransformer
+from sklearn_biomoe.finetuning import TinyBioMoEClassifier, checkpoints
+torch.set_num_threads(2)
+write = checkpoints.Checkpoint.write
+def slowly(checkpoint, state):
+    write(checkpoint, state)
+    time.sleep(0.3)
+checkpoints.Checkpoint.write = slowly
+X, y, groups = (np.load({folder!r} + f"/{{name}}.npy") for name in ("X", "y", "groups"))
+drawer = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
+images = drawer.fit_transform(X)
+TinyBioMoEClassifier(checkpoint={folder!r} + "/runs", **{run!r}).fit(images, y, groups=groups)
+"""
+
+
+@pytest_small
+def test_a_killed_run_goes_on_to_the_same_result(images, windows, tmp_path):
+    for name, values in zip(["X", "y", "groups"], windows[:3], strict=True):
+        np.save(tmp_path / f"{name}.npy", values)
+    script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path), run=RUN)
+    process = subprocess.Popen([sys.executable, "-c", script], env=os.environ)
+    started = time.monotonic()
+    while not list(tmp_path.glob("runs/*.pth")) and time.monotonic() - started < 60:
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.4)  # into a later epoch
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    (path,) = tmp_path.glob("runs/*.pth")
+    kept = torch.load(path, weights_only=True)
+    assert not kept["finished"]
+    assert 1 <= len(kept["history"]) < 6
+    through = TinyBioMoEClassifier(**RUN).fit(images, windows[1], groups=windows[2])
+    resumed = TinyBioMoEClassifier(checkpoint=tmp_path / "runs", **RUN)
+    same(resumed.fit(images, windows[1], groups=windows[2]), through)
+    assert [each for each in tmp_path.glob("runs/*") if each.suffix == ".pth"] == [path]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest_small
+@pytest.mark.parametrize("run", [RUN, {"max_epochs": 6, "batch_size": 4}], ids=["all", "head"])
+@pytest.mark.parametrize("n_steps", [0, 5, 12])
+def test_stopped_anywhere(images, windows, tmp_path, monkeypatch, run, n_steps):
+    _, y, groups, _ = windows
+    through = TinyBioMoEClassifier(**run).fit(images, y, groups=groups)
+    taken = []
+
+    def until_killed(net, batch, **fit_params):
+        if len(taken) == n_steps:
+            raise Killed
+        taken.append(batch)
+        return train_step(net, batch, **fit_params)
+
+    train_step = Net.train_step
+    model = TinyBioMoEClassifier(checkpoint=tmp_path, **run)
+    with monkeypatch.context() as patch:
+        patch.setattr(Net, "train_step", until_killed)
+        with pytest.raises(Killed):
+            model.fit(images, y, groups=groups)
+    same(model.fit(images, y, groups=groups), through)
+
+    def never(*_, **__):
+        raise AssertionError("what is finished is not trained again")
+
+    monkeypatch.setattr(Net, "train_step", never)
+    same(model.fit(images, y, groups=groups), through)
+
+
+@pytest_small
+def test_an_interrupt_is_not_swallowed(images, windows, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Net, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        TinyBioMoEClassifier().fit(images, windows[1])
+
+
+@pytest_small
+def test_each_run_has_its_checkpoint(images, windows, tmp_path):
+    _, y, groups, rates = windows
+    model = TinyBioMoEClassifier(checkpoint=tmp_path, max_epochs=2)
+    runs = [
+        (model, images, y),
+        (clone(model).set_params(learning_rate=0.1), images, y),
+        (clone(model).set_params(random_state=1), images, y),
+        (model, images, np.roll(y, 1)),
+        (model, images[::-1], y),
+        (model, np.asarray(images), y),
+        (TinyBioMoERegressor(checkpoint=tmp_path, max_epochs=2), images, rates),
+        (clone(model).set_params(validation=0.5), images, y),
+    ]
+    for n_before, (estimator, X, targets) in enumerate(runs):
+        fitted = clone(estimator).fit(X, targets, groups=groups)
+        assert len(list(tmp_path.iterdir())) == n_before + 1
+        same(fitted, clone(estimator).set_params(checkpoint=None).fit(X, targets, groups=groups))
+    clone(model).set_params(progress=True, cache="memory", device="cpu").fit(images, y)
+    assert len(list(tmp_path.iterdir())) == len(runs)
+
+
+@pytest_small
+def test_bad_checkpoints(images, windows, tmp_path):
+    model = TinyBioMoEClassifier(checkpoint=tmp_path, max_epochs=2).fit(images, windows[1])
+    (path,) = tmp_path.iterdir()
+    other = clone(model).set_params(learning_rate=0.5).fit(images, windows[1])
+    (copied,) = set(tmp_path.iterdir()) - {path}
+    path.write_bytes(copied.read_bytes())
+    with pytest.raises(ValueError, match="with other parameters, pictures or labels; delete it"):
+        model.fit(images, windows[1])
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=f"{path.name} cannot be read: .* Delete it"):
+        model.fit(images, windows[1])
+    torch.save({"fingerprint": other}, path)  # an object, which is not to be made
+    with pytest.raises(ValueError, match="which is never executed"):
+        model.fit(images, windows[1])
+
+
+# What is refused
+
+NO_NUMBER = "expected a finite number above 0"
+BAD = {
+    "trainable": ("heads", "Unknown trainable 'heads'"),
+    "max_epochs": (0, "max_epochs=0; expected an integer of 1 or more"),
+    "batch_size": (2.5, "batch_size=2.5"),
+    "patience": (True, "patience=True"),
+    "learning_rate": (0, f"learning_rate=0; {NO_NUMBER}"),
+    "backbone_learning_rate_factor": (np.nan, f"backbone_learning_rate_factor=nan; {NO_NUMBER}"),
+    "weight_decay": (-1, "weight_decay=-1; expected a finite number 0 or more"),
+    "augmentation": ({"noises": 1}, "Unknown augmentation 'noises'.*Did you mean 'noise'"),
+    "validation": (1.5, "validation=1.5; expected a share of the subjects"),
+    "class_weight": ("balance", "balance"),
+    "device": ("gpu", "Unknown device 'gpu'"),
+    "precision": ("half", "Unknown precision 'half'"),
+    "weights_sha256": ("0" * 64, "was expected"),
+}
+
+
+@pytest_small
+@pytest.mark.parametrize("name", BAD)
+def test_bad_parameters(images, windows, name):
+    value, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        TinyBioMoEClassifier(**{name: value}).fit(images, windows[1], groups=windows[2])
+
+
+@pytest_small
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"trainable": "all", "cache": "memory"},
+            r"cache='memory' .* trainable='all' .* cache=None",
+        ),
+        ({"precision": "float16", "device": "cpu"}, "'float16' is for CUDA devices"),
+        ({"checkpoint": "here", "random_state": None}, "checkpoint needs a seed"),
+        ({"augmentation": {"time_masking": 1}}, "'time_masking' is 1; expected .* below 1"),
+        ({"validation": 0.5}, "pass groups, one for each window"),
+    ],
+)
+def test_what_does_not_go_together(images, windows, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        TinyBioMoEClassifier(**parameters).fit(images, windows[1])
+
+
+@pytest_small
+@pytest.mark.parametrize("parameters", [{"augmentation": 0.1}, {"validation": "some"}])
+def test_other_kinds(images, windows, parameters):
+    with pytest.raises(TypeError, match="expected None"):
+        TinyBioMoEClassifier(**parameters).fit(images, windows[1], groups=windows[2])
+
+
+@pytest_small
+def test_bad_windows(images, windows):
+    X, y, groups, _ = windows
+    model = TinyBioMoEClassifier(max_epochs=1)
+    with pytest.raises(ValueError, match="takes pictures"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="There are 24 windows but 23 targets"):
+        model.fit(images, y[:-1])
+    with pytest.raises(ValueError, match="All training windows are of one class, 'rest'"):
+        model.fit(images[::2], y[::2])
+    with pytest.raises(ValueError, match=r"groups has shape \(23,\)"):
+        clone(model).set_params(validation=0.5).fit(images, y, groups=groups[1:])
+    with pytest.raises(ValueError, match="All windows are of subject 7: nobody"):
+        clone(model).set_params(validation=0.5).fit(images, y, groups=np.full(24, 7))
+    labels = np.where(groups == 0, "fear", y)
+    first = LeaveOneGroupOut()  # whose first split leaves out subject 0
+    with pytest.raises(ValueError, match=r"Only subjects that .* have windows of class 'fear'"):
+        clone(model).set_params(validation=first).fit(images, labels, groups=groups)
+    with pytest.raises(ValueError, match=r"augmentation changes signals .* X holds pictures"):
+        clone(model).set_params(augmentation=CHANGES).fit(np.asarray(images), y)
+    cells = pd.Series([*X[:3], None])
+    gappy = BiosignalImageTransformer(["waveform"]).fit_transform(cells)
+    with pytest.raises(ValueError, match=r"Window 3 is missing \(1 of 4 are\)"):
+        model.fit(gappy, y[:4])
+    model.fit(images, y)
+    with pytest.raises(ValueError, match="Windows have 1 pictures, but TinyBioMoEClassifier was"):
+        model.predict(gappy)
+
+
+@pytest_small
+def test_a_loss_out_of_bounds(images, windows):
+    model = TinyBioMoERegressor("all", learning_rate=1e30, max_epochs=5)
+    with pytest.raises(RuntimeError, match=r"Pass a smaller learning_rate than 1e\+30"):
+        model.fit(images, windows[3])
+
+
+def test_untrained_and_frozen_warns(small_backbone, images, windows):
+    with pytest.warns(UntrainedBackboneWarning, match="weights='random' with trainable='head'"):
+        TinyBioMoEClassifier(weights="random", max_epochs=1).fit(images, windows[1])
