@@ -55,6 +55,9 @@ sphinx_gallery_conf = {
             "plot_early_and_late_fusion.py",
             "plot_missing_sensor.py",
             "plot_grid_search.py",
+            "plot_fine_tuning.py",
+            "plot_many_windows_one_label.py",
+            "plot_explaining.py",
             "plot_own_data.py",
         ]
     ),
