@@ -54,15 +54,6 @@ CHECKED = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Matrices here are too small to be shared out among threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @parametrize_with_checks(CHECKED)
 def test_estimator_checks(estimator, check):
     try:
@@ -399,6 +390,7 @@ def test_seeds(fitted):
     state = torch.random.get_rng_state()
     again = clone(fitted).fit(BAGS, Y)
     assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.get_num_threads() == 2  # as conftest sets it
     np.testing.assert_array_equal(again.predict_proba(BAGS), fitted.predict_proba(BAGS))
     pd.testing.assert_frame_equal(again.history_, fitted.history_)
     other = clone(fitted).set_params(random_state=1).fit(BAGS, Y)

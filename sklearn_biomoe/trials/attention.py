@@ -150,8 +150,9 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
     One label for many windows: a trial of several minutes, of which few show what the label is
     about. The network is small. Gated attention gives each window a weight, and a linear layer
     classifies the weighted mean of the windows' features; where all weights are equal that is
-    logistic regression on the mean. skorch trains it by AdamW. Features are standardised inside by
-    mean and standard deviation of all training windows, so no scaler is needed before.
+    logistic regression on the mean. skorch trains it by AdamW, on a CPU in one thread. Features are
+    standardised inside by mean and standard deviation of all training windows, so no scaler is
+    needed before.
 
     Bags come in all forms that `TrialAggregator` describes; rows of NaN are missing windows.
 
