@@ -1,0 +1,75 @@
+"""Which of several weights to ship: scored on the subjects that choices are made on.
+
+Frozen embeddings and a logistic regression on Stress-Predict's transitions, subjects 2 to 18, under
+leave-one-subject-out, for each representation and for all of them side by side. Embeddings are kept
+in a folder, so that a run goes on after a kill.
+
+    python benchmarks/candidates.py first=run/weights.safetensors second=other/weights.safetensors
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+
+import environment
+import numpy as np
+import pandas as pd
+from comparison import REPRESENTATIONS
+from representations import CHOOSING, read_choosing
+
+from sklearn_biomoe.weights import weights_sha256
+
+RESULTS = Path(__file__).parent / "results"
+MODALITIES = {"eda": ["eda"], "bvp": ["bvp"], "both": ["eda", "bvp"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("candidates", nargs="+", metavar="NAME=WEIGHTS")
+    parser.add_argument("--folder", type=Path, default=Path("candidates_results"))
+    given = parser.parse_args()
+    given.folder.mkdir(exist_ok=True)
+    warnings.simplefilter("ignore")  # of electrodes without contact
+    paths = dict(candidate.split("=", 1) for candidate in given.candidates)
+    table = pd.DataFrame(
+        [row for name, path in paths.items() for row in judge(name, path, given.folder)]
+    )
+    print(table.to_string(index=False))
+    table.to_csv(RESULTS / "candidates.csv", index=False)
+    environment.write(
+        RESULTS / "candidates.json",
+        data=f"Stress-Predict, transitions, subjects {CHOOSING[0]} to {CHOOSING[-1]}",
+        scores="balanced accuracy, mean and standard deviation over left-out subjects; each pair's "
+        "earlier window is the baseline of its later one, and nothing else of them is used",
+        weights_sha256={name: weights_sha256(path) for name, path in paths.items()},
+    )
+
+
+def judge(name: str, weights: str, folder: Path) -> list[dict]:
+    choosing = read_choosing()
+    features = {
+        (modality, representation): embed(name, weights, modality, representation, folder)
+        for modality in ("eda", "bvp")
+        for representation in REPRESENTATIONS
+    }
+    parts = {each: [each] for each in REPRESENTATIONS} | {"all representations": REPRESENTATIONS}
+    rows = []
+    for representation, names in parts.items():
+        row = {"weights": name, "pictures": representation}
+        for label, modalities in MODALITIES.items():
+            scores = choosing.score(np.hstack([features[m, n] for m in modalities for n in names]))
+            row[label], row[f"{label}_sd"] = scores.mean().round(4), scores.std().round(4)
+        rows.append(row)
+    return rows
+
+
+def embed(name: str, weights: str, modality: str, representation: str, folder: Path) -> np.ndarray:
+    path = folder / f"{name}_{modality}_{representation}.npy"
+    if not path.exists():
+        values = read_choosing().embed(modality, weights, representations=[representation])
+        np.save(path, values)
+    return np.load(path)
+
+
+if __name__ == "__main__":
+    main()
