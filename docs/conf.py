@@ -38,8 +38,10 @@ autosummary_ignore_module_all = False
 autosummary_context = {  # for _templates/autosummary/module.rst
     "at_the_top": sklearn_biomoe.__all__,
     "constants": {
-        "sklearn_biomoe.signals": ["MODALITIES"],
-        "sklearn_biomoe.representations": ["REPRESENTATIONS"],
+        "sklearn_biomoe.signals": {"MODALITIES": "The presets of each `Modality`, by its name."},
+        "sklearn_biomoe.representations": {
+            "REPRESENTATIONS": "How each `Representation` is drawn, by its name."
+        },
     },
 }
 autodoc_member_order = "bysource"

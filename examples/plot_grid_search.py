@@ -46,7 +46,7 @@ search = GridSearchCV(
     Pipeline([("embed", make_biosignal_embedder("bvp", 64)), ("classify", classify)]),
     {"embed__image__representations": [[name] for name in candidates]},
     scoring="balanced_accuracy",
-    cv=GroupKFold(4),
+    cv=GroupKFold(2),
 )
 
 # %%

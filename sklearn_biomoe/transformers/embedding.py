@@ -202,9 +202,9 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         -------
         embeddings : ndarray of shape (n_windows, n_images x 192), float32
             NaN for windows that are missing. (n_windows, 192) with ``fuse="mean"``, and 192 columns
-            for each ``n_tiles_`` pictures with ``fuse="mean_tiles"``. A pandas or polars frame where
-            `set_output` asks for it, with the row labels of the pandas signals that the pictures
-            were drawn from.
+            for each ``n_tiles_`` pictures with ``fuse="mean_tiles"``. A pandas or polars frame
+            where `set_output` asks for it, with the row labels of the pandas signals that the
+            pictures were drawn from.
 
         Raises
         ------
