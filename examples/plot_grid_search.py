@@ -46,11 +46,11 @@ search = GridSearchCV(
     Pipeline([("embed", make_biosignal_embedder("bvp", 64)), ("classify", classify)]),
     {"embed__image__representations": [[name] for name in candidates]},
     scoring="balanced_accuracy",
-    cv=GroupKFold(2),
+    cv=GroupKFold(4),
 )
 
 # %%
-# A score of the chosen one in the folds it was chosen by would be too good: the best of four
+# A score of the chosen one in the folds it was chosen by tends to be too good: the best of four
 # flatters itself. So the whole search is scored, by outer folds that leave out a subject each, and
 # chooses anew in each of them.
 
