@@ -9,7 +9,18 @@ from sphinx.environment import BuildEnvironment
 from sphinx_gallery.sorting import ExplicitOrder
 
 import sklearn_biomoe
-from sklearn_biomoe import datasets, distributed, evaluation, fusion, plotting, recordings, signals
+from sklearn_biomoe import (
+    datasets,
+    distributed,
+    evaluation,
+    explanation,
+    finetuning,
+    fusion,
+    plotting,
+    recordings,
+    signals,
+    trials,
+)
 
 project = "sklearn_biomoe"
 release = sklearn_biomoe.__version__
@@ -38,8 +49,10 @@ autosummary_ignore_module_all = False
 autosummary_context = {  # for _templates/autosummary/module.rst
     "at_the_top": sklearn_biomoe.__all__,
     "constants": {
-        "sklearn_biomoe.signals": ["MODALITIES"],
-        "sklearn_biomoe.representations": ["REPRESENTATIONS"],
+        "sklearn_biomoe.signals": {"MODALITIES": "The presets of each `Modality`, by its name."},
+        "sklearn_biomoe.representations": {
+            "REPRESENTATIONS": "How each `Representation` is drawn, by its name."
+        },
     },
 }
 autodoc_member_order = "bysource"
@@ -93,7 +106,17 @@ def lead_here(app: Sphinx, name: str, text: list[str]) -> None:
         text[0] = re.sub(rf"\]\(\.\./{link}\)", rf"]({page})", text[0])
 
 
-MODULES = (datasets, distributed, evaluation, fusion, signals, sklearn_biomoe)
+MODULES = (
+    datasets,
+    distributed,
+    evaluation,
+    explanation,
+    finetuning,
+    fusion,
+    signals,
+    sklearn_biomoe,
+    trials,
+)
 NAMES = {name: f"{module.__name__}.{name}" for module in MODULES for name in module.__all__} | {
     function.__name__: f"{function.__module__}.{function.__name__}"
     for function in (plotting.plot_image, plotting.plot_images, recordings.read_recording)

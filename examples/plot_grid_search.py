@@ -50,7 +50,7 @@ search = GridSearchCV(
 )
 
 # %%
-# A score of the chosen one in the folds it was chosen by would be too good: the best of four
+# A score of the chosen one in the folds it was chosen by tends to be too good: the best of four
 # flatters itself. So the whole search is scored, by outer folds that leave out a subject each, and
 # chooses anew in each of them.
 

@@ -78,7 +78,8 @@ class PictureSettings:
         shown = [self.modalities[channel] for channel in panel.channels]
         frequencies = [(each.spectrogram_window, each.frequency_range) for each in shown]
         look = (panel.representation, panel.limits, self.colormap, self.image_size)
-        return (*look, self.sampling_rate, frequencies)
+        rate = None if self.sampling_rate is None else float(self.sampling_rate)  # 4 is 4.0
+        return (*look, rate, frequencies)
 
     def cut_tiles(self, signals: Tensor) -> Tensor:
         """Cut (n_windows, n_channels, n_times) into (n_windows x n_tiles, n_channels, n_times)."""

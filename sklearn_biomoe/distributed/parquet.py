@@ -97,8 +97,8 @@ def embed_parquet(
     Parameters
     ----------
     source : path, URL, or sequence of them
-        Parquet files, patterns as ``"windows/**/S*.parquet"``, or folders, of whose files those
-        that end in ".parquet" are taken. URLs go to fsspec: "s3://bucket/windows".
+        Parquet files, patterns such as ``"windows/**/S*.parquet"``, or folders, of whose files
+        those that end in ".parquet" are taken. URLs go to fsspec: "s3://bucket/windows".
     destination : path or URL
         A folder that every worker can write to. One call at a time may write to it.
     transformer : transformer
