@@ -51,7 +51,7 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     windows = fetch_stress_predict(protocol="grid")
-    rows = thinned(windows.groups, arguments.windows_per_subject)
+    rows = thinned(windows.target, windows.groups, arguments.windows_per_subject)
     X = windows.data[arguments.modality].iloc[rows].reset_index(drop=True)
     y, groups = windows.target[rows], windows.groups[rows]
     draw = BiosignalImageTransformer(
@@ -83,21 +83,26 @@ def run(arguments: argparse.Namespace) -> None:
         folds=f"{len(subjects)} of {len(np.unique(groups))} subjects left out: {subjects.tolist()}",
         n_windows=len(rows),
         n_windows_of_protocol=len(windows.target),
+        seconds="of fitting, in the last run of each fold; folds share embeddings by the frozen "
+        "backbone, so that the first one paid for all",
         held_out_of_training_to_stop_by=f"{HELD_OUT:.0%} of each fold's training subjects",
         weights_sha256=weights_sha256(arguments.weights),
         **asked,
     )
 
 
-def thinned(groups: np.ndarray, n_each: int | None) -> np.ndarray:
-    """Positions of so many windows of each subject, evenly spaced."""
+def thinned(y: np.ndarray, groups: np.ndarray, n_each: int | None) -> np.ndarray:
+    """Positions of so many windows of each subject, evenly spaced, of both classes as they come."""
     if n_each is None:
         return np.arange(len(groups))
     parts = []
     for subject in np.unique(groups):
-        own = np.flatnonzero(groups == subject)
-        parts.append(own[np.linspace(0, len(own) - 1, min(n_each, len(own))).round().astype(int)])
-    return np.concatenate(parts)
+        for label in np.unique(y):
+            own = np.flatnonzero((groups == subject) & (y == label))
+            n_wanted = max(1, round(n_each * len(own) / np.sum(groups == subject)))
+            spaced = np.linspace(0, len(own) - 1, min(n_wanted, len(own)))
+            parts.append(own[spaced.round().astype(int)])
+    return np.sort(np.concatenate(parts))
 
 
 def make_methods(arguments: argparse.Namespace | None) -> dict[str, Any]:

@@ -319,8 +319,8 @@ class TinyBioMoERegressor(RegressorMixin, FineTuned):
         By which values are standardised.
     head_weight_ : ndarray of shape (1, n_images * 192), float32
     head_bias_ : ndarray of shape (1,), float32
-
-        Others are those of `TinyBioMoEClassifier`.
+    history_, n_epochs_, best_epoch_, held_out_, embedding_mean_, embedding_scale_ : object
+        As those of `TinyBioMoEClassifier`, which has more of them.
 
     See Also
     --------
