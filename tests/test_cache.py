@@ -53,6 +53,11 @@ def cache(request, tmp_path):
     return "memory" if request.param == "memory" else tmp_path / "rows.sqlite"
 
 
+def test_a_rate_has_one_key_however_it_is_written():
+    keys = [picture_keys(drawn(windows(2), sampling_rate=rate), "") for rate in (4, 4.0, 5)]
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_a_grid_search_embeds_each_window_once(embedded, cache):
     X, groups = windows(200), np.repeat(np.arange(10), 20)
     y = np.tile([0, 1], 100)
