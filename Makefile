@@ -7,6 +7,9 @@ VENV := .venv
 # Recordings may lie beside the checkout; elsewhere they are downloaded, or tests skip.
 export SKLEARN_BIOMOE_DATA ?= $(wildcard ../shared/data)
 
+# Threads that wait would else keep a processor busy that other processes want.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: demo test lint docs benchmark
 demo: install-demo
 	$(VENV)/bin/python benchmarks/demo.py $(ARGS)
