@@ -131,9 +131,9 @@ def explain(
           patch of seconds and hertz is replaced by the blurred picture; of a map of pairs, the rows
           and columns of a stretch of time are.
         - "gradient": integrate the gradient of the decision by the picture's pixels on the way from
-          a neutral picture (a straight line, the blurred picture) to the one seen. Needs a decision
-          that follows small changes, which trees and neighbours do not make; a warning tells. The
-          backbone runs in float32, on the embedder's device.
+          the blurred picture to the one seen. Needs a decision that follows small changes, which
+          trees and neighbours do not make; a warning tells. The backbone runs in float32, on the
+          embedder's device.
     target : object, default=None
         The class to be explained; None takes the one predicted for each window.
     stretch : float, default=None
@@ -190,10 +190,12 @@ def explain(
     check_is_fitted(pipeline)
     decision = Decision(pipeline)
     targets = decision.target_of(pipeline, windows, target)
-    asked, together = [], []
-    for row, own in enumerate(targets):
-        asked.append(AskedWindow(pipeline, decision, take_rows(windows, [row]), own))
-        together.append(decision.ask(pipeline, windows, own)[row])
+    asked = [
+        AskedWindow(pipeline, decision, take_rows(windows, [row]), own)
+        for row, own in enumerate(targets)
+    ]
+    of_all = {own: decision.ask(pipeline, windows, own) for own in set(targets)}
+    together = [of_all[own][row] for row, own in enumerate(targets)]
     check_alone(pipeline, np.array(together), asked)
     return [
         _explain_window(window, method, own, stretch, row)

@@ -1,4 +1,4 @@
-"""Hiding: pictures in which a patch, or everything, is replaced by something neutral."""
+"""Hiding: pictures in which a patch is replaced by something neutral."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def hide_patches(shown: ShownPicture, grid: Grid) -> NDArray[np.uint8]:
         return np.asarray(shown.redraw(np.stack(cut)))[:, 0]
     picture, neutral = np.asarray(shown.images)[0, 0], blur(shown)
     pictures = np.repeat(picture[None], len(patches), axis=0)
+    moved = part_columns(shown)  # (3, W) of a composite
     for hidden, patch in zip(pictures, patches, strict=True):
         rows, columns = grid.pixels(patch)
         if shown.axes.frequencies is not None:
@@ -40,18 +41,9 @@ def hide_patches(shown: ShownPicture, grid: Grid) -> NDArray[np.uint8]:
             rows = slice(len(picture) - columns.stop, len(picture) - columns.start)
             hidden[rows] = neutral[rows]
         else:
-            here = part_columns(shown)
-            inside = (here >= columns.start) & (here < columns.stop)  # (3, W)
+            inside = (moved >= columns.start) & (moved < columns.stop)  # (3, W)
             hidden[:] = np.where(inside.T, neutral, hidden)
     return pictures
-
-
-def hide_all(shown: ShownPicture) -> NDArray[np.uint8]:
-    """Draw the neutral picture (H, W, 3): blurred, or of a curve, that of a straight line."""
-    if shown.entry.axes == "value":
-        whole = straighten(shown, *shown.axes.times)
-        return np.asarray(shown.redraw(whole[None]))[0, 0]
-    return blur(shown)
 
 
 def straighten(shown: ShownPicture, start: float, stop: float) -> Array:
