@@ -7,6 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import parallel_config
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -188,6 +189,13 @@ def explain(
         raise ValueError(f"stretch={stretch!r}; expected a positive number of seconds, or None.")
     check_has_pictures(pipeline)
     check_is_fitted(pipeline)
+    with parallel_config(backend="sequential"):  # see AskedWindow
+        return _explain(pipeline, windows, method, target, stretch)
+
+
+def _explain(
+    pipeline: Any, windows: Any, method: str, target: Any, stretch: float | None
+) -> list[Explanation]:
     decision = Decision(pipeline)
     targets = decision.target_of(pipeline, windows, target)
     asked = [

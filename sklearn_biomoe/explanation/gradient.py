@@ -71,12 +71,13 @@ def integrate_gradients(
     relevance = (gradient * (seen - neutral)).permute(1, 2, 0).double().cpu().numpy()
     with torch.inference_mode():
         start = window.ask(picture, backbone(neutral[None]).cpu().double().numpy())[0]
-    if abs(relevance.sum() - (window.value - start)) > MISSED * np.abs(relevance).sum():
+    missed = abs(relevance.sum() - (window.value - start))
+    if not gradient.any() or missed > MISSED * np.abs(relevance).sum():
         warnings.warn(
             f"The gradients of {shown.name!r} sum to {relevance.sum():.3g}, but from the blurred "
             f"picture to the one seen the decision goes {window.value - start:+.3g}: it does not "
-            "follow small changes of the embedding, as where trees or neighbours decide. Pass "
-            "method='occlusion'.",
+            "follow small changes of the embedding, as where trees or neighbours decide, or the "
+            "picture takes no part. Pass method='occlusion'.",
             UserWarning,
             stacklevel=5,
         )
