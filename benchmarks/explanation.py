@@ -44,7 +44,7 @@ METHODS = ["occlusion", "gradient"]
 CONTROLS = ["open weights", "shuffled weights", "shuffled weights, same classifier",
             "shuffled labels"]  # fmt: skip
 N_SUBJECTS, N_WINDOWS_PER_SUBJECT = 20, 20
-SEED = 1  # of the windows; with 0, the neutral picture was chosen
+SEED = 1  # of the windows; on those of 0, it was chosen how curves are blurred
 KEYS = ["event", "representation", "control", "method"]
 
 

@@ -132,9 +132,9 @@ def explain(
           patch of seconds and hertz is replaced by the blurred picture; of a map of pairs, the rows
           and columns of a stretch of time are.
         - "gradient": integrate the gradient of the decision by the picture's pixels on the way from
-          the blurred picture to the one seen. Needs a decision that follows small changes, which
-          trees and neighbours do not make; a warning tells. The backbone runs in float32, on the
-          embedder's device.
+          the blurred picture (of curves, blurred along time) to the one seen. Needs a decision that
+          follows small changes, which trees and neighbours do not make; a warning tells. The
+          backbone runs in float32, on the embedder's device.
     target : object, default=None
         The class to be explained; None takes the one predicted for each window.
     stretch : float, default=None

@@ -63,7 +63,10 @@ def straighten(shown: ShownPicture, start: float, stop: float) -> Array:
 
 
 def blur(shown: ShownPicture) -> NDArray[np.uint8]:
-    """Blur the picture by a Gaussian, mirrored at its borders: (H, W, 3)."""
+    """Blur the picture by a Gaussian, mirrored at its borders: (H, W, 3).
+
+    Curves are blurred along time alone, so that the values that they keep to stay dark.
+    """
     picture = torch.from_numpy(np.asarray(shown.images)[0, 0]).permute(2, 0, 1).float()[:, None]
     size = picture.shape[2]
     reach = min(round(3 * BLUR * size), size - 1)
@@ -71,6 +74,7 @@ def blur(shown: ShownPicture) -> NDArray[np.uint8]:
     weights = torch.exp(-0.5 * (offsets / (BLUR * size)) ** 2)
     weights = weights / weights.sum()
     padded = functional.pad(picture, [reach] * 4, mode="reflect")  # (3, 1, H, W)
-    rows = functional.conv2d(padded, weights[None, None, :, None])
-    blurred = functional.conv2d(rows, weights[None, None, None])[:, 0]
+    upwards = (offsets == 0).float() if shown.entry.axes == "value" else weights
+    blurred = functional.conv2d(padded, weights[None, None, None])
+    blurred = functional.conv2d(blurred, upwards[None, None, :, None])[:, 0]
     return blurred.round().byte().permute(1, 2, 0).numpy()
