@@ -8,8 +8,8 @@ that would count. The same is done
 
 - with shuffled weights (the values of each tensor permuted), the classifier trained anew on them;
 - with shuffled weights under the classifier of the open ones, which means nothing;
-- with the open weights and classifiers of shuffled labels, which go in some direction by chance: for
-  an event as often as against it.
+- with the open weights and classifiers of shuffled labels, which go in some direction by chance:
+  for an event as often as against it.
 
 A method that shows the signal rather than the decision would point as well there. A network of
 shuffled weights still lets something pass, and where the classifier learns from it (see its
