@@ -8,9 +8,12 @@ that would count. The same is done
 
 - with shuffled weights (the values of each tensor permuted), the classifier trained anew on them;
 - with shuffled weights under the classifier of the open ones, which means nothing;
-- with the open weights and a classifier of shuffled labels.
+- with the open weights and classifiers of shuffled labels, which go in some direction by chance:
+  for an event as often as against it.
 
-A method that shows the signal rather than the decision would point as well there. A table and an
+A method that shows the signal rather than the decision would point as well there. A network of
+shuffled weights still lets something pass, and where the classifier learns from it (see its
+accuracy), its explanations may point too. A table and an
 environment are written to ``--output``; a run that was cut off goes on where it was.
 """
 
@@ -44,6 +47,8 @@ METHODS = ["occlusion", "gradient"]
 CONTROLS = ["open weights", "shuffled weights", "shuffled weights, same classifier",
             "shuffled labels"]  # fmt: skip
 N_SUBJECTS, N_WINDOWS_PER_SUBJECT = 20, 20
+N_SHUFFLES = 10  # of labels; each is explained on its share of the windows
+SEED = 1  # of the windows; on those of 0, it was chosen how curves are blurred
 KEYS = ["event", "representation", "control", "method"]
 
 
@@ -72,7 +77,9 @@ def main() -> None:
 
 
 def run_case(event: str, representation: str, shuffled: Path, arguments, done: Path) -> None:
-    windows = make_event_windows(event, arguments.subjects, N_WINDOWS_PER_SUBJECT, random_state=0)
+    windows = make_event_windows(
+        event, arguments.subjects, N_WINDOWS_PER_SUBJECT, random_state=SEED
+    )
     X, y = windows.data[windows.modality], windows.target
     train = windows.groups <= arguments.subjects // 2
     rows = np.flatnonzero(~train & (y == 1))[: arguments.windows]
@@ -91,22 +98,33 @@ def run_case(event: str, representation: str, shuffled: Path, arguments, done: P
                     embedder=TinyBioMoEEmbedder(name, engine=arguments.engine),
                 )
                 embeddings[name] = np.asarray(embedders[name].fit_transform(X))
-        labels = y[train]
-        if control == "shuffled labels":
-            labels = np.random.default_rng(0).permutation(labels)
         taught = "open" if control.endswith("same classifier") else weights
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-        classifier.fit(embeddings[taught][train], labels)
-        model = make_pipeline(embedders[weights], classifier)
-        accuracy = classifier.score(embeddings[weights][~train], y[~train])
+        models, accuracies = [], []
+        for labels in labels_to_learn(y[train], control):
+            classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+            classifier.fit(embeddings[taught][train], labels)
+            models.append(make_pipeline(embedders[weights], classifier))
+            accuracies.append(classifier.score(embeddings[weights][~train], y[~train]))
         for method in todo:
-            table = point(model, X.iloc[rows], windows.events.iloc[rows], method)
-            table = table.assign(
+            tables = []
+            for number, model in enumerate(models):
+                own = rows[number :: len(models)]
+                if len(own):
+                    tables.append(point(model, X.iloc[own], windows.events.iloc[own], method))
+            table = pd.concat(tables).assign(
                 event=event, representation=representation, control=control, method=method,
-                accuracy=accuracy,
+                accuracy=np.mean(accuracies),
             )  # fmt: skip
             table.to_csv(done, mode="a", header=not done.exists(), index=False)
             print(summarise(table).to_string(header=False, index=False), flush=True)
+
+
+def labels_to_learn(y: np.ndarray, control: str) -> list[np.ndarray]:
+    """Return the labels of each classifier; shuffled ones agree with the true ones by chance."""
+    if control != "shuffled labels":
+        return [y]
+    random = np.random.default_rng(0)
+    return [random.permutation(y) for _ in range(N_SHUFFLES)]
 
 
 def is_done(done: Path, *key: str) -> bool:

@@ -66,9 +66,9 @@ def make_event_windows(
     >>> from sklearn_biomoe.datasets import make_event_windows
     >>> windows = make_event_windows("burst", 2, 4, random_state=0)
     >>> windows.data.shape, windows.target
-    ((8, 2), array([0, 0, 1, 1, 0, 1, 1, 0]))
-    >>> windows.events.loc[2].round(1).to_dict()
-    {'start': 48.5, 'stop': 54.5, 'low': 2.5, 'high': 3.0}
+    ((8, 2), array([1, 0, 0, 1, 1, 0, 0, 1]))
+    >>> windows.events.loc[0].round(1).to_dict()
+    {'start': 42.8, 'stop': 48.8, 'low': 3.4, 'high': 3.9}
     """
     check_known("event", event, list(EVENTS))
     modality, put = EVENTS[event]

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import parallel_config
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -131,8 +132,8 @@ def explain(
           patch of seconds and hertz is replaced by the blurred picture; of a map of pairs, the rows
           and columns of a stretch of time are.
         - "gradient": integrate the gradient of the decision by the picture's pixels on the way from
-          a neutral picture (a straight line, the blurred picture) to the one seen. Needs a decision
-          that follows small changes, which trees and neighbours do not make; a warning tells. The
+          the blurred picture (of curves, blurred along time) to the one seen. Needs a decision that
+          follows small changes, which trees and neighbours do not make; a warning tells. The
           backbone runs in float32, on the embedder's device.
     target : object, default=None
         The class to be explained; None takes the one predicted for each window.
@@ -188,12 +189,21 @@ def explain(
         raise ValueError(f"stretch={stretch!r}; expected a positive number of seconds, or None.")
     check_has_pictures(pipeline)
     check_is_fitted(pipeline)
+    with parallel_config(backend="sequential"):  # see AskedWindow
+        return _explain(pipeline, windows, method, target, stretch)
+
+
+def _explain(
+    pipeline: Any, windows: Any, method: str, target: Any, stretch: float | None
+) -> list[Explanation]:
     decision = Decision(pipeline)
     targets = decision.target_of(pipeline, windows, target)
-    asked, together = [], []
-    for row, own in enumerate(targets):
-        asked.append(AskedWindow(pipeline, decision, take_rows(windows, [row]), own))
-        together.append(decision.ask(pipeline, windows, own)[row])
+    asked = [
+        AskedWindow(pipeline, decision, take_rows(windows, [row]), own)
+        for row, own in enumerate(targets)
+    ]
+    of_all = {own: decision.ask(pipeline, windows, own) for own in set(targets)}
+    together = [of_all[own][row] for row, own in enumerate(targets)]
     check_alone(pipeline, np.array(together), asked)
     return [
         _explain_window(window, method, own, stretch, row)

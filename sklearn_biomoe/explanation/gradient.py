@@ -1,4 +1,4 @@
-"""Gradients: how the decision follows the pixels, from a neutral picture to the one seen."""
+"""Gradients: how the decision follows the pixels, from the blurred picture to the one seen."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import nn
 from ..inference import resolve_device
 from ..weights import load_backbone
 from .grids import Array, Grid, ShownPicture, project
-from .hiding import hide_all
+from .hiding import blur
 from .pipelines import AskedWindow, SeenPicture
 
-N_STEPS = 16  # pictures between the neutral one and the one seen
+N_STEPS = 16  # pictures between the blurred one and the one seen
 PICTURES_AT_ONCE = 4
 MISSED = 0.25  # of all that pixels say, that 16 steps of a smooth decision do not miss
 STEP = 1e-2  # of embeddings, of their root mean square
@@ -26,12 +26,12 @@ STEP = 1e-2  # of embeddings, of their root mean square
 def integrate_gradients(
     window: AskedWindow, picture: SeenPicture, shown: ShownPicture, grid: Grid
 ) -> Array:
-    r"""Return each patch's share of the way of the decision from a neutral picture to this one.
+    r"""Return each patch's share of the way of the decision from the blurred picture to this one.
 
     .. math:: (x - n) \cdot \frac{1}{16} \sum_s \nabla d(n + \alpha_s (x - n)),
               \quad \alpha_s = \frac{s - 1/2}{16}
 
-    summed over the pixels of a patch, with the picture x, the neutral picture n and the decision
+    summed over the pixels of a patch, with the picture x, the blurred picture n and the decision
     d. All cells together make up d(x) - d(n), as far as 16 steps tell. The gradient of the
     embedding by the pixels is the backbone's own; that of the decision by the embedding is taken by
     central differences, whatever the steps after the embedder are.
@@ -54,7 +54,7 @@ def integrate_gradients(
     backbone = load(fspath(embedder.weights), embedder.seed_, embedder.weights_sha256_, device)
     seen, neutral = (
         torch.from_numpy(each.astype(np.float32) / 255).permute(2, 0, 1).to(device)
-        for each in (np.asarray(shown.images)[0, 0], hide_all(shown))
+        for each in (np.asarray(shown.images)[0, 0], blur(shown))
     )
     shares = (torch.arange(N_STEPS, device=device) + 0.5) / N_STEPS
     path = neutral + shares[:, None, None, None] * (seen - neutral)  # (n_steps, 3, H, W)
@@ -71,12 +71,13 @@ def integrate_gradients(
     relevance = (gradient * (seen - neutral)).permute(1, 2, 0).double().cpu().numpy()
     with torch.inference_mode():
         start = window.ask(picture, backbone(neutral[None]).cpu().double().numpy())[0]
-    if abs(relevance.sum() - (window.value - start)) > MISSED * np.abs(relevance).sum():
+    missed = abs(relevance.sum() - (window.value - start))
+    if not gradient.any() or missed > MISSED * np.abs(relevance).sum():
         warnings.warn(
-            f"The gradients of {shown.name!r} sum to {relevance.sum():.3g}, but from the neutral "
+            f"The gradients of {shown.name!r} sum to {relevance.sum():.3g}, but from the blurred "
             f"picture to the one seen the decision goes {window.value - start:+.3g}: it does not "
-            "follow small changes of the embedding, as where trees or neighbours decide. Pass "
-            "method='occlusion'.",
+            "follow small changes of the embedding, as where trees or neighbours decide, or the "
+            "picture takes no part. Pass method='occlusion'.",
             UserWarning,
             stacklevel=5,
         )

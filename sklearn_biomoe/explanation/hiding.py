@@ -1,4 +1,4 @@
-"""Hiding: pictures in which a patch, or everything, is replaced by something neutral."""
+"""Hiding: pictures in which a patch is replaced by something neutral."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def hide_patches(shown: ShownPicture, grid: Grid) -> NDArray[np.uint8]:
         return np.asarray(shown.redraw(np.stack(cut)))[:, 0]
     picture, neutral = np.asarray(shown.images)[0, 0], blur(shown)
     pictures = np.repeat(picture[None], len(patches), axis=0)
+    moved = part_columns(shown)  # (3, W) of a composite
     for hidden, patch in zip(pictures, patches, strict=True):
         rows, columns = grid.pixels(patch)
         if shown.axes.frequencies is not None:
@@ -40,18 +41,9 @@ def hide_patches(shown: ShownPicture, grid: Grid) -> NDArray[np.uint8]:
             rows = slice(len(picture) - columns.stop, len(picture) - columns.start)
             hidden[rows] = neutral[rows]
         else:
-            here = part_columns(shown)
-            inside = (here >= columns.start) & (here < columns.stop)  # (3, W)
+            inside = (moved >= columns.start) & (moved < columns.stop)  # (3, W)
             hidden[:] = np.where(inside.T, neutral, hidden)
     return pictures
-
-
-def hide_all(shown: ShownPicture) -> NDArray[np.uint8]:
-    """Draw the neutral picture (H, W, 3): blurred, or of a curve, that of a straight line."""
-    if shown.entry.axes == "value":
-        whole = straighten(shown, *shown.axes.times)
-        return np.asarray(shown.redraw(whole[None]))[0, 0]
-    return blur(shown)
 
 
 def straighten(shown: ShownPicture, start: float, stop: float) -> Array:
@@ -71,7 +63,10 @@ def straighten(shown: ShownPicture, start: float, stop: float) -> Array:
 
 
 def blur(shown: ShownPicture) -> NDArray[np.uint8]:
-    """Blur the picture by a Gaussian, mirrored at its borders: (H, W, 3)."""
+    """Blur the picture by a Gaussian, mirrored at its borders: (H, W, 3).
+
+    Curves are blurred along time alone, so that the values that they keep to stay dark.
+    """
     picture = torch.from_numpy(np.asarray(shown.images)[0, 0]).permute(2, 0, 1).float()[:, None]
     size = picture.shape[2]
     reach = min(round(3 * BLUR * size), size - 1)
@@ -79,6 +74,7 @@ def blur(shown: ShownPicture) -> NDArray[np.uint8]:
     weights = torch.exp(-0.5 * (offsets / (BLUR * size)) ** 2)
     weights = weights / weights.sum()
     padded = functional.pad(picture, [reach] * 4, mode="reflect")  # (3, 1, H, W)
-    rows = functional.conv2d(padded, weights[None, None, :, None])
-    blurred = functional.conv2d(rows, weights[None, None, None])[:, 0]
+    upwards = (offsets == 0).float() if shown.entry.axes == "value" else weights
+    blurred = functional.conv2d(padded, weights[None, None, None])
+    blurred = functional.conv2d(blurred, upwards[None, None, :, None])[:, 0]
     return blurred.round().byte().permute(1, 2, 0).numpy()

@@ -104,7 +104,7 @@ class AskedWindow:
     """One window of a pipeline, whose embedders say what they are told.
 
     Works on a copy of the pipeline. Whatever stands before, beside and after the embedders takes
-    part as it is.
+    part as it is, in this process: others would not know what embedders are told.
 
     Parameters
     ----------
@@ -180,11 +180,8 @@ class AskedWindow:
         return np.concatenate(decisions)
 
     def _ask(self, n_times: int) -> Array:
-        from joblib import parallel_config
-
         X = take_rows(self._X, [0] * n_times)
-        with parallel_config(backend="sequential"):  # other processes would have embedders of old
-            return self._decision.ask(self._pipeline, X, self._target)
+        return self._decision.ask(self._pipeline, X, self._target)
 
 
 def find_embedders(model: Any) -> list[TinyBioMoEEmbedder]:
