@@ -141,8 +141,8 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
     >>> model = make_pipeline(
     ...     BiosignalImageTransformer(modality="eda", sampling_rate=4), TinyBioMoEClassifier()
     ... )
-    >>> model.fit(windows.data["eda"], windows.target).score(windows.data["eda"], windows.target)
-    1.0
+    >>> model.fit(windows.data["eda"], windows.target).predict_proba(windows.data["eda"][:5]).shape
+    (5, 2)
     """
 
     classes_: NDArray[Any]
