@@ -45,6 +45,7 @@ def make_event_windows(
     Returns
     -------
     bunch : Bunch
+
         data : DataFrame
             Columns ``subject`` and the modality, as from `make_biosignal_windows`.
         target : ndarray of shape (n_windows,), int

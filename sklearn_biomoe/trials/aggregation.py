@@ -111,7 +111,7 @@ class TrialAggregator(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        rows : ndarray of shape (n_bags, n_window_features_)
+        rows : ndarray of shape (n_bags, ``n_window_features_``)
             float32 or float64, as given.
 
         Raises
@@ -135,7 +135,7 @@ class TrialAggregator(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        names : ndarray of shape (n_window_features_,), object
+        names : ndarray of shape (``n_window_features_``,), object
             "mean_000", "mean_001", ..., or "max_000", ...
         """
         check_is_fitted(self, "n_window_features_")

@@ -189,7 +189,7 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         Column ``train_loss``, the mean cross-entropy of each epoch.
     weights_ : dict of str to ndarray
         Of the network, by the names of its parameters.
-    mean_, scale_ : ndarray of shape (n_window_features_,)
+    mean_, scale_ : ndarray of shape (``n_window_features_``,)
         That windows are standardised with.
     n_window_features_ : int
         Features of each window.
@@ -357,7 +357,7 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
         Column ``train_loss``, the mean squared error of each epoch, of standardised values.
     weights_ : dict of str to ndarray
         Of the network, by the names of its parameters.
-    mean_, scale_ : ndarray of shape (n_window_features_,)
+    mean_, scale_ : ndarray of shape (``n_window_features_``,)
         That windows are standardised with.
     n_window_features_ : int
         Features of each window.
