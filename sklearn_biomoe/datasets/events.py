@@ -45,14 +45,16 @@ def make_event_windows(
     Returns
     -------
     bunch : Bunch
-
         data : DataFrame
             Columns ``subject`` and the modality, as from `make_biosignal_windows`.
         target : ndarray of shape (n_windows,), int
             1 where the event is.
         groups : ndarray of shape (n_windows,), int
+            The subjects.
         modality : str
+            Which signal it is.
         sampling_rates : dict of str to float
+            In Hz.
         events : DataFrame
             A row for each window: ``start`` and ``stop`` in seconds, and ``low`` and ``high`` in
             Hz where the event has a frequency of its own; else NaN.
