@@ -217,7 +217,7 @@ def test_embeddings_that_are_not_finite_are_refused():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
-def test_an_interrupt_keeps_the_rows_done(tmp_path, monkeypatch):
+def test_an_interrupt_keeps_the_rows_done(tmp_path, monkeypatch, request):
     from sklearn_biomoe.inference import embedding
 
     original, calls = embedding._run, []
@@ -231,6 +231,9 @@ def test_an_interrupt_keeps_the_rows_done(tmp_path, monkeypatch):
     expected = TinyBioMoEEmbedder(cache=None).fit_transform(pictures(40))
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite", batch_size=8)
     monkeypatch.setattr(embedding, "_run", interrupted)
+    # What runs in a shell's background was told to ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
         embedder.fit_transform(pictures(40))
     np.testing.assert_array_equal(embedder.transform(pictures(40)), expected)
