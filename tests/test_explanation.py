@@ -26,6 +26,7 @@ from sklearn_biomoe.datasets import make_event_windows
 from sklearn_biomoe.explanation import explain, plot_explanation
 from sklearn_biomoe.explanation.grids import Grid
 from sklearn_biomoe.explanation.pipelines import find_embedders
+from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 from sklearn_biomoe.fusion import LateFusionClassifier
 
 RATE = 16
@@ -411,6 +412,39 @@ def test_a_value():
     assert explanation.decision == pytest.approx(model.predict(WINDOWS[:1])[0])
     with pytest.raises(ValueError, match=r"target=3 names a class, but Pipeline is a regressor"):
         explain(model, WINDOWS[:1], target=3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("trainable", ["head", "all"])
+def test_what_was_fine_tuned(method, trainable):
+    """Gradients warn, and so fail here, where they are of another backbone than decided."""
+    drawer = embedder("waveform", **EDA)[0]
+    tuned = TinyBioMoEClassifier(trainable, weights="random", max_epochs=3, learning_rate=0.01)
+    model = make_pipeline(drawer, tuned).fit(WINDOWS, LABELS)
+    assert bool(tuned.backbone_changes_) == (trainable == "all")
+    (explanation,) = explain(model, WINDOWS[:1], method=method, target="late")
+    share = model.predict_proba(WINDOWS[:1])[0, 1]
+    assert explanation.decision == pytest.approx(np.log(share / (1 - share)))
+    (picture,) = explanation.pictures
+    assert np.abs(picture.map).max() > 0
+
+
+def test_a_fine_tuned_head_is_explained_as_any_classifier():
+    drawer, frozen = embedder("waveform", **EDA)
+    tuned = TinyBioMoEClassifier(weights="random").fit(drawer.fit_transform(WINDOWS), LABELS)
+    frozen.fit(drawer.transform(WINDOWS))
+    by_hand = HeadByHand(tuned).fit(None, LABELS)
+    (one,) = explain(make_pipeline(drawer, tuned), WINDOWS[:1], target="late")
+    (other,) = explain(make_pipeline(drawer, frozen, by_hand), WINDOWS[:1], target="late")
+    np.testing.assert_allclose(one.pictures[0].map, other.pictures[0].map, rtol=1e-6, atol=1e-9)
+
+
+class HeadByHand(Looking):
+    def decision_function(self, X):
+        head = self.weights
+        Z = (X.astype(np.float64) - head.embedding_mean_) / head.embedding_scale_
+        Z[Z < 0] = np.exp(Z[Z < 0]) - 1
+        return np.subtract(*(Z @ head.head_weight_[[1, 0]].T + head.head_bias_[[1, 0]]).T)
 
 
 def test_sensors_that_dropped_out_are_left_out():

@@ -752,7 +752,7 @@ def test_bad_windows(images, windows):
     model = TinyBioMoEClassifier(max_epochs=1)
     with pytest.raises(ValueError, match="takes pictures"):
         model.fit(X, y)
-    with pytest.raises(ValueError, match="There are 24 windows but 23 targets"):
+    with pytest.raises(ValueError, match="y has 23 targets, but X has 24 rows"):
         model.fit(images, y[:-1])
     with pytest.raises(ValueError, match="All training windows are of one class, 'rest'"):
         model.fit(images[::2], y[::2])

@@ -492,7 +492,7 @@ def test_misspelt_columns():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((X, Y[:-1]), "inconsistent numbers of samples"),
+        ((X, Y[:-1]), "targets, but X has"),
         ((X, Y, SUBJECTS[:-1]), r"groups has shape \(119,\), but X has 120 rows"),
         ((X, np.full(120, "rest")), "All training windows are of one class, 'rest'"),
         ((X, pd.Series(["rest"] * 120)), "All training windows are of one class, 'rest'"),

@@ -123,7 +123,8 @@ def explain(
     pipeline : estimator
         Fitted; with `BiosignalImageTransformer` and `TinyBioMoEEmbedder` one after the other
         somewhere inside, as in a Pipeline, in the branches of a ColumnTransformer or in
-        `LateFusionClassifier`, and a classifier or regressor at its end.
+        `LateFusionClassifier`, and a classifier or regressor at its end; or with
+        `TinyBioMoEClassifier` or `TinyBioMoERegressor` in place of the two.
     windows : array-like or frame
         Few windows, in the form that ``pipeline.predict`` takes. Each is explained by its own.
     method : {"occlusion", "gradient"}, default="occlusion"

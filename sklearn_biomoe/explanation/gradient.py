@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache
-from os import fspath
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..inference import resolve_device
-from ..weights import load_backbone
 from .grids import Array, Grid, ShownPicture, project
 from .hiding import blur
 from .pipelines import AskedWindow, SeenPicture
@@ -51,7 +47,7 @@ def integrate_gradients(
     """
     embedder: Any = window.embedders[picture.embedder]
     device = resolve_device(embedder.device)
-    backbone = load(fspath(embedder.weights), embedder.seed_, embedder.weights_sha256_, device)
+    backbone = window.backbone(picture.embedder).to(device)
     seen, neutral = (
         torch.from_numpy(each.astype(np.float32) / 255).permute(2, 0, 1).to(device)
         for each in (np.asarray(shown.images)[0, 0], blur(shown))
@@ -83,12 +79,6 @@ def integrate_gradients(
         )
     cells = project(relevance, shown, grid)
     return np.array([cells[patch].sum() for patch in grid.patches()])
-
-
-@lru_cache(maxsize=1)
-def load(weights: str, seed: int, sha256: str, device: str) -> nn.Module:
-    """Return the readable backbone: the engines' fast form has no gradients."""
-    return load_backbone(weights, seed, expected=sha256).requires_grad_(False).to(device)
 
 
 def slope(window: AskedWindow, picture: SeenPicture, embedding: Array) -> Array:

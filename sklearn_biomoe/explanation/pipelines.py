@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils import _safe_indexing
 
 from ..images import BiosignalImages
-from ..transformers import TinyBioMoEEmbedder
 
 Array = NDArray[np.float64]
 
@@ -118,7 +117,7 @@ class AskedWindow:
 
     Attributes
     ----------
-    embedders : list of TinyBioMoEEmbedder
+    embedders : list of estimator
         Those that were asked about the window.
     pictures : list of SeenPicture
         Those that are there: sensors that dropped out have none.
@@ -140,19 +139,27 @@ class AskedWindow:
             for number in range(images.shape[1])
             if np.isfinite(embeddings[0, number]).all()
         ]
+        self._backbones: dict[int, Any] = {}
         for embedder, (images, _) in zip(self.embedders, self._seen, strict=True):
             _check_drawn(embedder, images)
+
+    def backbone(self, embedder: int) -> Any:
+        """Return an embedder's readable network: the engines' fast form has no gradients."""
+        if embedder not in self._backbones:
+            loaded = self.embedders[embedder]._load_backbone()
+            self._backbones[embedder] = loaded.requires_grad_(False).eval()
+        return self._backbones[embedder]
 
     def _watch(self, embedder: Any) -> None:
         """Note the pictures and the embeddings of the first time, and repeat what is told then."""
         embed = embedder._embed_pictures
 
-        def note(images: Any, on_batch: Any = None) -> NDArray[np.float32]:
-            embeddings = embed(images, on_batch)
+        def note(images: Any, *on_batch: Any) -> NDArray[np.float32]:
+            embeddings = embed(images, *on_batch)
             position = len(self.embedders)
             self.embedders.append(embedder)
             self._seen.append((images, embeddings))
-            embedder._embed_pictures = lambda images, on_batch=None: self._told[position]
+            embedder._embed_pictures = lambda *_: self._told[position]
             return embeddings
 
         embedder._embed_pictures = note
@@ -184,8 +191,11 @@ class AskedWindow:
         return self._decision.ask(self._pipeline, X, self._target)
 
 
-def find_embedders(model: Any) -> list[TinyBioMoEEmbedder]:
-    """Find the embedders inside an estimator, whatever it is made of, each once.
+def find_embedders(model: Any) -> list[Any]:
+    """Find what embeds pictures inside an estimator, whatever it is made of, each once.
+
+    These are `TinyBioMoEEmbedder`, and the classifier and the regressor of
+    `sklearn_biomoe.finetuning`.
 
     Examples
     --------
@@ -194,7 +204,7 @@ def find_embedders(model: Any) -> list[TinyBioMoEEmbedder]:
     >>> find_embedders(make_pipeline("passthrough", TinyBioMoEEmbedder(cache=None)))
     [TinyBioMoEEmbedder(cache=None)]
     """
-    found: dict[int, TinyBioMoEEmbedder] = {}
+    found: dict[int, Any] = {}
     seen: set[int] = set()
     waiting = [model]
     while waiting:
@@ -202,7 +212,7 @@ def find_embedders(model: Any) -> list[TinyBioMoEEmbedder]:
         if id(part) in seen:
             continue
         seen.add(id(part))
-        if isinstance(part, TinyBioMoEEmbedder):
+        if isinstance(part, BaseEstimator) and hasattr(part, "_embed_pictures"):
             found[id(part)] = part
         else:
             waiting += reversed(list(_parts(part)))
@@ -245,8 +255,8 @@ def check_has_pictures(pipeline: Any) -> None:
     if find_embedders(pipeline):
         return
     raise ValueError(
-        f"{_short(pipeline)} holds no picture step: there is no TinyBioMoEEmbedder in it, so that "
-        "no picture leads from the signal to its decision. Fit a Pipeline that starts from "
+        f"{_short(pipeline)} holds no picture step: nothing in it embeds pictures, so that "
+        "none leads from the signal to its decision. Fit a Pipeline that starts from "
         "windows, such as make_pipeline(BiosignalImageTransformer(...), TinyBioMoEEmbedder(), "
         "classifier); or put what embedded and the classifier fitted on its embeddings together: "
         "make_pipeline(embed, classifier), both fitted, needs no further fit."
@@ -256,7 +266,7 @@ def check_has_pictures(pipeline: Any) -> None:
 def _check_drawn(embedder: Any, images: Any) -> None:
     if not isinstance(images, BiosignalImages):
         raise ValueError(
-            f"The pictures {embedder.image_names_} come to TinyBioMoEEmbedder as an array, which "
+            f"The pictures {embedder.image_names_} come to {_short(embedder)} as an array, which "
             "knows no seconds and hertz; explain a pipeline that draws them itself, by a "
             "BiosignalImageTransformer right before the embedder."
         )

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import BiosignalImages
 from ..subjects import name_some
-from .fitting import FineTuned, Targets, read_targets
+from ..targets import read_targets
+from .fitting import FineTuned, Targets
 
 
 class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
@@ -221,7 +222,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
         UntrainedBackboneWarning
             Where the frozen backbone's weights are random.
         """
-        labels = read_targets(y, type(self).__name__)
+        labels = read_targets(y, X, type(self).__name__)
         check_classification_targets(labels)
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -404,7 +405,7 @@ class TinyBioMoERegressor(RegressorMixin, FineTuned):
         ValueError, RuntimeError
             As `TinyBioMoEClassifier.fit` does.
         """
-        values = read_targets(y, type(self).__name__).astype(np.float64)
+        values = read_targets(y, X, type(self).__name__).astype(np.float64)
 
         def targets_of(training: NDArray[np.int64]) -> Targets:
             self.target_mean_ = float(values[training].mean())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ..cache import memory_of
@@ -141,7 +141,7 @@ class FineTuned(VersionedPickle, BaseEstimator):
         """
         device = resolve_device(self.device)
         self._check_parameters(device)
-        images = self._read_images(X, y)
+        images = self._read_images(X)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31))
         training, self.held_out_ = hold_out(self.validation, y, groups, self.seed_)
         targets = targets_of(training)
@@ -168,8 +168,9 @@ class FineTuned(VersionedPickle, BaseEstimator):
         engine = self._frozen_engine(device)
         embeds_once = self.trainable == "head" and self.augmentation is None
         embedded = np.arange(len(images)) if self.trainable == "head" else training
-        embeddings = np.empty((len(images), images.shape[1] * 192), dtype=np.float32)
-        embeddings[embedded] = self._embed(engine, images if embeds_once else images[embedded])
+        seen = self._embed(engine, images if embeds_once else images[embedded])
+        embeddings = np.empty((len(images), seen.shape[1] * seen.shape[2]), dtype=np.float32)
+        embeddings[embedded] = seen.reshape(len(seen), -1)
         scaler = StandardScaler().fit(embeddings[training].astype(np.float64))
         head = Head(scaler.mean_, scaler.scale_, targets.n_outputs, self.seed_)
         backbone = None
@@ -183,7 +184,8 @@ class FineTuned(VersionedPickle, BaseEstimator):
             if self.augmentation is not None and random is not None:
                 chosen = augment_images(chosen, self.augmentation, random)
             if self.trainable == "head":
-                return torch.from_numpy(self._embed(engine, chosen, remember=False))
+                embedded_anew = self._embed(engine, chosen, remember=False)
+                return torch.from_numpy(embedded_anew).flatten(1)
             return draw_pictures(chosen, device)
 
         def part(rows: Rows) -> Windows:
@@ -255,46 +257,56 @@ class FineTuned(VersionedPickle, BaseEstimator):
                 f"with {len(self.image_names_)}: {self.image_names_}."
             )
         _refuse_missing(images)
-        device = resolve_device(self.device)
-        engine = self._tuned_engine(device) if self.backbone_changes_ else None
-        embeddings = self._embed(engine or self._frozen_engine(device), images)
+        embeddings = self._embed_pictures(images).reshape(len(images), -1)
         inputs = (embeddings - self.embedding_mean_.astype(np.float64)) / self.embedding_scale_
         inputs = np.where(inputs > 0, inputs, np.expm1(np.minimum(inputs, 0)))  # ELU
         return inputs @ self.head_weight_.T.astype(np.float64) + self.head_bias_
 
     def _embed(self, engine: Engine, images: Any, remember: bool = True) -> NDArray[np.float32]:
-        """Embeddings of each window's pictures side by side, (n_windows, n_images * 192)."""
-        embeddings = embed(
+        """Embeddings of each window's pictures, (n_windows, n_images, 192)."""
+        return embed(
             engine,
             images,
-            batch_size=choose_batch_size(engine.device),
+            batch_size=self._batch_size(),
             progress=self.progress and remember,
             memory=memory_of(self.cache) if remember else None,
         )
-        return embeddings.reshape(len(images), -1)
+
+    # As those of TinyBioMoEEmbedder, which explanations ask for
+
+    def _embed_pictures(self, images: Images) -> NDArray[np.float32]:
+        return self._embed(self._engine(), images)
+
+    def _engine(self) -> Engine:
+        device = resolve_device(self.device)
+        return (
+            tuned_engine(self._tuned(), device)
+            if self.backbone_changes_
+            else (self._frozen_engine(device))
+        )
+
+    def _batch_size(self) -> int:
+        return choose_batch_size(resolve_device(self.device))
+
+    def _load_backbone(self) -> nn.Module:
+        return self._tuned().load()
 
     def _frozen_engine(self, device: str) -> Engine:
         return get_engine(self.weights, self.seed_, self.weights_sha256_, device)
 
-    def _tuned_engine(self, device: str) -> Engine:
-        tuned = TunedBackbone(
+    def _tuned(self) -> TunedBackbone:
+        return TunedBackbone(
             fspath(self.weights),
             self.seed_,
             self.weights_sha256_,
             self.backbone_changes_,
             self.backbone_sha256_,
         )
-        return tuned_engine(tuned, device)
 
     # Checking
 
-    def _read_images(self, X: Any, y: NDArray[Any]) -> Images:
+    def _read_images(self, X: Any) -> Images:
         images = read_images(X)
-        if len(images) != len(y):
-            raise ValueError(
-                f"There are {len(images)} windows but {len(y)} targets; give one for each window, "
-                "in the same order."
-            )
         if self.augmentation is not None and not isinstance(images, BiosignalImages):
             raise ValueError(
                 "augmentation changes signals before they are drawn, but X holds pictures, "
@@ -352,26 +364,6 @@ class FineTuned(VersionedPickle, BaseEstimator):
                 UntrainedBackboneWarning,
                 stacklevel=4,
             )
-
-
-def read_targets(y: Any, name: str) -> NDArray[Any]:
-    """Return y as one value each; refuse gaps.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_windows,)
-    name : str
-        Of the estimator.
-
-    Returns
-    -------
-    targets : ndarray of shape (n_windows,)
-    """
-    if y is None:
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    targets: NDArray[Any] = column_or_1d(y, warn=True)
-    assert_all_finite(targets, input_name="y")
-    return targets
 
 
 def _refuse_missing(images: Images) -> None:

@@ -210,14 +210,18 @@ class TunedBackbone:
     def __hash__(self) -> int:
         return hash(self.sha256)
 
+    def load(self) -> nn.Module:
+        """Return the readable network, on the CPU."""
+        backbone = load_backbone(self.weights, self.seed, expected=self.weights_sha256)
+        changed = {name: torch.tensor(values) for name, values in self.changes.items()}
+        backbone.load_state_dict(backbone.state_dict() | changed)
+        return backbone
+
 
 @lru_cache(maxsize=4)
 def tuned_engine(tuned: TunedBackbone, device: str) -> Engine:
     """Return what runs a changed backbone on a device, in float32; the last four are kept."""
-    backbone = load_backbone(tuned.weights, tuned.seed, expected=tuned.weights_sha256)
-    changed = {name: torch.tensor(values) for name, values in tuned.changes.items()}
-    backbone.load_state_dict(backbone.state_dict() | changed)
-    network = FastBackbone(backbone.to(device), torch.float32).eval()
+    network = FastBackbone(tuned.load().to(device), torch.float32).eval()
 
     def run(pictures: Tensor) -> Tensor:
         return network(pictures.permute(0, 3, 1, 2))  # (B, H, W, 3) -> (B, 3, H, W)

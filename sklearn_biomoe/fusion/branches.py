@@ -12,11 +12,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import (
-    assert_all_finite,
     check_array,
-    check_consistent_length,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
@@ -352,16 +349,6 @@ def read_table(X: Any) -> Any:
     if hasattr(X, "columns"):
         return X
     return check_array(X, dtype=None, ensure_all_finite=False)
-
-
-def read_targets(y: Any, X: Any, name: str) -> Array:
-    """Return one target for each row of X; refuse gaps."""
-    if y is None:
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    targets: Array = column_or_1d(y, warn=True)
-    check_consistent_length(X, targets)
-    assert_all_finite(targets, input_name="y")
-    return targets
 
 
 def _select(X: Any, name: str, columns: Any) -> Any:

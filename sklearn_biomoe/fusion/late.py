@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ..signals import check_known
-from .branches import Array, LateFusion, read_table, read_targets
+from ..targets import read_targets
+from .branches import Array, LateFusion, read_table
 from .combining import fill_with_means, learn_class_weights, learn_value_weights
 
 

@@ -344,6 +344,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
             self.weights, self.seed_, self.weights_sha256_, device, self.precision, engine
         )
 
+    def _load_backbone(self) -> Any:
+        from ..weights import load_backbone
+
+        return load_backbone(self.weights, self.seed_, expected=self.weights_sha256_)
+
     def _batch_size(self) -> int:
         from ..inference import choose_batch_size, resolve_device
 

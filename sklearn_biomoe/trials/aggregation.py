@@ -20,7 +20,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ..signals import check_known
-from .bags import Array, aggregate, read_targets, validate_bags
+from ..targets import read_targets
+from .bags import Array, aggregate, validate_bags
 from .gathering import AGGREGATIONS
 
 
@@ -233,7 +234,7 @@ class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         check_known("how", self.how, AGGREGATIONS)
         self._check_estimator()
         bags = validate_bags(self, X, reset=True)
-        labels = read_targets(self, y, bags)
+        labels = read_targets(y, bags, type(self).__name__)
         check_classification_targets(labels)
         there = bags.without_missing()
         self.estimator_ = clone(self.estimator).fit(there.windows, labels[there.bag_of_window])

@@ -15,7 +15,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .bags import Array, Bags, read_targets, validate_bags
+from ..targets import read_targets
+from .bags import Array, Bags, validate_bags
 
 if TYPE_CHECKING:
     from .network import AttentionMIL
@@ -276,7 +277,7 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         """
         self._check_parameters()
         bags = validate_bags(self, X, reset=True)
-        labels = read_targets(self, y, bags)
+        labels = read_targets(y, bags, type(self).__name__)
         check_classification_targets(labels)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -428,7 +429,7 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
         """
         self._check_parameters()
         bags = validate_bags(self, X, reset=True)
-        values = read_targets(self, y, bags).astype(np.float64)
+        values = read_targets(y, bags, type(self).__name__).astype(np.float64)
         self.target_mean_ = float(values.mean())
         self.target_scale_ = float(values.std()) or 1.0
         standardised = (values - self.target_mean_) / self.target_scale_

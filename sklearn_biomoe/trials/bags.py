@@ -10,10 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import (
-    assert_all_finite,
     check_array,
-    check_consistent_length,
-    column_or_1d,
     validate_data,
 )
 
@@ -103,18 +100,6 @@ def validate_bags(estimator: Any, X: Any, *, reset: bool) -> Bags:
         )
     _check_windows(bags)
     return bags
-
-
-def read_targets(estimator: Any, y: Any, bags: Bags) -> Array:
-    """Return one target for each bag; refuse gaps."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
-        )
-    targets: Array = column_or_1d(y, warn=True)
-    check_consistent_length(bags, targets)
-    assert_all_finite(targets, input_name="y")
-    return targets
 
 
 def aggregate(values: Array, lengths: NDArray[np.int64], how: str) -> Array:
