@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of gradients that miss, where nothing is to be found
+    arguments.output.mkdir(parents=True, exist_ok=True)
     done = arguments.output / "explanation_windows.csv"
     with TemporaryDirectory() as folder:
         shuffled = shuffle_weights(Path(folder) / "shuffled.safetensors")

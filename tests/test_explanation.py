@@ -25,7 +25,7 @@ from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, Untrai
 from sklearn_biomoe.datasets import make_event_windows
 from sklearn_biomoe.explanation import explain, plot_explanation
 from sklearn_biomoe.explanation.grids import Grid
-from sklearn_biomoe.explanation.pipelines import find_embedders
+from sklearn_biomoe.explanation.pipelines import AskedWindow, Decision, find_embedders
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 from sklearn_biomoe.fusion import LateFusionClassifier
 
@@ -417,7 +417,6 @@ def test_a_value():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("trainable", ["head", "all"])
 def test_what_was_fine_tuned(method, trainable):
-    """Gradients warn, and so fail here, where they are of another backbone than decided."""
     drawer = embedder("waveform", **EDA)[0]
     tuned = TinyBioMoEClassifier(trainable, weights="random", max_epochs=3, learning_rate=0.01)
     model = make_pipeline(drawer, tuned).fit(WINDOWS, LABELS)
@@ -427,6 +426,21 @@ def test_what_was_fine_tuned(method, trainable):
     assert explanation.decision == pytest.approx(np.log(share / (1 - share)))
     (picture,) = explanation.pictures
     assert np.abs(picture.map).max() > 0
+
+
+def test_gradients_are_those_of_the_backbone_that_was_trained():
+    drawer = embedder("waveform", **EDA)[0]
+    fast = {"learning_rate": 0.01, "backbone_learning_rate_factor": 50, "max_epochs": 3}
+    tuned = TinyBioMoEClassifier("all", weights="random", **fast)
+    model = make_pipeline(drawer, tuned).fit(WINDOWS, LABELS)
+    (scale,) = tuned.backbone_changes_["scale"]
+    assert abs(scale - 1) > 0.1  # which it began with
+    window = AskedWindow(model, Decision(model), WINDOWS[:1], "late")
+    (picture,) = window.pictures
+    pixels = torch.tensor(np.asarray(picture.images)[0] / 255).float().permute(0, 3, 1, 2)
+    found = window.backbone(0)(pixels)[0]
+    torch.testing.assert_close(found, scale * PatchBackbone()(pixels)[0])
+    np.testing.assert_allclose(found.detach(), picture.embedding, rtol=1e-5)
 
 
 def test_a_fine_tuned_head_is_explained_as_any_classifier():
