@@ -8,6 +8,7 @@ that is killed goes on where it was.
 """
 
 import argparse
+import json
 import os
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ from representations import CHOOSING, read_choosing
 from sklearn_biomoe.pretraining.objectives import OBJECTIVES
 from sklearn_biomoe.pretraining.recordings import read_recordings
 from sklearn_biomoe.pretraining.training import Recipe, Training
+from sklearn_biomoe.storage import replace_file
 from sklearn_biomoe.weights import convert, weights_sha256
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,10 +37,13 @@ def main() -> None:
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # of untrained weights, axes that windows leave, neurokit2
     weights = {"untrained": Path("random")}
+    rows = [{"objectives": "untrained"} | judged(given.folder / "untrained", weights["untrained"])]
     for left_out in (None, *OBJECTIVES):
         name = "all five" if left_out is None else f"without {left_out}"
-        weights[name] = train(given.folder / name.replace(" ", "_"), left_out, given.pictures)
-    table = pd.DataFrame([{"objectives": name} | judge(path) for name, path in weights.items()])
+        folder = given.folder / name.replace(" ", "_")
+        weights[name] = train(folder, left_out, given.pictures)
+        rows.append({"objectives": name} | judged(folder, weights[name]))
+    table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     table.to_csv(given.output / "ablations.csv", index=False)
     environment.write(
@@ -67,6 +72,15 @@ def train(folder: Path, left_out: str | None, n_pictures: int) -> Path:
         convert(training.checkpoint, done, "float16")
         print(f"{folder}: {training.seconds:.0f} s", flush=True)
     return done
+
+
+def judged(folder: Path, weights: Path) -> dict[str, float]:
+    """Score embeddings by these weights, or read what was kept of it."""
+    path = folder / "scores.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(judge(weights)).encode())
+    return json.loads(path.read_text())
 
 
 def judge(weights: Path) -> dict[str, float]:

@@ -46,7 +46,12 @@ class Features:
 
 
 def compute_features(
-    signals: dict[str, np.ndarray], sampling_rates: dict[str, float], folder: Path, weights: str
+    signals: dict[str, np.ndarray],
+    sampling_rates: dict[str, float],
+    folder: Path,
+    weights: str,
+    *,
+    untrained: bool,
 ) -> dict[tuple[str, str], Features]:
     """Compute, or read from the folder, features by their kind and modality.
 
@@ -56,9 +61,11 @@ def compute_features(
     sampling_rates : dict of str to float
     folder : Path
     weights : str
-        Of the backbone; random ones are put beside them.
+        Of the backbone.
+    untrained : bool
+        Whether random weights are put beside them.
     """
-    backbones = {"": weights} | ({UNTRAINED: "random"} if weights != "random" else {})
+    backbones = {"": weights} | ({UNTRAINED: "random"} if untrained else {})
     folder.mkdir(parents=True, exist_ok=True)
     features = {}
     for modality, windows in signals.items():

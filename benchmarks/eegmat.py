@@ -39,7 +39,9 @@ def main() -> None:
     signals, target, groups, intervals = load(Path(os.environ["SKLEARN_BIOMOE_DATA"]) / "eegmat")
     folder = arguments.folder / arguments.weights.replace("/", "_")
     rates = dict.fromkeys(CHANNELS, float(RATE))
-    features = comparison.compute_features(signals, rates, folder, arguments.weights)
+    features = comparison.compute_features(
+        signals, rates, folder, arguments.weights, untrained=arguments.weights != "random"
+    )
     table = comparison.Table.of({key: each.values for key, each in features.items()})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LeakWarning)  # the results and the page show what rings

@@ -49,7 +49,12 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
     signals = {m: np.stack(list(windows.data[m]))[:, None] for m in MODALITIES}
     folder = arguments.folder / arguments.weights.replace("/", "_")
     features = comparison.compute_features(
-        signals, windows.sampling_rates, folder / protocol.removesuffix("_own"), arguments.weights
+        signals,
+        windows.sampling_rates,
+        folder / protocol.removesuffix("_own"),
+        arguments.weights,
+        # Only by this protocol claims are made; elsewhere run --weights random.
+        untrained="pairs" in windows and arguments.weights != "random",
     )
     values = {key: each.values for key, each in features.items()}
     starts = windows.elapsed_time

@@ -113,7 +113,13 @@ def effort(data: str) -> str:
 
 
 def read(data: str) -> pd.DataFrame:
-    return pd.read_csv(RESULTS / f"{data}.csv", index_col="method")
+    """Return scores by method; those of a run with random weights, too, where there was one."""
+    scores = pd.read_csv(RESULTS / f"{data}.csv", index_col="method")
+    other = RESULTS / f"untrained_{data}.csv"
+    if not other.exists():
+        return scores
+    untrained = pd.read_csv(other, index_col="method").add_prefix("untrained ", axis="index")
+    return pd.concat([scores, untrained])
 
 
 def score(scores: pd.DataFrame, method: str) -> str:
