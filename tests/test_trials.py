@@ -10,7 +10,7 @@ import pytest
 import sklearn
 import torch
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -33,6 +33,7 @@ from sklearn_biomoe.trials import (
     AttentionMILRegressor,
     TrialAggregator,
     WindowVotingClassifier,
+    WindowVotingRegressor,
     aggregate_windows,
     gather_trials,
 )
@@ -49,6 +50,7 @@ CHECKED = [
     TrialAggregator(),
     TrialAggregator("max"),
     WindowVotingClassifier(LOGISTIC),
+    WindowVotingRegressor(Ridge()),
     AttentionMILClassifier(**FAST),
     AttentionMILRegressor(**FAST),
 ]
@@ -66,7 +68,7 @@ def test_estimator_checks(estimator, check):
 def test_how_many_checks_run():
     n_checks = [len(list(estimator_checks_generator(each))) for each in CHECKED]
     if parse_version(sklearn.__version__) >= parse_version("1.9"):
-        assert n_checks == [47, 47, 55, 56, 52]
+        assert n_checks == [47, 47, 55, 52, 56, 52]
     else:
         assert min(n_checks) >= 40
 
@@ -242,11 +244,22 @@ def test_voting_by_hand(how):
     np.testing.assert_allclose(model.predict_proba(BAGS), expected)
 
 
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_voting_on_values_by_hand(how):
+    ratings = np.array([bag.sum() for bag in BAGS])
+    alone = Ridge().fit(np.vstack(BAGS), np.repeat(ratings, [len(bag) for bag in BAGS]))
+    model = WindowVotingRegressor(Ridge(), how=how).fit(BAGS, ratings)
+    expected = [getattr(np, how)(alone.predict(bag)) for bag in BAGS]
+    np.testing.assert_allclose(model.predict(BAGS), expected)
+
+
 def test_voting_refuses_what_cannot_vote():
     with pytest.raises(TypeError, match=r"no predict_proba.*CalibratedClassifierCV"):
         WindowVotingClassifier(LinearSVC()).fit(BAGS, Y)
     with pytest.raises(TypeError, match="is no classifier"):
         WindowVotingClassifier(StandardScaler()).fit(BAGS, Y)
+    with pytest.raises(TypeError, match="is no regressor"):
+        WindowVotingRegressor(LOGISTIC).fit(BAGS, np.arange(len(BAGS)))
 
 
 def test_voting_equals_windows_predicted_by_subject_and_aggregated():

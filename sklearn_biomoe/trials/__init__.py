@@ -1,6 +1,6 @@
 """From windows to trials and subjects: one label, and one prediction, for many windows."""
 
-from .aggregation import TrialAggregator, WindowVotingClassifier
+from .aggregation import TrialAggregator, WindowVotingClassifier, WindowVotingRegressor
 from .attention import AttentionMILClassifier, AttentionMILRegressor
 from .gathering import Trials, aggregate_windows, gather_trials
 
@@ -10,6 +10,7 @@ __all__ = [
     "TrialAggregator",
     "Trials",
     "WindowVotingClassifier",
+    "WindowVotingRegressor",
     "aggregate_windows",
     "gather_trials",
 ]

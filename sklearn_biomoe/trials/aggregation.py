@@ -11,9 +11,11 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
+    RegressorMixin,
     TransformerMixin,
     clone,
     is_classifier,
+    is_regressor,
 )
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
@@ -21,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..signals import check_known
 from ..targets import read_targets
-from .bags import Array, aggregate, validate_bags
+from .bags import Array, Bags, aggregate, validate_bags
 from .gathering import AGGREGATIONS
 
 
@@ -150,7 +152,34 @@ class TrialAggregator(TransformerMixin, BaseEstimator):
         return tags
 
 
-class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class _WindowVoting(MetaEstimatorMixin, BaseEstimator):
+    """What trains on single windows, and combines what it predicts of a bag's windows."""
+
+    def __init__(
+        self, estimator: Any, *, how: str = "mean", window_size: int | None = None
+    ) -> None:
+        self.estimator = estimator
+        self.how = how
+        self.window_size = window_size
+
+    def _fit_windows(self, bags: Bags, targets: Array) -> None:
+        there = bags.without_missing()
+        self.estimator_ = clone(self.estimator).fit(there.windows, targets[there.bag_of_window])
+
+    def _combine(self, X: Any, method: str) -> Array:
+        """Combine predictions of the windows of each bag: (n_bags, n_classes), or (n_bags, 1)."""
+        check_is_fitted(self, "estimator_")
+        bags = validate_bags(self, X, reset=False).without_missing()
+        of_windows = np.asarray(getattr(self.estimator_, method)(bags.windows), dtype=np.float64)
+        return aggregate(of_windows.reshape(len(of_windows), -1), bags.lengths, self.how)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
     """Train a classifier on single windows, and let each bag's windows vote on its class.
 
     Each window is trained on with the label of its bag, which is called single-instance learning.
@@ -202,13 +231,6 @@ class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     0.9
     """
 
-    def __init__(
-        self, estimator: Any, *, how: str = "mean", window_size: int | None = None
-    ) -> None:
-        self.estimator = estimator
-        self.how = how
-        self.window_size = window_size
-
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Fit the classifier on all windows.
 
@@ -236,8 +258,7 @@ class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         bags = validate_bags(self, X, reset=True)
         labels = read_targets(y, bags, type(self).__name__)
         check_classification_targets(labels)
-        there = bags.without_missing()
-        self.estimator_ = clone(self.estimator).fit(there.windows, labels[there.bag_of_window])
+        self._fit_windows(bags, labels)
         self.classes_ = self.estimator_.classes_
         return self
 
@@ -253,10 +274,7 @@ class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         probabilities : ndarray of shape (n_bags, n_classes), float64
             In the order of ``classes_``.
         """
-        check_is_fitted(self, "estimator_")
-        bags = validate_bags(self, X, reset=False).without_missing()
-        of_windows = np.asarray(self.estimator_.predict_proba(bags.windows), dtype=np.float64)
-        votes = aggregate(of_windows, bags.lengths, self.how)
+        votes = self._combine(X, "predict_proba")
         return votes / votes.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> Array:
@@ -273,11 +291,6 @@ class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         likeliest = self.predict_proba(X).argmax(axis=1)
         return self.classes_[likeliest]
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
     def _check_estimator(self) -> None:
         given = self.estimator
         if isinstance(given, type) or not is_classifier(given):
@@ -290,3 +303,94 @@ class WindowVotingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
                 f"estimator={given!r:.80} has no predict_proba; give another, or wrap it in "
                 "sklearn.calibration.CalibratedClassifierCV."
             )
+
+
+class WindowVotingRegressor(RegressorMixin, _WindowVoting):
+    """Train a regressor on single windows, and combine what it predicts of each bag's windows.
+
+    As `WindowVotingClassifier` does with classes: each window is trained on with the value of its
+    bag, such as a rating given once for a whole trial.
+
+    Parameters
+    ----------
+    estimator : regressor
+        Of windows of shape (n_windows, n_features); or a Pipeline that ends in one.
+    how : {"mean", "max"}, default="mean"
+        Mean, or largest, of the predictions of a bag's windows.
+    window_size : int, default=None
+        Columns of each window where windows stand side by side, see `TrialAggregator`.
+
+    Attributes
+    ----------
+    estimator_ : regressor
+        Fitted on all windows that are there.
+    n_window_features_ : int
+        Features of each window.
+    n_features_in_ : int
+        Columns seen in `fit`; of bags in arrays of their own, features of each window.
+    feature_names_in_ : ndarray of str
+        Where `fit` saw a frame of numbers whose column names are all strings.
+
+    See Also
+    --------
+    TrialAggregator : Averages features instead; describes the forms that bags come in.
+    AttentionMILRegressor : Learns which windows count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_biomoe.trials import WindowVotingRegressor
+    >>> random = np.random.default_rng(0)
+    >>> y = np.arange(20.0)  # such as ratings of pain
+    >>> bags = [random.normal(rating, size=(5, 2)) for rating in y]
+    >>> model = WindowVotingRegressor(Ridge()).fit(bags, y)
+    >>> bool(abs(model.predict(bags) - y).mean() < 0.5)
+    True
+    """
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Fit the regressor on all windows.
+
+        Parameters
+        ----------
+        X : array-like of n_bags
+            Bags in any form that `TrialAggregator` describes.
+        y : array-like of shape (n_bags,)
+            Values.
+
+        Returns
+        -------
+        self : WindowVotingRegressor
+
+        Raises
+        ------
+        ValueError
+            For an unknown ``how``, bags that `TrialAggregator` refuses, y of another length than X
+            or with gaps, and what the regressor refuses.
+        TypeError
+            For what is no regressor.
+        """
+        check_known("how", self.how, AGGREGATIONS)
+        if isinstance(self.estimator, type) or not is_regressor(self.estimator):
+            raise TypeError(
+                f"estimator={self.estimator!r:.80} is no regressor; give an unfitted one, or a "
+                "Pipeline that ends in one."
+            )
+        bags = validate_bags(self, X, reset=True)
+        values = read_targets(y, bags, type(self).__name__)
+        self._fit_windows(bags, values)
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Combine the predictions of each bag's windows.
+
+        Parameters
+        ----------
+        X : array-like of n_bags
+
+        Returns
+        -------
+        values : ndarray of shape (n_bags,), float64
+        """
+        return self._combine(X, "predict")[:, 0]
