@@ -26,7 +26,7 @@ from sklearn_biomoe.storage import replace_file
 from sklearn_biomoe.weights import convert, weights_sha256
 
 RESULTS = Path(__file__).parent / "results"
-PICTURES = {"eda": ["waveform", "scalogram"], "bvp": ["spectrogram_psd", "scalogram"]}
+PICTURES = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}  # as in the demo
 
 
 def main() -> None:

@@ -69,8 +69,8 @@ def main() -> None:
     summarise(pd.read_csv(done)).to_csv(arguments.output / "explanation.csv", index=False)
     environment.write(
         arguments.output / "explanation.json",
-        pointing="share of windows with an event whose greatest importance lies inside it",
-        windows=arguments.windows,
+        pointing="share of windows with an event whose greatest importance lies inside it; of "
+        "how many windows, each row tells",
         subjects=arguments.subjects,
         weights="open",
         weights_sha256=weights_sha256("open"),

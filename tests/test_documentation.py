@@ -62,13 +62,16 @@ def test_scores_of_value_ranges_in_the_readme_are_the_committed_ones():
         assert f"{row['mean']:.3f} ± {row['sd_over_subjects']:.3f}" in README
 
 
-def test_tables_of_scores_are_the_committed_ones(monkeypatch):
+def test_tables_of_results_are_the_committed_ones(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    from write_scores import with_tables
+    from write_tables import with_tables
 
-    page = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
-    assert with_tables(page) == page
-    assert with_tables(page.replace("| 0.5", "| 0.6")) == page
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    written = [page for page in pages if "<!-- end -->" in page]
+    assert len(written) == 5
+    for page in written:
+        assert with_tables(page) == page
+        assert with_tables(page.replace("| 0.5", "| 0.6")) == page
 
 
 def test_the_printed_line_in_the_readme_is_the_committed_score():

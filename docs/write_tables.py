@@ -1,6 +1,6 @@
-"""Write the tables of docs/scores.md from the committed results of the benchmarks.
+"""Write the tables of these pages from the committed results of the benchmarks.
 
-What stands between two comments ``<!-- table -->`` and ``<!-- end -->`` is replaced.
+What stands between two comments ``<!-- table of result -->`` and ``<!-- end -->`` is replaced.
 """
 
 import json
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-PAGE = Path(__file__).parent / "scores.md"
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "benchmarks" / "results"
 EACH = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite", "all representations"]
 REPRESENTATIONS = [*EACH, *(f"untrained {name}" for name in EACH)]
 FUSIONS = ["early", "additive", "late, mean", "late, weighted", "late, stacking"]
@@ -24,7 +24,10 @@ DATA = {
 
 
 def main() -> None:
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in DOCS.glob("*.md"):
+        page = path.read_text(encoding="utf-8")
+        if with_tables(page) != page:
+            path.write_text(with_tables(page), encoding="utf-8")
 
 
 def with_tables(page: str) -> str:
@@ -112,6 +115,89 @@ def effort(data: str) -> str:
     return table(["what was computed", "windows", "seconds"], rows)
 
 
+def tiles(data: str) -> str:
+    """Return scores by picture, and by how tiles are brought together."""
+    scores = read(data)
+    named = [str(method).partition(", ") for method in scores.index]
+    pictures = dict.fromkeys(picture for picture, _, _ in named if "elapsed" not in picture)
+    ways = dict.fromkeys(way for picture, _, way in named if picture in pictures)
+    rows = [[each, *(score(scores, f"{each}, {way}") for way in ways)] for each in pictures]
+    return table(["", *(way.replace(", logistic", "") for way in ways)], rows)
+
+
+def training(data: str) -> str:
+    """Return scores by how much of the backbone was trained."""
+    found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
+    rows = [
+        [
+            row.method,
+            f"{row.n_folds}",
+            f"{row.average:.3f} ± {row.sd_over_subjects:.3f}",
+            f"{row.epochs_a_fold:.1f}" if row.epochs_a_fold else "",
+            f"{row.seconds_a_fold:.0f}",
+        ]
+        for row in found.itertuples()
+    ]
+    return table(["trained", "subjects left out", "score", "epochs", "seconds a fold"], rows)
+
+
+def ablations(data: str) -> str:
+    """Return scores by which objective was left out."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    rows = [
+        [
+            row.objectives,
+            *(f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
+              for each in ("eda", "bvp", "both")),
+            f"{row.heart_rate_error:.2f} ± {row.heart_rate_sd:.2f}",
+        ]
+        for row in found.itertuples()
+    ]  # fmt: skip
+    return table(["objectives", "eda", "bvp", "both", "error of heart rate, 1/min"], rows)
+
+
+def pointing(data: str) -> str:
+    """Return how often explanations point at the event, by what is explained."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    keys = ["event", "representation", "control"]
+    by_method = found.set_index([*keys, "method"])
+    rows = []
+    for key in found[keys].drop_duplicates().itertuples(index=False):
+        each = {method: by_method.loc[(*key, method)] for method in ("occlusion", "gradient")}
+        first = each["occlusion"]
+        row = [f"{key.event}, {key.representation}", key.control, f"{first['windows']:.0f}",
+               f"{first['accuracy']:.2f}"]  # fmt: skip
+        for axis in ("time", "frequency"):
+            shares = [of[f"hit_{axis}"] for of in each.values()] + [first[f"chance_{axis}"]]
+            row += ["" if pd.isna(share) else f"{share:.2f}" for share in shares]
+        rows.append(row)
+    columns = ["event, picture", "explained", "windows", "accuracy"]
+    columns += [f"{axis}: {what}" for axis in ("seconds", "hertz")
+                for what in ("occlusion", "gradient", "chance")]  # fmt: skip
+    return table(columns, rows)
+
+
+def variants(data: str) -> str:
+    """Return scores of variants of pictures, by untrained and by the open weights."""
+    found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
+    found["score"] = [
+        f"{row.average:.3f} ± {row.sd_over_subjects:.3f}" for row in found.itertuples()
+    ]
+    found["weights"] = found["weights"].str.partition(" ")[0]
+    keys = ["modality", "variant"]
+    wide = found.pivot_table("score", keys, "weights", aggfunc="first").fillna("")
+    wide = wide.loc[found[keys].drop_duplicates().itertuples(index=False)]
+    rows = []
+    for (modality, variant), scores in wide.iterrows():
+        settings = json.loads(variant)
+        (name,) = settings.pop("representations")
+        told = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+        rows.append([modality, name, told, scores["open"], scores["random"]])
+    return table(
+        ["modality", "picture", "instead of the preset", "open weights", "untrained"], rows
+    )
+
+
 def read(data: str) -> pd.DataFrame:
     """Return scores by method; those of a run with random weights, too, where there was one."""
     scores = pd.read_csv(RESULTS / f"{data}.csv", index_col="method")
@@ -141,6 +227,11 @@ TABLES = {
     "effort": effort,
     "probes": probes,
     "labels": few_labels,
+    "tiles": tiles,
+    "training": training,
+    "ablations": ablations,
+    "pointing": pointing,
+    "variants": variants,
 }
 
 if __name__ == "__main__":
