@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("--weights", default="open")
     parser.add_argument("--methods", nargs="+", default=list(make_methods(None)))
     parser.add_argument("--folds", type=int, help="leave out the first so many subjects alone")
-    parser.add_argument("--windows-per-subject", type=int, help="evenly spaced; all where not told")
+    parser.add_argument(
+        "--windows-per-subject", type=int, help="to train on, evenly spaced; all where not told"
+    )
     parser.add_argument("--max-epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--device", default="auto")
@@ -51,9 +53,8 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     windows = fetch_stress_predict(protocol="grid")
-    rows = thinned(windows.target, windows.groups, arguments.windows_per_subject)
-    X = windows.data[arguments.modality].iloc[rows].reset_index(drop=True)
-    y, groups = windows.target[rows], windows.groups[rows]
+    y, groups = windows.target, windows.groups
+    rows = thinned(y, groups, arguments.windows_per_subject)
     draw = BiosignalImageTransformer(
         [arguments.representation],
         sampling_rate=windows.sampling_rates[arguments.modality],
@@ -61,14 +62,14 @@ def run(arguments: argparse.Namespace) -> None:
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*leave value_range", UserWarning)
-        images = draw.fit_transform(X)
+        images = draw.fit_transform(windows.data[arguments.modality])
     asked = {name: str(each) for name, each in sorted(vars(arguments).items())}
     for name in ("folds", "folder", "output", "methods"):  # which do not decide a fold
         del asked[name]
     subjects = np.unique(groups)[: arguments.folds]
     methods = make_methods(arguments)
     outcomes = [
-        one_fold(name, methods[name], images, y, groups, subject, arguments.folder, asked)
+        one_fold(name, methods[name], images, y, groups, subject, rows, arguments.folder, asked)
         for subject in subjects
         for name in arguments.methods
     ]
@@ -81,8 +82,8 @@ def run(arguments: argparse.Namespace) -> None:
         data="Stress-Predict, protocol 'grid': elapsed time alone scores higher than any signal",
         scores="balanced accuracy of each left-out subject: mean and standard deviation",
         folds=f"{len(subjects)} of {len(np.unique(groups))} subjects left out: {subjects.tolist()}",
-        n_windows=len(rows),
-        n_windows_of_protocol=len(windows.target),
+        n_windows=f"{len(rows)} of {len(y)}, of which each fold trains on those of other subjects; "
+        "it tests on all windows of its own",
         seconds="of fitting, in the last run of each fold; folds share embeddings by the frozen "
         "backbone, so that the first one paid for all",
         held_out_of_training_to_stop_by=f"{HELD_OUT:.0%} of each fold's training subjects",
@@ -137,10 +138,11 @@ def one_fold(
     y: np.ndarray,
     groups: np.ndarray,
     subject: Any,
+    rows: np.ndarray,
     folder: Path,
     asked: dict[str, str],
 ) -> dict[str, Any]:
-    """Train on all other subjects and test on one, or read what that came to."""
+    """Train on these rows of all other subjects and test on one, or read what that came to."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name.replace(', ', '_').replace(' ', '_')}_{subject}.json"
     if path.exists():
@@ -148,7 +150,7 @@ def one_fold(
         if kept["asked"] != asked:
             raise SystemExit(f"{path} was made with {kept['asked']}; name another --folder.")
         return kept
-    training, test = groups != subject, groups == subject
+    training, test = rows[groups[rows] != subject], np.flatnonzero(groups == subject)
     told = {} if isinstance(method, Pipeline) else {"groups": groups[training]}
     started = time.perf_counter()
     fitted = clone(method).fit(images[training], y[training], **told)
