@@ -32,7 +32,7 @@ PICTURES = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}  # as in the demo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("ablation_results"))
-    parser.add_argument("--pictures", type=int, default=2016)
+    parser.add_argument("--pictures", type=int, default=6000)
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # of untrained weights, axes that windows leave, neurokit2
