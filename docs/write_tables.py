@@ -43,14 +43,12 @@ def with_tables(page: str) -> str:
 def fusions(data: str) -> str:
     """Return scores by representation, and by modality or fusion."""
     scores, columns = read(data), [*DATA[data], *FUSIONS]
+    joined = [f"all representations + {peer}" for peer in PEERS[:2]]
     rows = [
         [name, *(score(scores, f"{name}, {column}") for column in columns)]
-        for name in [*REPRESENTATIONS, *PEERS]
+        for name in [*REPRESENTATIONS, *PEERS, *joined]
         if any(method.startswith(f"{name}, ") for method in scores.index)
     ]
-    for peer in PEERS[:2]:
-        name = f"all representations + {peer}"
-        rows.append([name, *(score(scores, f"{name}, {column}") for column in columns)])
     return table(["", *columns], rows)
 
 
@@ -200,12 +198,16 @@ def variants(data: str) -> str:
 
 def read(data: str) -> pd.DataFrame:
     """Return scores by method; those of a run with random weights, too, where there was one."""
-    scores = pd.read_csv(RESULTS / f"{data}.csv", index_col="method")
-    other = RESULTS / f"untrained_{data}.csv"
-    if not other.exists():
-        return scores
-    untrained = pd.read_csv(other, index_col="method").add_prefix("untrained ", axis="index")
-    return pd.concat([scores, untrained])
+    runs = []
+    for prefix in ("", "untrained "):
+        path = RESULTS / f"{prefix.replace(' ', '_')}{data}.csv"
+        if path.exists():
+            scores = pd.read_csv(path, index_col="method")
+            own = [m.startswith(tuple(EACH)) for m in scores.index]
+            runs.append(scores[own].add_prefix(prefix, axis="index"))
+            runs.append(scores[[not each for each in own]])
+    together = pd.concat(runs)
+    return together[~together.index.duplicated()]
 
 
 def score(scores: pd.DataFrame, method: str) -> str:
