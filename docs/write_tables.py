@@ -184,7 +184,8 @@ def variants(data: str) -> str:
     found["weights"] = found["weights"].str.partition(" ")[0]
     keys = ["modality", "variant"]
     wide = found.pivot_table("score", keys, "weights", aggfunc="first").fillna("")
-    wide = wide.loc[found[keys].drop_duplicates().itertuples(index=False)]
+    order = found[keys].drop_duplicates().sort_values("modality", ascending=False, kind="stable")
+    wide = wide.loc[order.itertuples(index=False)]
     rows = []
     for (modality, variant), scores in wide.iterrows():
         settings = json.loads(variant)
