@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import _num_samples, assert_all_finite, column_or_1d
+from sklearn.utils.validation import _num_samples, column_or_1d
 
 
 def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
@@ -40,5 +42,58 @@ def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
             f"y has {len(targets)} targets, but X has {_num_samples(X)} rows; give one for each "
             "row, in the same order."
         )
-    assert_all_finite(targets, input_name="y")
+    check_there("y", targets)
+    if targets.dtype.kind == "f" and np.isinf(targets).any():
+        row = int(np.isinf(targets).argmax())
+        raise ValueError(f"y is {targets[row]} in row {row}; drop such rows, or correct y.")
     return targets
+
+
+def read_values(y: Any, X: Any, name: str) -> NDArray[np.float64]:
+    """Return one number for each row of X; refuse gaps, and what is no number.
+
+    Parameters
+    ----------
+    y, X, name
+        As `read_targets` takes them.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows,), float64
+
+    Raises
+    ------
+    ValueError
+        As `read_targets` does, and for what is no number.
+
+    Examples
+    --------
+    >>> read_values([1, "high"], [["a"], ["b"]], "Estimator")
+    Traceback (most recent call last):
+    ...
+    ValueError: y holds 'high' in row 1; Estimator predicts numbers.
+    """
+    targets = read_targets(y, X, name)
+    values = pd.to_numeric(pd.Series(targets), errors="coerce").to_numpy(np.float64)
+    if np.isnan(values).any():
+        row = int(np.isnan(values).argmax())
+        raise ValueError(f"y holds {str(targets[row])!r} in row {row}; {name} predicts numbers.")
+    return values
+
+
+def check_there(parameter: str, values: NDArray[Any]) -> None:
+    """Refuse NaN and None, and name the first row that has one.
+
+    Examples
+    --------
+    >>> check_there("groups", np.array(["S01", None]))
+    Traceback (most recent call last):
+    ...
+    ValueError: groups is missing for row 1 (1 of 2 rows); drop such rows, or fill the gap.
+    """
+    missing = pd.isna(values)
+    if missing.any():
+        raise ValueError(
+            f"{parameter} is missing for row {int(missing.argmax())} ({missing.sum()} of "
+            f"{len(values)} rows); drop such rows, or fill the gap."
+        )

@@ -262,6 +262,21 @@ def test_voting_refuses_what_cannot_vote():
         WindowVotingRegressor(LOGISTIC).fit(BAGS, np.arange(len(BAGS)))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1.0, np.nan], r"y is missing for row 1 \(1 of 40 rows\)"),
+        ([1.0, np.inf], "y is inf in row 1"),
+        ([1.0, "high"], r"y holds 'high' in row 1; \w+Regressor predicts numbers"),
+    ],
+)
+@pytest.mark.parametrize("model", [WindowVotingRegressor(Ridge()), AttentionMILRegressor(**FAST)])
+def test_values_that_are_none(model, values, message):
+    y = np.array([*values, *range(38)], dtype=object if "high" in values else float)
+    with pytest.raises(ValueError, match=message):
+        model.fit(BAGS, y)
+
+
 def test_voting_equals_windows_predicted_by_subject_and_aggregated():
     trials = np.repeat(np.arange(40), [len(bag) for bag in BAGS])
     cv = LeaveOneGroupOut()

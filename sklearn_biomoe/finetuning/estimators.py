@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import BiosignalImages
 from ..subjects import name_some
-from ..targets import read_targets
+from ..targets import read_targets, read_values
 from .fitting import FineTuned, Targets
 
 
@@ -405,7 +405,7 @@ class TinyBioMoERegressor(RegressorMixin, FineTuned):
         ValueError, RuntimeError
             As `TinyBioMoEClassifier.fit` does.
         """
-        values = read_targets(y, X, type(self).__name__).astype(np.float64)
+        values = read_values(y, X, type(self).__name__)
 
         def targets_of(training: NDArray[np.int64]) -> Targets:
             self.target_mean_ = float(values[training].mean())

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ..signals import check_known
-from ..targets import read_targets
+from ..targets import read_targets, read_values
 from .branches import Array, LateFusion, read_table
 from .combining import fill_with_means, learn_class_weights, learn_value_weights
 
@@ -357,7 +357,7 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
         self._check_parameters()
         X = read_table(X)
         validate_data(self, X, reset=True, skip_check_array=True)
-        y = read_targets(y, X, type(self).__name__).astype(np.float64)
+        y = read_values(y, X, type(self).__name__)
         self.prior_ = float(y.mean())
         self._fit(X, y, groups)
         return self

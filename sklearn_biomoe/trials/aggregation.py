@@ -22,8 +22,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ..signals import check_known
-from ..targets import read_targets
-from .bags import Array, Bags, aggregate, validate_bags
+from ..targets import read_targets, read_values
+from .bags import Array, aggregate, validate_bags
 from .gathering import AGGREGATIONS
 
 
@@ -162,9 +162,27 @@ class _WindowVoting(MetaEstimatorMixin, BaseEstimator):
         self.how = how
         self.window_size = window_size
 
-    def _fit_windows(self, bags: Bags, targets: Array) -> None:
+    def _fit_windows(self, X: Any, y: ArrayLike) -> None:
+        check_known("how", self.how, AGGREGATIONS)
+        self._check_estimator()
+        bags = validate_bags(self, X, reset=True)
+        if is_classifier(self):
+            targets = read_targets(y, bags, type(self).__name__)
+            check_classification_targets(targets)
+        else:
+            targets = read_values(y, bags, type(self).__name__)
         there = bags.without_missing()
         self.estimator_ = clone(self.estimator).fit(there.windows, targets[there.bag_of_window])
+
+    def _check_estimator(self) -> None:
+        kind, is_of_kind = "regressor", is_regressor
+        if is_classifier(self):
+            kind, is_of_kind = "classifier", is_classifier
+        if isinstance(self.estimator, type) or not is_of_kind(self.estimator):
+            raise TypeError(
+                f"estimator={self.estimator!r:.80} is no {kind}; give an unfitted one, or a "
+                "Pipeline that ends in one."
+            )
 
     def _combine(self, X: Any, method: str) -> Array:
         """Combine predictions of the windows of each bag: (n_bags, n_classes), or (n_bags, 1)."""
@@ -253,12 +271,7 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         TypeError
             For what is no classifier, or has no ``predict_proba``.
         """
-        check_known("how", self.how, AGGREGATIONS)
-        self._check_estimator()
-        bags = validate_bags(self, X, reset=True)
-        labels = read_targets(y, bags, type(self).__name__)
-        check_classification_targets(labels)
-        self._fit_windows(bags, labels)
+        self._fit_windows(X, y)
         self.classes_ = self.estimator_.classes_
         return self
 
@@ -292,16 +305,11 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         return self.classes_[likeliest]
 
     def _check_estimator(self) -> None:
-        given = self.estimator
-        if isinstance(given, type) or not is_classifier(given):
+        super()._check_estimator()
+        if not hasattr(self.estimator, "predict_proba"):
             raise TypeError(
-                f"estimator={given!r:.80} is no classifier; give an unfitted one, or a Pipeline "
-                "that ends in one."
-            )
-        if not hasattr(given, "predict_proba"):
-            raise TypeError(
-                f"estimator={given!r:.80} has no predict_proba; give another, or wrap it in "
-                "sklearn.calibration.CalibratedClassifierCV."
+                f"estimator={self.estimator!r:.80} has no predict_proba; give another, or wrap it "
+                "in sklearn.calibration.CalibratedClassifierCV."
             )
 
 
@@ -371,15 +379,7 @@ class WindowVotingRegressor(RegressorMixin, _WindowVoting):
         TypeError
             For what is no regressor.
         """
-        check_known("how", self.how, AGGREGATIONS)
-        if isinstance(self.estimator, type) or not is_regressor(self.estimator):
-            raise TypeError(
-                f"estimator={self.estimator!r:.80} is no regressor; give an unfitted one, or a "
-                "Pipeline that ends in one."
-            )
-        bags = validate_bags(self, X, reset=True)
-        values = read_targets(y, bags, type(self).__name__)
-        self._fit_windows(bags, values)
+        self._fit_windows(X, y)
         return self
 
     def predict(self, X: Any) -> Array:

@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ..targets import read_targets
+from ..targets import read_targets, read_values
 from .bags import Array, Bags, validate_bags
 
 if TYPE_CHECKING:
@@ -429,7 +429,7 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
         """
         self._check_parameters()
         bags = validate_bags(self, X, reset=True)
-        values = read_targets(y, bags, type(self).__name__).astype(np.float64)
+        values = read_values(y, bags, type(self).__name__)
         self.target_mean_ = float(values.mean())
         self.target_scale_ = float(values.std()) or 1.0
         standardised = (values - self.target_mean_) / self.target_scale_

@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 
 from ..signals import check_known
 from ..subjects import check_length
+from ..targets import check_there
 from .bags import Array, aggregate
 
 AGGREGATIONS = ["mean", "max"]
@@ -147,7 +148,7 @@ def aggregate_windows(
 def _read_trials(trials: ArrayLike, windows: Array) -> tuple[Array, NDArray[np.int64]]:
     """Names of trials, and the position of each window's among them."""
     names = check_length("trials", trials, len(windows))
-    _check_there("trials", names)
+    check_there("trials", names)
     # By pandas, which keeps the order of first appearance.
     trial_of_window, found = pd.factorize(names)
     gaps = np.isnan(windows).sum(axis=1)
@@ -173,7 +174,7 @@ def _one_per_trial(
 ) -> Array:
     """Return one value for each trial, and refuse trials with several."""
     values = check_length(parameter, given, len(trial_of_window))
-    _check_there(parameter, values)
+    check_there(parameter, values)
     first = np.unique(trial_of_window, return_index=True)[1]
     differing = np.flatnonzero(values != values[first][trial_of_window])
     if differing.size:
@@ -189,15 +190,6 @@ def _one_per_trial(
             f"{_show(values[row])} in row {row}; {hint}"
         )
     return values[first]
-
-
-def _check_there(parameter: str, values: Array) -> None:
-    missing = pd.isna(values)
-    if missing.any():
-        raise ValueError(
-            f"{parameter} is missing for row {int(missing.argmax())} ({missing.sum()} of "
-            f"{len(values)} rows); drop such rows, or fill the gap."
-        )
 
 
 def _show(value: Any) -> str:
