@@ -36,11 +36,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # of untrained weights, axes that windows leave, neurokit2
+    of_this_length = given.folder / f"{given.pictures}_pictures"
     weights = {"untrained": Path("random")}
     rows = [{"objectives": "untrained"} | judged(given.folder / "untrained", weights["untrained"])]
     for left_out in (None, *OBJECTIVES):
         name = "all five" if left_out is None else f"without {left_out}"
-        folder = given.folder / name.replace(" ", "_")
+        folder = of_this_length / name.replace(" ", "_")
         weights[name] = train(folder, left_out, given.pictures)
         rows.append({"objectives": name} | judged(folder, weights[name]))
     table = pd.DataFrame(rows)

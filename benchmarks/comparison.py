@@ -63,9 +63,9 @@ def compute_features(
     weights : str
         Of the backbone.
     untrained : bool
-        Whether random weights are put beside them.
+        Whether random weights are put beside others.
     """
-    backbones = {"": weights} | ({UNTRAINED: "random"} if untrained else {})
+    backbones = {"": weights} | ({UNTRAINED: "random"} if untrained and weights != "random" else {})
     folder.mkdir(parents=True, exist_ok=True)
     features = {}
     for modality, windows in signals.items():

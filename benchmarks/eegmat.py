@@ -40,7 +40,7 @@ def main() -> None:
     folder = arguments.folder / arguments.weights.replace("/", "_")
     rates = dict.fromkeys(CHANNELS, float(RATE))
     features = comparison.compute_features(
-        signals, rates, folder, arguments.weights, untrained=arguments.weights != "random"
+        signals, rates, folder, arguments.weights, untrained=True
     )
     table = comparison.Table.of({key: each.values for key, each in features.items()})
     with warnings.catch_warnings():

@@ -3,10 +3,10 @@
 Every representation of skin conductance and pulse, and the choices there are about value ranges,
 powers and tiles, scored on Stress-Predict by the transitions protocol under leave-one-subject-out,
 on subjects 2 to 18: those that choices are made on. An untrained network judges pictures poorly,
-and the open weights are asked about the five representations alone that they saw in training, in
-the presets' ranges (benchmarks/tiles.py asks them about tiles); differences smaller than the spread
-over subjects decide nothing. Rows that the result file holds already, with the same weights, are
-not computed again.
+and the open weights are asked about the five representations alone that they saw in training, which
+showed them in the presets' ranges; benchmarks/tiles.py asks them about tiles. Differences smaller
+than the spread over subjects decide nothing. Rows that the result file holds already, with the
+same weights, are not computed again.
 """
 
 import json
@@ -49,12 +49,9 @@ VARIANTS = {
 }
 
 
-def is_seen(variant: dict) -> bool:
-    """Tell whether the open weights saw pictures like it in training."""
-    return (
-        set(SEEN_IN_TRAINING).issuperset(variant["representations"])
-        and "tile_length" not in variant
-    )
+def is_asked_of_open_weights(variant: dict) -> bool:
+    whole = "tile_length" not in variant
+    return whole and set(SEEN_IN_TRAINING).issuperset(variant["representations"])
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def main() -> None:
     }
     for weights, sha256 in hashes.items():
         for modality, variant in ((m, v) for m, each in VARIANTS.items() for v in each):
-            if weights == "open" and not is_seen(variant):
+            if weights == "open" and not is_asked_of_open_weights(variant):
                 continue
             key = {
                 "weights": f"{weights} {sha256[:12]}",

@@ -132,7 +132,7 @@ def training(data: str) -> str:
             f"{row.n_folds}",
             f"{row.average:.3f} ± {row.sd_over_subjects:.3f}",
             f"{row.epochs_a_fold:.1f}" if row.epochs_a_fold else "",
-            f"{row.seconds_a_fold:.0f}",
+            f"{row.seconds_a_fold:.1f}",
         ]
         for row in found.itertuples()
     ]
