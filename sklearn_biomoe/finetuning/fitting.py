@@ -279,11 +279,9 @@ class FineTuned(VersionedPickle, BaseEstimator):
 
     def _engine(self) -> Engine:
         device = resolve_device(self.device)
-        return (
-            tuned_engine(self._tuned(), device)
-            if self.backbone_changes_
-            else (self._frozen_engine(device))
-        )
+        if self.backbone_changes_:
+            return tuned_engine(self._tuned(), device)
+        return self._frozen_engine(device)
 
     def _batch_size(self) -> int:
         return choose_batch_size(resolve_device(self.device))
