@@ -45,7 +45,10 @@ def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
     check_there("y", targets)
     if targets.dtype.kind == "f" and np.isinf(targets).any():
         row = int(np.isinf(targets).argmax())
-        raise ValueError(f"y is {targets[row]} in row {row}; drop such rows, or correct y.")
+        raise ValueError(
+            "Input y contains infinity or a value too large for dtype('float64') in row "
+            f"{row}; drop such rows, or correct y."
+        )
     return targets
 
 
@@ -82,18 +85,18 @@ def read_values(y: Any, X: Any, name: str) -> NDArray[np.float64]:
 
 
 def check_there(parameter: str, values: NDArray[Any]) -> None:
-    """Refuse NaN and None, and name the first row that has one.
+    """Refuse NaN and None in scikit-learn's words, and name the first row that has one.
 
     Examples
     --------
     >>> check_there("groups", np.array(["S01", None]))
     Traceback (most recent call last):
     ...
-    ValueError: groups is missing for row 1 (1 of 2 rows); drop such rows, or fill the gap.
+    ValueError: Input groups contains NaN or None in row 1 (1 of 2 rows); drop or fill them.
     """
     missing = pd.isna(values)
     if missing.any():
         raise ValueError(
-            f"{parameter} is missing for row {int(missing.argmax())} ({missing.sum()} of "
-            f"{len(values)} rows); drop such rows, or fill the gap."
+            f"Input {parameter} contains NaN or None in row {int(missing.argmax())} "
+            f"({missing.sum()} of {len(values)} rows); drop or fill them."
         )

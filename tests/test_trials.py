@@ -113,9 +113,9 @@ def test_subjects_that_differ_inside_a_trial():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"trials": [*TRIALS[:5], None]}, r"trials is missing for row 5 \(1 of 6 rows\)"),
+        ({"trials": [*TRIALS[:5], None]}, r"trials contains NaN or None in row 5 \(1 of 6"),
         ({"trials": TRIALS[:5]}, r"trials has shape \(5,\), but X has 6 rows"),
-        ({"y": [1, 0, 1, np.nan, 0, 1]}, "y is missing for row 3"),
+        ({"y": [1, 0, 1, np.nan, 0, 1]}, "y contains NaN or None in row 3"),
         ({"X": np.where(WINDOWS == 3, np.nan, WINDOWS)}, "Row 1, of trial 'a', holds 1 NaN of 2"),
         ({"X": np.where(np.isin(WINDOWS, [6, 7]), np.nan, WINDOWS)}, "Trial 'c' has no windows"),
         ({"X": np.where(WINDOWS == 3, np.inf, WINDOWS)}, "infinity"),
@@ -265,8 +265,8 @@ def test_voting_refuses_what_cannot_vote():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1.0, np.nan], r"y is missing for row 1 \(1 of 40 rows\)"),
-        ([1.0, np.inf], "y is inf in row 1"),
+        ([1.0, np.nan], r"y contains NaN or None in row 1 \(1 of 40 rows\)"),
+        ([1.0, np.inf], r"y contains infinity .* in row 1"),
         ([1.0, "high"], r"y holds 'high' in row 1; \w+Regressor predicts numbers"),
     ],
 )
