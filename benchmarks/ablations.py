@@ -1,10 +1,11 @@
 """What each objective of pretraining is worth: the recipe with each of them left out, and with all.
 
-Short runs of the recipe from random weights, each with the same seed and as many pictures, mixed
-with the recordings that SKLEARN_BIOMOE_DATA holds. Judged by frozen embeddings with a logistic
-regression on Stress-Predict's transitions, on subjects 2 to 18, those that choices are made on, and
-by a ridge regression of heart rate on the same subjects, both under leave-one-subject-out. A run
-that is killed goes on where it was.
+Short runs of the recipe from random weights, each with the same seed and as many pictures, of skin
+conductance and pulse alone, so that each kind of picture is seen often enough to tell; recordings
+that SKLEARN_BIOMOE_DATA holds are mixed in. Judged by frozen embeddings with a logistic regression
+on Stress-Predict's transitions, on subjects 2 to 18, those that choices are made on, and by ridge
+regressions of heart rate and of how many skin conductance responses there are, on the same
+subjects, all under leave-one-subject-out. A run that is killed goes on where it was.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 import environment
 import numpy as np
 import pandas as pd
-from open_weights import heart_rate, probe
+from open_weights import heart_rate, n_responses, probe
 from representations import CHOOSING, read_choosing
 
 from sklearn_biomoe.pretraining.objectives import OBJECTIVES
@@ -26,7 +27,11 @@ from sklearn_biomoe.storage import replace_file
 from sklearn_biomoe.weights import convert, weights_sha256
 
 RESULTS = Path(__file__).parent / "results"
-PICTURES = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}  # as in the demo
+PICTURES = {"eda": ["waveform", "scalogram"], "bvp": ["spectrogram_psd", "scalogram"]}
+PROBES = [
+    ("bvp", "heart_rate", "1/min", heart_rate),
+    ("eda", "responses", "in 60 s", n_responses),
+]
 
 
 def main() -> None:
@@ -49,13 +54,14 @@ def main() -> None:
     table.to_csv(given.output / "ablations.csv", index=False)
     environment.write(
         given.output / "ablations.json",
-        recipe=f"{given.pictures} pictures from random weights, seed 0, otherwise as in "
-        "sklearn_biomoe.pretraining",
+        recipe=f"{given.pictures} pictures of {' and '.join(PICTURES)} from random weights, seed "
+        "0, otherwise as in sklearn_biomoe.pretraining",
         data=f"Stress-Predict, transitions, subjects {CHOOSING[0]} to {CHOOSING[-1]}; "
         f"pictures {PICTURES}, side by side",
-        scores="balanced accuracy (stress), and mean absolute error in 1/min (heart rate), mean "
-        "and standard deviation over left-out subjects; of them, each pair's earlier window is the "
-        "baseline of its later one, and nothing else is used",
+        scores="balanced accuracy (stress), and mean absolute error (heart rate in 1/min, skin "
+        "conductance responses in 60 s), mean and standard deviation over left-out subjects; of "
+        "them, each pair's earlier window is the baseline of its later one, and nothing else is "
+        "used",
         weights_sha256={
             name: weights_sha256(str(path)) for name, path in weights.items() if path.is_file()
         },
@@ -68,7 +74,8 @@ def train(folder: Path, left_out: str | None, n_pictures: int) -> Path:
     if not done.exists():
         objectives = tuple(name for name in OBJECTIVES if name != left_out)
         recordings = read_recordings(Path(os.environ["SKLEARN_BIOMOE_DATA"]))
-        training = Training(Recipe(n_pictures, objectives=objectives), folder, recordings)
+        recipe = Recipe(n_pictures, objectives=objectives, modalities=tuple(PICTURES))
+        training = Training(recipe, folder, recordings)
         training.run()
         convert(training.checkpoint, done, "float16")
         print(f"{folder}: {training.seconds:.0f} s", flush=True)
@@ -97,13 +104,15 @@ def judge(weights: Path) -> dict[str, float]:
         values = [each for (m, _), each in features.items() if modality in (m, "both")]
         scores = choosing.score(np.hstack(values))
         row[modality], row[f"{modality}_sd"] = scores.mean().round(4), scores.std().round(4)
-    rate = choosing.sampling_rates["bvp"]
-    truth = np.array(
-        [heart_rate(np.asarray(each, float), rate) for each in choosing.signals["bvp"]]
-    )
-    pulse = np.hstack([features["bvp", name] for name in PICTURES["bvp"]])
-    found = probe("heart rate", "1/min", str(weights), pulse, truth, choosing.owners)
-    return row | {"heart_rate_error": found["mean_absolute_error"], "heart_rate_sd": found["sd"]}
+    for modality, quantity, unit, find in PROBES:
+        rate = choosing.sampling_rates[modality]
+        truth = np.array(
+            [find(np.asarray(each, float), rate) for each in choosing.signals[modality]]
+        )
+        values = np.hstack([features[modality, name] for name in PICTURES[modality]])
+        found = probe(quantity, unit, str(weights), values, truth, choosing.owners)
+        row[f"{quantity}_error"], row[f"{quantity}_sd"] = found["mean_absolute_error"], found["sd"]
+    return row
 
 
 if __name__ == "__main__":

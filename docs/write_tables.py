@@ -148,10 +148,12 @@ def ablations(data: str) -> str:
             *(f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
               for each in ("eda", "bvp", "both")),
             f"{row.heart_rate_error:.2f} ± {row.heart_rate_sd:.2f}",
+            f"{row.responses_error:.2f} ± {row.responses_sd:.2f}",
         ]
         for row in found.itertuples()
     ]  # fmt: skip
-    return table(["objectives", "eda", "bvp", "both", "error of heart rate, 1/min"], rows)
+    errors = ["error of heart rate, 1/min", "error of responses in 60 s"]
+    return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
 
 def pointing(data: str) -> str:

@@ -227,7 +227,7 @@ def test_every_modality_of_the_presets_is_seen():
 def test_views_show_the_same_windows_twice():
     generator = seeded(3)
     for _ in range(6):
-        views = make_views(12, generator, "cpu", Recordings({}))
+        views = make_views(Recipe(48, batch_size=12), generator, Recordings({}))
         assert len(views) == 6
         for one, other in zip(views[::2], views[1::2], strict=True):
             assert one.modality == other.modality
@@ -334,12 +334,30 @@ def test_batches_hold_pairs_of_three_modalities(batch_size):
         Recipe(48, batch_size=batch_size)
 
 
+@pytest.mark.parametrize("modalities", [("bvp",), ("resp", "eda")])
+def test_modalities_can_be_chosen(small_backbone, tmp_path, modalities):
+    recipe = Recipe(8, batch_size=8, modalities=modalities)
+    views = make_views(recipe, seeded(3), Recordings({}))
+    assert {view.modality for view in views} == set(modalities)
+    assert sum(len(view.pictures) for view in views) == 8
+    training = Training(recipe, tmp_path, Recordings({}))
+    assert training.run()
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log.notna().all(axis=None)
+
+
+@pytest.mark.parametrize("modalities", [(), ("eda", "emu"), ("eda", "eda")])
+def test_modalities_that_cannot_be_drawn(modalities):
+    with pytest.raises(ValueError, match=r"expected some of eda, .*, eeg, each once"):
+        Recipe(48, modalities=modalities)
+
+
 def test_targets_have_the_shape_of_their_questions(recordings):
     """Of recordings too, whose parameters nobody knows."""
     generator = seeded(5)
     n_recorded = 0
     for _ in range(30):
-        for view in make_views(6, generator, "cpu", recordings):
+        for view in make_views(Recipe(48, batch_size=6), generator, recordings):
             if "parameters" not in view.targets:
                 n_recorded += 1
                 continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..weights import convert
 from .objectives import OBJECTIVES
 from .recordings import Recordings, read_recordings
-from .training import Recipe, Training
+from .training import SHARES, Recipe, Training
 
 
 def main() -> None:
@@ -24,6 +24,9 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--recordings", type=Path, help="folder of real ones to mix in")
     parser.add_argument("--start", default="random", help="weights to begin with")
+    parser.add_argument(
+        "--modalities", nargs="+", default=list(SHARES), choices=SHARES, help="default: all seven"
+    )
     parser.add_argument("--without", nargs="*", default=[], choices=OBJECTIVES)
     parser.add_argument("--minutes", type=float, default=math.inf, help="and stop, to go on later")
     given = parser.parse_args()
@@ -33,6 +36,7 @@ def main() -> None:
         given.batch,
         seed=given.seed,
         objectives=objectives,
+        modalities=tuple(given.modalities),
         start=given.start,
         device=given.device,
         precision=given.precision,

@@ -43,7 +43,7 @@ REPRESENTATIONS = {
     "eeg": {"composite": 3, "spectrogram_psd": 3, "scalogram": 1},
 }
 PICTURES = [f"{modality} {name}" for modality in SHARES for name in REPRESENTATIONS[modality]]
-GROUPS = 3  # modalities in a batch
+GROUPS = 3  # modalities in a batch, at most
 N_TO_STANDARDISE = 512  # windows of each modality, whose targets give centres and widths
 FALLING = 0.5  # share of the pictures while the rate falls
 FROZEN = 0.25  # share of them, the last, while normalisations use what they have learnt by then
@@ -64,11 +64,14 @@ class Recipe:
     n_pictures : int
         To train on. A run may be continued with more of them, as long as its rate has not fallen.
     batch_size : int
-        A multiple of 6: two pictures each of windows of three modalities.
+        A multiple of 6: two pictures each of windows of three modalities. Of 4 where there are but
+        two modalities, of 2 where there is one.
     peak_rate : float
         Of learning; it rises over 2,000 pictures, stays, and falls over the last part.
     seed : int
     objectives : tuple of str
+    modalities : tuple of str
+        Whose windows to draw: fewer than all make weights for some sensors, with fewer pictures.
     start : str
         Weights to begin with, as `sklearn_biomoe.weights.load_backbone` takes them.
     device : str
@@ -81,22 +84,36 @@ class Recipe:
     peak_rate: float = 1.5e-3
     seed: int = 0
     objectives: tuple[str, ...] = OBJECTIVES
+    modalities: tuple[str, ...] = tuple(SHARES)
     start: str = "random"
     device: str = "cpu"
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.batch_size % (2 * GROUPS):
+        names = set(self.modalities)
+        if not names or len(names) < len(self.modalities) or not names <= set(SHARES):
             raise ValueError(
-                f"batch_size={self.batch_size}; expected a multiple of {2 * GROUPS}: two pictures "
-                f"each of windows of {GROUPS} modalities."
+                f"modalities={self.modalities}; expected some of {', '.join(SHARES)}, each once."
             )
+        if self.batch_size < 1 or self.batch_size % (2 * self.n_groups):
+            raise ValueError(
+                f"batch_size={self.batch_size}; expected a multiple of {2 * self.n_groups}: two "
+                f"pictures each of windows of {self.n_groups} modalities."
+            )
+
+    @property
+    def n_groups(self) -> int:
+        """Modalities in a batch."""
+        return min(GROUPS, len(self.modalities))
 
     def decides(self) -> dict[str, Any]:
         """Return what may not change while a run goes on."""
         free = {"n_pictures", "device", "precision"}
         decided = {name: value for name, value in asdict(self).items() if name not in free}
-        return decided | {"objectives": list(self.objectives)}
+        return decided | {
+            "objectives": list(self.objectives),
+            "modalities": list(self.modalities),
+        }
 
     def is_frozen(self, n_seen: int) -> bool:
         """Tell whether normalisations use what they have learnt by then."""
@@ -151,7 +168,7 @@ class Training:
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = MOMENTUM
-        self.scales = {name: find_scales(name, recipe.seed) for name in SHARES}
+        self.scales = {name: find_scales(name, recipe.seed) for name in recipe.modalities}
         counts = {
             modality: {objective: len(centres) for objective, (centres, _) in scales.items()}
             for modality, scales in self.scales.items()
@@ -233,7 +250,7 @@ class Training:
     def _step(self) -> dict[str, float]:
         recipe = self.recipe
         with torch.device(recipe.device):  # windows are made where they are drawn
-            views = make_views(recipe.batch_size, self.generator, recipe.device, self.recordings)
+            views = make_views(recipe, self.generator, self.recordings)
         pictures = torch.cat([view.pictures for view in views])  # (batch, 3, 224, 224)
         self.backbone.train()
         if recipe.is_frozen(self.n_seen):
@@ -364,13 +381,12 @@ def shows_sizes(modality: str, representation: str) -> bool:
     return fixed and representation in ("waveform", "composite")
 
 
-def make_views(
-    batch_size: int, generator: torch.Generator, device: str, recordings: Recordings
-) -> list[View]:
+def make_views(recipe: Recipe, generator: torch.Generator, recordings: Recordings) -> list[View]:
     """Simulate or cut windows, and draw each twice, by two representations."""
-    n_windows = batch_size // (2 * GROUPS)
+    n_windows = recipe.batch_size // (2 * recipe.n_groups)
+    shares = {modality: SHARES[modality] for modality in recipe.modalities}
     views: list[View] = []
-    for modality in _pick(SHARES, GROUPS, generator):
+    for modality in _pick(shares, recipe.n_groups, generator):
         rate, duration = usual_window(modality, generator)
         recorded, shifted = torch.rand(2, generator=generator).tolist()
         shift = SHIFT * duration if shifted < OVERLAPPING else 0.0
@@ -387,7 +403,7 @@ def make_views(
             targets = targets_of(part, shows_sizes(modality, name))
             if shift:
                 targets.pop("parameters", None)  # which are those of the whole windows
-            pictures = draw(part.signals, modality, name, rate, device)
+            pictures = draw(part.signals, modality, name, rate, recipe.device)
             views.append(View(modality, name, pictures, targets))
     return views
 
