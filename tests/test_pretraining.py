@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from scipy import stats
 from sklearn_biomoe.pretraining import KINDS, simulate
 from sklearn_biomoe.pretraining.factory import Draw, usual_window
 from sklearn_biomoe.pretraining.objectives import (
+    DEFAULT_OBJECTIVES,
+    OBJECTIVES,
     Heads,
     agreement_loss,
     describe,
@@ -292,7 +295,7 @@ def test_rates_rise_stay_and_fall():
 
 @pytest.fixture
 def short(small_backbone):
-    return Recipe(48, batch_size=12)
+    return Recipe(48, batch_size=12, objectives=OBJECTIVES)
 
 
 def weights_of(training):
@@ -343,13 +346,19 @@ def test_modalities_can_be_chosen(small_backbone, tmp_path, modalities):
     training = Training(recipe, tmp_path, Recordings({}))
     assert training.run()
     log = pd.read_csv(tmp_path / "log.csv")
-    assert log.notna().all(axis=None)
+    assert log[list(DEFAULT_OBJECTIVES)].notna().all(axis=None)
 
 
 @pytest.mark.parametrize("modalities", [(), ("eda", "emu"), ("eda", "eda")])
 def test_modalities_that_cannot_be_drawn(modalities):
     with pytest.raises(ValueError, match=r"expected some of eda, .*, eeg, each once"):
         Recipe(48, modalities=modalities)
+
+
+@pytest.mark.parametrize("objectives", [(), ("kind", "stress"), ("kind", "kind")])
+def test_objectives_that_nobody_knows(objectives):
+    with pytest.raises(ValueError, match=r"expected some of kind, .*, agreement, each once"):
+        Recipe(48, objectives=objectives)
 
 
 def test_targets_have_the_shape_of_their_questions(recordings):
@@ -369,7 +378,7 @@ def test_targets_have_the_shape_of_their_questions(recordings):
 def test_another_recipe_in_the_folder_is_refused(short, tmp_path):
     Training(short, tmp_path, Recordings({})).keep()
     with pytest.raises(ValueError, match="trained with other batch_size, seed; give them as"):
-        Training(Recipe(48, batch_size=24, seed=1), tmp_path, Recordings({}))
+        Training(replace(short, batch_size=24, seed=1), tmp_path, Recordings({}))
 
 
 def test_training_lowers_the_losses(small_backbone, tmp_path):

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from ..weights import convert
-from .objectives import OBJECTIVES
+from .objectives import DEFAULT_OBJECTIVES, OBJECTIVES
 from .recordings import Recordings, read_recordings
 from .training import SHARES, Recipe, Training
 
@@ -27,15 +27,20 @@ def main() -> None:
     parser.add_argument(
         "--modalities", nargs="+", default=list(SHARES), choices=SHARES, help="default: all seven"
     )
-    parser.add_argument("--without", nargs="*", default=[], choices=OBJECTIVES)
+    parser.add_argument(
+        "--objectives",
+        nargs="+",
+        default=list(DEFAULT_OBJECTIVES),
+        choices=OBJECTIVES,
+        help="default: all but agreement",
+    )
     parser.add_argument("--minutes", type=float, default=math.inf, help="and stop, to go on later")
     given = parser.parse_args()
-    objectives = tuple(name for name in OBJECTIVES if name not in given.without)
     recipe = Recipe(
         given.pictures,
         given.batch,
         seed=given.seed,
-        objectives=objectives,
+        objectives=tuple(given.objectives),
         modalities=tuple(given.modalities),
         start=given.start,
         device=given.device,

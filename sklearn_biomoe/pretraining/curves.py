@@ -8,18 +8,18 @@ import pandas as pd
 N_POINTS = 150  # of a curve, each the mean of the steps around it
 
 
-def draw_curves(log: Path, path: Path) -> None:
+def draw_curves(log: pd.DataFrame, path: Path) -> None:
     """Draw each objective's loss over the pictures seen, as a PNG file.
 
     Parameters
     ----------
-    log : Path
+    log : DataFrame
         As `sklearn_biomoe.pretraining.training.Training` writes it.
     path : Path
     """
     from matplotlib.figure import Figure
 
-    losses = pd.read_csv(log).set_index("pictures").drop(columns=["seconds", "rate"])
+    losses = log.set_index("pictures").drop(columns=["seconds", "rate"])
     losses = losses.dropna(axis=1, how="all")
     parts = np.arange(len(losses)) * N_POINTS // len(losses)
     pictures = losses.index.to_series().groupby(parts).mean()

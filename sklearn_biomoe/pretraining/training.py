@@ -21,6 +21,7 @@ from ..weights import load_backbone
 from .curves import draw_curves
 from .factory import KINDS, SIZES, Draw, Simulated, simulate, usual_window
 from .objectives import (
+    DEFAULT_OBJECTIVES,
     N_SIZES,
     OBJECTIVES,
     Heads,
@@ -70,6 +71,7 @@ class Recipe:
         Of learning; it rises over 2,000 pictures, stays, and falls over the last part.
     seed : int
     objectives : tuple of str
+        Of `OBJECTIVES`; agreement is left out, because weights were better without it.
     modalities : tuple of str
         Whose windows to draw: fewer than all make weights for some sensors, with fewer pictures.
     start : str
@@ -83,18 +85,20 @@ class Recipe:
     batch_size: int = 24
     peak_rate: float = 1.5e-3
     seed: int = 0
-    objectives: tuple[str, ...] = OBJECTIVES
+    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
     modalities: tuple[str, ...] = tuple(SHARES)
     start: str = "random"
     device: str = "cpu"
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        names = set(self.modalities)
-        if not names or len(names) < len(self.modalities) or not names <= set(SHARES):
-            raise ValueError(
-                f"modalities={self.modalities}; expected some of {', '.join(SHARES)}, each once."
-            )
+        for what, given, known in [
+            ("objectives", self.objectives, OBJECTIVES),
+            ("modalities", self.modalities, tuple(SHARES)),
+        ]:
+            names = set(given)
+            if not names or len(names) < len(given) or not names <= set(known):
+                raise ValueError(f"{what}={given}; expected some of {', '.join(known)}, each once.")
         if self.batch_size < 1 or self.batch_size % (2 * self.n_groups):
             raise ValueError(
                 f"batch_size={self.batch_size}; expected a multiple of {2 * self.n_groups}: two "
@@ -209,7 +213,7 @@ class Training:
                 self.keep()
                 kept = time.monotonic()
         self.keep()
-        draw_curves(self.log, self.folder / "curves.png")
+        draw_curves(pd.read_csv(self.log), self.folder / "curves.png")
         return self.n_seen >= self.recipe.n_pictures
 
     def keep(self) -> None:
