@@ -290,7 +290,10 @@ def test_two_processes_at_once(folders, remote):
 
     remote.answers = [slowly]
     processes = [start_process(remote.url) for _ in range(2)]
-    found = [process.communicate(timeout=60) for process in processes]
+    found = []
+    for process in processes:
+        with process:  # communicate() would miss what came along with the first line
+            found.append((process.stdout.read(), process.stderr.read()))
     assert [out.strip() for out, _ in found] == [sha256(content)] * 2, found
     assert remote.asked == 1
     names = {path.name for path in folders["cache"].iterdir()}
