@@ -236,11 +236,13 @@ def planned_pairs(modalities: list[str]) -> list[tuple[str, str]]:
 
 
 def save(study: Study, features: dict[tuple[str, str], Features], stem: Path, **told: Any) -> None:
-    """Write a study's table, the planned comparisons, and what it was measured with."""
+    """Write a study's table, each subject's scores, planned comparisons, and the circumstances."""
     summary = study.summary()
     scores = summary[["mean", "sd", "low", "high", "p_value", "macro_f1", "roc_auc", "seconds"]]
     print(scores.round(3).to_string())
     scores.round(6).to_csv(stem.with_suffix(".csv"))
+    by_subject = study.scores.pivot_table("balanced_accuracy", "method", "subject", sort=False)
+    by_subject.round(4).to_csv(f"{stem}_subjects.csv")
     modalities = list(dict.fromkeys(modality for _, modality in features))
     methods = set(study.summary().index)
     pairs = [pair for pair in planned_pairs(modalities) if methods.issuperset(pair)]

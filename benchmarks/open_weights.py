@@ -155,8 +155,10 @@ def probes(windows, folder: Path) -> pd.DataFrame:
         rate = windows.sampling_rates[modality]
         truth = np.array([find(np.asarray(cell, float), rate) for cell in windows.data[modality]])
         for prefix in ("", comparison.UNTRAINED):
-            for name in comparison.REPRESENTATIONS:
-                values = read(folder, prefix + name, modality)
+            each = {name: read(folder, prefix + name, modality)
+                    for name in comparison.REPRESENTATIONS}  # fmt: skip
+            each["all representations"] = np.hstack(list(each.values()))
+            for name, values in each.items():
                 rows.append(probe(quantity, unit, prefix + name, values, truth, owners))
         rows.append(baseline(quantity, unit, truth, owners))
     signals, truth, owners = breathing()

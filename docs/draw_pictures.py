@@ -1,12 +1,16 @@
-"""Draw the sheets of docs/pictures.md from real recordings: `pip install '.[docs]'` first.
+"""Draw the sheets of docs/pictures.md from real recordings, and how the open weights' losses fell.
+
+`pip install '.[docs]'` first.
 
 SKLEARN_BIOMOE_DATA names the folder of recordings, see `recordings.read_recordings`.
 """
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -14,9 +18,11 @@ from recordings import Recording, read_empatica, read_recordings
 
 from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer, EDADecomposer, SignalFilter
 from sklearn_biomoe.plotting import plot_images
+from sklearn_biomoe.pretraining.curves import draw_curves
 from sklearn_biomoe.representations import REPRESENTATIONS
 
 OUTPUT = Path(__file__).parent / "pictures"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 PAIRS = [name for name, entry in REPRESENTATIONS.items() if entry.axes == "pairs"]
 OTHERS = [  # one channel joined with none is its waveform
     name for name in REPRESENTATIONS if name not in PAIRS and not name.startswith("waveform_")
@@ -35,6 +41,7 @@ def main() -> None:
     save(OUTPUT / "components.png", [[draw_components(recordings["eda"])]])
     save(OUTPUT / "channels.png", [[draw_channels(wristband / "S07", 370, 390)]])
     save(OUTPUT / "tiles.png", draw_tiles(wristband / "S13", 1530, 1590))
+    draw_curves(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
 
 
 def draw(modality: str, recording: Recording, representations: list[str]) -> Figure:
@@ -99,6 +106,14 @@ def draw_tiles(folder: Path, start: float, stop: float) -> list[list[Figure]]:
         )
     )
     return [[plot_images(whole, titles=["a minute"])], [plot_images(tiles, titles=["tiles"])]]
+
+
+def read_logs(*runs: str) -> pd.DataFrame:
+    """Read the logs of runs of pretraining, each of which went on from the one before."""
+    logs = [pd.read_csv(RESULTS / f"{run}_run_pretraining_log.csv") for run in runs]
+    for before, log in pairwise(logs):
+        log["pictures"] += before["pictures"].iloc[-1]
+    return pd.concat(logs)
 
 
 def read_seconds(folder: Path, name: str, start: float, stop: float) -> tuple[np.ndarray, float]:

@@ -15,6 +15,14 @@ EACH = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite", "all re
 REPRESENTATIONS = [*EACH, *(f"untrained {name}" for name in EACH)]
 FUSIONS = ["early", "additive", "late, mean", "late, weighted", "late, stacking"]
 PEERS = ["statistics", "catch22", "MiniRocket"]
+HALVED = [
+    "all representations, early",
+    "all representations, late, mean",
+    "all representations + catch22, early",
+    "all representations + catch22, late, mean",
+    "untrained all representations, early",
+    *(f"{peer}, early" for peer in PEERS),
+]
 DATA = {
     "stress_predict_transitions": ["eda", "bvp"],
     "stress_predict_grid": ["eda", "bvp"],
@@ -86,6 +94,18 @@ def controls(data: str) -> str:
     return table(["control", "score"], [[method, score(scores, method)] for method in named])
 
 
+def halves(data: str) -> str:
+    """Return scores of the subjects that choices are made on, and of the others."""
+    scores = pd.read_csv(RESULTS / f"{data}_subjects.csv", index_col="method")
+    scores.columns = scores.columns.astype(int)
+    rows = [
+        [method, *(f"{half.mean():.3f} ± {half.std(ddof=0):.3f}"
+                   for half in (scores.loc[method, :18], scores.loc[method, 19:]))]
+        for method in HALVED
+    ]  # fmt: skip
+    return table(["", "subjects 2 to 18", "subjects 19 to 35"], rows)
+
+
 def comparisons(data: str) -> str:
     """Return the planned comparisons."""
     pairs = pd.read_csv(RESULTS / f"{data}_comparisons.csv")
@@ -137,6 +157,20 @@ def training(data: str) -> str:
         for row in found.itertuples()
     ]
     return table(["trained", "subjects left out", "score", "epochs", "seconds a fold"], rows)
+
+
+def runs(data: str) -> str:
+    """Return scores by the run that made the weights, of all representations side by side."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    rows = [
+        [
+            row.weights,
+            *(f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
+              for each in ("eda", "bvp", "both")),
+        ]
+        for row in found[found["pictures"] == "all representations"].itertuples()
+    ]  # fmt: skip
+    return table(["run", "eda", "bvp", "both"], rows)
 
 
 def ablations(data: str) -> str:
@@ -228,12 +262,14 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 TABLES = {
     "fusions": fusions,
     "controls": controls,
+    "halves": halves,
     "comparisons": comparisons,
     "effort": effort,
     "probes": probes,
     "labels": few_labels,
     "tiles": tiles,
     "training": training,
+    "runs": runs,
     "ablations": ablations,
     "pointing": pointing,
     "variants": variants,

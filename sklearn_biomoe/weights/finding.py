@@ -49,7 +49,7 @@ NAMED = {
         citation="sklearn_biomoe, docs/open_weights.md",
         file="open.safetensors",
         size="15 MB",
-        sha256="4c2be7276a301927fad33a5dde15119b9d9104e33802f97f74aa5288fefbdb5e",
+        sha256="1eed70ce38048d825e2d7fa1544215595a2f7bab10cedcee72beaa28710922f2",
     ),
     "random": NamedWeights(
         description="untrained, drawn from a seed",
