@@ -202,6 +202,24 @@ def test_an_interrupted_program_leaves_nothing_half_done(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_an_interrupt_that_a_library_turns_into_an_error(tmp_path, monkeypatch, capsys):
+    """As pandas does where one comes while it reads."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def read_slowly(*arguments, **named):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise pd.errors.ParserError("Calling read(nbytes) on source failed.") from None
+
+    source = write_csv(tmp_path / "S1.csv")
+    monkeypatch.setattr(pd, "read_csv", read_slowly)
+    code = run(["embed", str(source), *EDA, "--duration", "60", "-o", str(tmp_path / "out")])
+    assert code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 # Details
 
 

@@ -1,8 +1,12 @@
 """All commands under one name, and what becomes of their errors."""
 
+import signal
+import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import TextIO
 
 import click
@@ -51,8 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     sklearn-biomoe, version ...
     0
     """
+    interrupts: list[int] = []
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _remember(interrupts):
             warnings.simplefilter("once", UserWarning)
             warnings.showwarning = _show_note
             # Commands return nothing, or end in click's Exit, whose code this is.
@@ -61,14 +66,34 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         click.echo(f"error: {_in_one_line(error.format_message())}", err=True)
         return error.exit_code
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
     except Exception as error:
+        # Reading CSV files, pandas turns an interrupt into an error of its own.
+        if isinstance(error, click.Abort) or interrupts:
+            click.echo("interrupted", err=True)
+            return INTERRUPTED
         if "--debug" in arguments:
             traceback.print_exc()
         click.echo(f"error: {_told(error)}", err=True)
         return FAILED
+
+
+@contextmanager
+def _remember(interrupts: list[int]) -> Iterator[None]:
+    """Write down each interrupt before it is handled as it would have been."""
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual) or threading.current_thread() is not threading.main_thread():
+        yield  # ignored, or not ours to handle
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        usual(number, frame)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _told(error: Exception) -> str:
