@@ -6,6 +6,7 @@ What stands between two comments ``<!-- table of result -->`` and ``<!-- end -->
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -165,11 +166,10 @@ def runs(data: str) -> str:
     rows = [
         [
             row.weights,
-            *(f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
-              for each in ("eda", "bvp", "both")),
+            *by_signal(row),
         ]
         for row in found[found["pictures"] == "all representations"].itertuples()
-    ]  # fmt: skip
+    ]
     return table(["run", "eda", "bvp", "both"], rows)
 
 
@@ -179,13 +179,12 @@ def ablations(data: str) -> str:
     rows = [
         [
             row.objectives,
-            *(f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
-              for each in ("eda", "bvp", "both")),
+            *by_signal(row),
             f"{row.heart_rate_error:.2f} ± {row.heart_rate_sd:.2f}",
             f"{row.responses_error:.2f} ± {row.responses_sd:.2f}",
         ]
         for row in found.itertuples()
-    ]  # fmt: skip
+    ]
     errors = ["error of heart rate, 1/min", "error of responses in 60 s"]
     return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
@@ -231,6 +230,14 @@ def variants(data: str) -> str:
     return table(
         ["modality", "picture", "instead of the preset", "open weights", "untrained"], rows
     )
+
+
+def by_signal(row: Any) -> list[str]:
+    """Return what each signal scores, and both."""
+    return [
+        f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
+        for each in ("eda", "bvp", "both")
+    ]
 
 
 def read(data: str) -> pd.DataFrame:
