@@ -1,7 +1,7 @@
 """What each objective of pretraining is worth: the recipe with each of them left out, and with all.
 
-Short runs of the recipe from random weights, each with the same seed and as many pictures, of skin
-conductance and pulse alone, so that each kind of picture is seen often enough to tell; recordings
+Short runs of the recipe from random weights, each with the same seed and as many images, of skin
+conductance and pulse alone, so that each kind of image is seen often enough to tell; recordings
 that SKLEARN_BIOMOE_DATA holds are mixed in. Judged by frozen embeddings with a logistic regression
 on Stress-Predict's transitions, on subjects 2 to 18, those that choices are made on, and by ridge
 regressions of heart rate and of how many skin conductance responses there are, on the same
@@ -20,14 +20,14 @@ import pandas as pd
 from open_weights import heart_rate, n_responses, probe
 from representations import CHOOSING, read_choosing
 
+from sklearn_biomoe._files import replace_file
 from sklearn_biomoe.pretraining.objectives import OBJECTIVES
-from sklearn_biomoe.pretraining.recordings import read_recordings
-from sklearn_biomoe.pretraining.training import Recipe, Training
-from sklearn_biomoe.storage import replace_file
+from sklearn_biomoe.pretraining.real_recordings import read_recordings
+from sklearn_biomoe.pretraining.recipe import Recipe, Training
 from sklearn_biomoe.weights import convert, weights_sha256
 
 RESULTS = Path(__file__).parent / "results"
-PICTURES = {"eda": ["waveform", "scalogram"], "bvp": ["spectrogram_psd", "scalogram"]}
+IMAGES = {"eda": ["waveform", "scalogram"], "bvp": ["spectrogram_psd", "scalogram"]}
 PROBES = [
     ("bvp", "heart_rate", "1/min", heart_rate),
     ("eda", "responses", "in 60 s", n_responses),
@@ -37,27 +37,27 @@ PROBES = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("ablation_results"))
-    parser.add_argument("--pictures", type=int, default=6000)
+    parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # of untrained weights, axes that windows leave, neurokit2
-    of_this_length = given.folder / f"{given.pictures}_pictures"
+    of_this_length = given.folder / f"{given.images}_images"
     weights = {"untrained": Path("random")}
     rows = [{"objectives": "untrained"} | judged(given.folder / "untrained", weights["untrained"])]
     for left_out in (None, *OBJECTIVES):
         name = "all five" if left_out is None else f"without {left_out}"
         folder = of_this_length / name.replace(" ", "_")
-        weights[name] = train(folder, left_out, given.pictures)
+        weights[name] = train(folder, left_out, given.images)
         rows.append({"objectives": name} | judged(folder, weights[name]))
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     table.to_csv(given.output / "ablations.csv", index=False)
     environment.write(
         given.output / "ablations.json",
-        recipe=f"{given.pictures} pictures of {' and '.join(PICTURES)} from random weights, seed "
+        recipe=f"{given.images} images of {' and '.join(IMAGES)} from random weights, seed "
         "0, otherwise as in sklearn_biomoe.pretraining",
         data=f"Stress-Predict, transitions, subjects {CHOOSING[0]} to {CHOOSING[-1]}; "
-        f"pictures {PICTURES}, side by side",
+        f"images {IMAGES}, side by side",
         scores="balanced accuracy (stress), and mean absolute error (heart rate in 1/min, skin "
         "conductance responses in 60 s), mean and standard deviation over left-out subjects; of "
         "them, each pair's earlier window is the baseline of its later one, and nothing else is "
@@ -68,13 +68,13 @@ def main() -> None:
     )
 
 
-def train(folder: Path, left_out: str | None, n_pictures: int) -> Path:
+def train(folder: Path, left_out: str | None, n_images: int) -> Path:
     """Run the recipe, or what is left of it."""
     done = folder / "weights.safetensors"
     if not done.exists():
         objectives = tuple(name for name in OBJECTIVES if name != left_out)
         recordings = read_recordings(Path(os.environ["SKLEARN_BIOMOE_DATA"]))
-        recipe = Recipe(n_pictures, objectives=objectives, modalities=tuple(PICTURES))
+        recipe = Recipe(n_images, objectives=objectives, modalities=tuple(IMAGES))
         training = Training(recipe, folder, recordings)
         training.run()
         convert(training.checkpoint, done, "float16")
@@ -96,11 +96,11 @@ def judge(weights: Path) -> dict[str, float]:
     choosing = read_choosing()
     features = {
         (modality, name): choosing.embed(modality, str(weights), representations=[name])
-        for modality, names in PICTURES.items()
+        for modality, names in IMAGES.items()
         for name in names
     }
     row = {}
-    for modality in (*PICTURES, "both"):
+    for modality in (*IMAGES, "both"):
         values = [each for (m, _), each in features.items() if modality in (m, "both")]
         scores = choosing.score(np.hstack(values))
         row[modality], row[f"{modality}_sd"] = scores.mean().round(4), scores.std().round(4)
@@ -109,7 +109,7 @@ def judge(weights: Path) -> dict[str, float]:
         truth = np.array(
             [find(np.asarray(each, float), rate) for each in choosing.signals[modality]]
         )
-        values = np.hstack([features[modality, name] for name in PICTURES[modality]])
+        values = np.hstack([features[modality, name] for name in IMAGES[modality]])
         found = probe(quantity, unit, str(weights), values, truth, choosing.owners)
         row[f"{quantity}_error"], row[f"{quantity}_sd"] = found["mean_absolute_error"], found["sd"]
     return row

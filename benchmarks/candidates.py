@@ -55,7 +55,7 @@ def judge(name: str, weights: str, folder: Path) -> list[dict]:
     parts = {each: [each] for each in REPRESENTATIONS} | {"all representations": REPRESENTATIONS}
     rows = []
     for representation, names in parts.items():
-        row = {"weights": name, "pictures": representation}
+        row = {"weights": name, "images": representation}
         for label, modalities in MODALITIES.items():
             scores = choosing.score(np.hstack([features[m, n] for m in modalities for n in names]))
             row[label], row[f"{label}_sd"] = scores.mean().round(4), scores.std().round(4)

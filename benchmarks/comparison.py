@@ -21,11 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_biomoe import (
-    TinyBioMoEEmbedder,
-    UntrainedBackboneWarning,
-    make_biosignal_embedder,
-)
+from sklearn_biomoe import TinyBioMoEEmbedder, UntrainedBackboneWarning, make_biosignal_embedder
 from sklearn_biomoe.evaluation import Study
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
 

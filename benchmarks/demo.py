@@ -21,10 +21,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
-from sklearn_biomoe import (
-    BiosignalImageTransformer,
-    TinyBioMoEEmbedder,
-)
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 from sklearn_biomoe.datasets import fetch_stress_predict, make_biosignal_windows
 from sklearn_biomoe.plotting import plot_image
 
@@ -44,7 +41,7 @@ def main() -> None:
     stem = arguments.output / f"demo_{windows.source.split()[0].lower()}_{arguments.protocol}"
 
     drawn = draw(windows)
-    save_pictures(windows, drawn, stem.with_suffix(".png"))
+    save_images(windows, drawn, stem.with_suffix(".png"))
     features, weights_sha256 = compute_features(windows, drawn)
     table = score(windows, features)
     print("\n" + table.round(3).to_string(index=False))
@@ -101,7 +98,7 @@ def describe(windows) -> str:
 
 
 def draw(windows) -> dict:
-    """Return each modality's lazy stack of pictures."""
+    """Return each modality's lazy stack of images."""
     return {
         modality: BiosignalImageTransformer(
             representations, sampling_rate=windows.sampling_rates[modality], modality=modality
@@ -169,8 +166,8 @@ def score(windows, features: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def save_pictures(windows, drawn: dict, path: Path) -> None:
-    """Draw each modality's pictures of one subject at rest and under stress."""
+def save_images(windows, drawn: dict, path: Path) -> None:
+    """Draw each modality's images of one subject at rest and under stress."""
     if "pairs" in windows:  # the first onset
         chosen = windows.pairs[np.flatnonzero(windows.target == 1)[0]]
     else:

@@ -1,6 +1,6 @@
-"""How many pictures are drawn per second, beside what is at hand without this package.
+"""How many images are drawn per second, beside what is at hand without this package.
 
-Windows like 60 s of skin conductance at 4 Hz and of pulse at 64 Hz are drawn as pictures of 224 x
+Windows like 60 s of skin conductance at 4 Hz and of pulse at 64 Hz are drawn as images of 224 x
 224 pixels: ours in batches, theirs one after the other, pair by pair in one process on two threads.
 Reports medians of the ratios. "theirs" computes the same maps with the library named, looks
 decibels or values up in matplotlib's viridis (or scales them to greys) and resizes with Pillow;
@@ -53,8 +53,8 @@ Resizer = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 
 def by_pillow(values: NDArray[np.float64]) -> NDArray[np.floating]:
-    picture = Image.fromarray(values.astype(np.float32))
-    return np.asarray(picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    image = Image.fromarray(values.astype(np.float32))
+    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
 
 def by_skimage(values: NDArray[np.float64]) -> NDArray[np.floating]:
@@ -62,7 +62,7 @@ def by_skimage(values: NDArray[np.float64]) -> NDArray[np.floating]:
 
 
 def coloured(scaled: NDArray[np.float64], resized: Resizer = by_pillow) -> NDArray[np.uint8]:
-    """Values from 0 to 1, first row at the bottom, to a picture."""
+    """Values from 0 to 1, first row at the bottom, to an image."""
     return VIRIDIS(resized(scaled[::-1]), bytes=True)[..., :3]
 
 

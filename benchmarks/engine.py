@@ -1,6 +1,6 @@
 """How fast the backbone runs on this CPU, and what that costs in exactness and memory.
 
-Every form runs in turn in one process on two threads, batch by batch, on real pictures:
+Every form runs in turn in one process on two threads, batch by batch, on real images:
 
 - "published": the network with the layout of the published one, whose tokens are copied into
   contiguous memory at each change of layout;
@@ -37,16 +37,17 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, backbone
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+from sklearn_biomoe.backbone import network as backbone
 from sklearn_biomoe.datasets import fetch_stress_predict
 from sklearn_biomoe.inference import get_engine
-from sklearn_biomoe.weights import random_backbone, weights_sha256
+from sklearn_biomoe.weights import BackboneWeights, random_backbone, weights_sha256
 
 RESULTS = Path(__file__).parent / "results" / "engine"
 FORMS = ["published", "readable", "float32", "bfloat16", "onnxruntime", "compiled"]
 BATCHES = [1, 8, 32]
 COMPILED_BATCH = 8
-N_PICTURES = 32
+N_IMAGES = 32
 N_ROUNDS = 7
 CHOOSING = range(2, 19)  # subjects
 
@@ -62,31 +63,33 @@ def published_layout() -> Iterator[None]:
 
 
 def load(form: str) -> Callable[[Tensor], Tensor]:
-    """Return a function of float32 pictures (B, H, W, 3)."""
+    """Return a function of float32 images (B, H, W, 3)."""
     sha256 = weights_sha256("random", 0)
     if form in ("float32", "bfloat16"):
-        return get_engine("random", 0, sha256, "cpu", form).run
+        return get_engine(BackboneWeights("random", 0, sha256), "cpu", form).run
     if form == "onnxruntime":
-        return get_engine("random", 0, sha256, "cpu", engine=form).run
+        return get_engine(BackboneWeights("random", 0, sha256), "cpu", engine=form).run
     if form == "compiled":
-        compiled = torch.compile(get_engine("random", 0, sha256, "cpu").run, dynamic=False)
+        compiled = torch.compile(
+            get_engine(BackboneWeights("random", 0, sha256), "cpu").run, dynamic=False
+        )
         compiled(torch.zeros(COMPILED_BATCH, 224, 224, 3))
         return compiled
     network = random_backbone(0)
 
-    def run(pictures: Tensor) -> Tensor:
-        return network(pictures.permute(0, 3, 1, 2))
+    def run(images: Tensor) -> Tensor:
+        return network(images.permute(0, 3, 1, 2))
 
-    def run_published(pictures: Tensor) -> Tensor:
+    def run_published(images: Tensor) -> Tensor:
         with published_layout():
-            return network(pictures.permute(0, 3, 1, 2).contiguous())
+            return network(images.permute(0, 3, 1, 2).contiguous())
 
     return run_published if form == "published" else run
 
 
-def draw_pictures(windows) -> Tensor:
-    """Draw skin conductance and pulse of the first windows: float32 (N_PICTURES, H, W, 3)."""
-    rows = windows.data.iloc[: N_PICTURES // 2]
+def draw_images(windows) -> Tensor:
+    """Draw skin conductance and pulse of the first windows: float32 (N_IMAGES, H, W, 3)."""
+    rows = windows.data.iloc[: N_IMAGES // 2]
     drawn = [
         np.asarray(
             BiosignalImageTransformer(sampling_rate=rate, modality=name).fit_transform(rows[name])
@@ -96,22 +99,22 @@ def draw_pictures(windows) -> Tensor:
     return torch.from_numpy(np.concatenate(drawn)).float() / 255
 
 
-def compare(pictures: Tensor, compiled: Callable[[Tensor], Tensor]) -> pd.DataFrame:
+def compare(images: Tensor, compiled: Callable[[Tensor], Tensor]) -> pd.DataFrame:
     all_forms = {form: load(form) for form in FORMS if form != "compiled"}
-    expected = all_forms["readable"](pictures)
-    flops = flops_per_picture(pictures)
+    expected = all_forms["readable"](images)
+    flops = flops_per_image(images)
     limits = {precision: matmul_flops(precision) for precision in ("float32", "bfloat16")}
     rows = []
     for batch in BATCHES:
         forms = all_forms | ({"compiled": compiled} if batch == COMPILED_BATCH else {})
         rates: dict[str, list[float]] = {form: [] for form in forms}
         for run in forms.values():
-            images_per_second(run, pictures, batch)
+            images_per_second(run, images, batch)
         for _ in range(N_ROUNDS):
             for form, run in forms.items():
-                rates[form].append(images_per_second(run, pictures, batch))
+                rates[form].append(images_per_second(run, images, batch))
         for form, run in forms.items():
-            found = torch.cat([run(part) for part in pictures.split(batch)])
+            found = torch.cat([run(part) for part in images.split(batch)])
             precision = form if form == "bfloat16" else "float32"
             rows.append(
                 {
@@ -132,11 +135,11 @@ def compare(pictures: Tensor, compiled: Callable[[Tensor], Tensor]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def images_per_second(run: Callable[[Tensor], Tensor], pictures: Tensor, batch: int) -> float:
+def images_per_second(run: Callable[[Tensor], Tensor], images: Tensor, batch: int) -> float:
     started = time.perf_counter()
-    for part in pictures.split(batch):
+    for part in images.split(batch):
         run(part)
-    return len(pictures) / (time.perf_counter() - started)
+    return len(images) / (time.perf_counter() - started)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
@@ -148,9 +151,9 @@ def centred_cosine(found: Tensor, expected: Tensor) -> float:
     return float(torch.nn.functional.cosine_similarity(found, expected).min())
 
 
-def flops_per_picture(pictures: Tensor) -> float:
+def flops_per_image(images: Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
-        random_backbone(0)(pictures[:1].permute(0, 3, 1, 2))
+        random_backbone(0)(images[:1].permute(0, 3, 1, 2))
     return counter.get_total_flops()
 
 
@@ -236,12 +239,12 @@ def main() -> None:
         started = time.perf_counter()
         compiled = load("compiled")
         seconds_to_compile = time.perf_counter() - started
-        table = compare(draw_pictures(windows), compiled)
+        table = compare(draw_images(windows), compiled)
     table.to_csv(RESULTS.with_suffix(".csv"), index=False)
     environment.write(
         RESULTS.with_suffix(".json"),
         threads=torch.get_num_threads(),
-        pictures=f"{N_PICTURES} of Stress-Predict, skin conductance and pulse",
+        images=f"{N_IMAGES} of Stress-Predict, skin conductance and pulse",
         n_rounds=N_ROUNDS,
         seconds_to_export_to_onnx=round(seconds_to_export),
         seconds_to_compile=round(seconds_to_compile),

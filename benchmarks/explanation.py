@@ -3,7 +3,7 @@
 Half of the windows of `make_event_windows` hold an event at a random second, which is all that
 tells the classes apart. A classifier of embeddings is trained on half of the subjects; of the
 others, windows with an event are explained, and it counts how often the greatest importance lies
-inside the event, by time and, of a burst, by frequency. Chance is the share of the picture's cells
+inside the event, by time and, of a burst, by frequency. Chance is the share of the image's cells
 that would count. The same is done
 
 - with shuffled weights (the values of each tensor permuted), the classifier trained anew on them;
@@ -140,14 +140,14 @@ def point(model: Pipeline, X, events: pd.DataFrame, method: str) -> pd.DataFrame
     explanations = explain(model, X, method=method, target=1)
     rows = []
     for explanation, event in zip(explanations, events.itertuples(), strict=True):
-        (picture,) = explanation.pictures
-        when = inside(picture.time_edges, event.start, event.stop)
+        (image,) = explanation.images
+        when = inside(image.time_edges, event.start, event.stop)
         row = {"decision": explanation.decision}
-        row |= scored("time", picture.over_time, when)
-        if picture.frequencies is not None:
-            which = inside(picture.frequency_edges, event.low, event.high)
-            row |= scored("frequency", picture.over_frequencies, which)
-            row |= scored("both", picture.map, which[:, None] & when)
+        row |= scored("time", image.over_time, when)
+        if image.frequencies is not None:
+            which = inside(image.frequency_edges, event.low, event.high)
+            row |= scored("frequency", image.over_frequencies, which)
+            row |= scored("both", image.map, which[:, None] & when)
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -24,9 +24,9 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+from sklearn_biomoe._files import replace_file
 from sklearn_biomoe.datasets import fetch_stress_predict
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
-from sklearn_biomoe.storage import replace_file
 from sklearn_biomoe.weights import weights_sha256
 
 HELD_OUT = 0.2  # share of a fold's training subjects
@@ -107,7 +107,7 @@ def thinned(y: np.ndarray, groups: np.ndarray, n_each: int | None) -> np.ndarray
 
 
 def make_methods(arguments: argparse.Namespace | None) -> dict[str, Any]:
-    """Return what is compared, by name; other ways to read the same pictures go here."""
+    """Return what is compared, by name; other ways to read the same images go here."""
     told = arguments or argparse.Namespace(
         weights="open", folder=Path(), max_epochs=1, batch_size=1, device="cpu", precision="float32"
     )

@@ -19,7 +19,7 @@ import torch
 
 from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.inference import embed, get_engine, resolve_device
-from sklearn_biomoe.weights import random_backbone, weights_sha256
+from sklearn_biomoe.weights import BackboneWeights, random_backbone, weights_sha256
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 N_ROUNDS = 5
@@ -46,16 +46,18 @@ def measure(device: str, n_windows: int, batch_size: int) -> dict[str, float]:
     images = drawer.fit_transform(signals)
     n_images = 2 * n_windows
     found = {"drawing": median_rate(lambda: images.draw(device), n_images, device)}
-    pictures = torch.rand(batch_size, 224, 224, 3, device=device)
+    batch = torch.rand(batch_size, 224, 224, 3, device=device)
     readable = random_backbone(0).to(device)
     with torch.inference_mode():
         found["network, readable"] = median_rate(
-            lambda: readable(pictures.permute(0, 3, 1, 2)), batch_size, device
+            lambda: readable(batch.permute(0, 3, 1, 2)), batch_size, device
         )
         for precision in ("float32", "bfloat16"):
-            engine = get_engine("random", 0, weights_sha256("random", 0), device, precision)
+            engine = get_engine(
+                BackboneWeights("random", 0, weights_sha256("random")), device, precision
+            )
             found[f"network, {precision}"] = median_rate(
-                lambda run=engine.run: run(pictures), batch_size, device
+                lambda run=engine.run: run(batch), batch_size, device
             )
             found[f"both, {precision}"] = median_rate(
                 lambda engine=engine: embed(engine, images, batch_size=batch_size, progress=False),

@@ -18,17 +18,17 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, weights
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 from sklearn_biomoe.datasets import make_biosignal_windows
 from sklearn_biomoe.inference import get_engine
-from sklearn_biomoe.weights import weights_sha256
+from sklearn_biomoe.weights import BackboneWeights, random_weights, weights_sha256
 
 RESULTS = Path(__file__).parent / "results" / "grid_search"
 BATCH = 8
 
 
 class CountingBackbone(nn.Module):
-    """Embeds pictures by a pooled linear map, counting them; takes ``seconds`` for each batch."""
+    """Embeds images by a pooled linear map, counting them; takes ``seconds`` for each batch."""
 
     seen = 0
     seconds = 0.0
@@ -47,12 +47,12 @@ class CountingBackbone(nn.Module):
 
 def seconds_per_batch() -> float:
     """Time the real network takes for a batch, the median of five."""
-    run = get_engine("random", 0, weights_sha256("random", 0), "cpu", "float32").run
-    pictures, taken = torch.rand(BATCH, 224, 224, 3), []
+    run = get_engine(BackboneWeights("random", 0, weights_sha256("random")), "cpu", "float32").run
+    images, taken = torch.rand(BATCH, 224, 224, 3), []
     with torch.inference_mode():
         for _ in range(6):
             started = time.perf_counter()
-            run(pictures)
+            run(images)
             taken.append(time.perf_counter() - started)
     return sorted(taken[1:])[2]
 
@@ -73,15 +73,15 @@ def search(cache: str | None, folder: str | None) -> dict[str, object]:
         windows.data["eda"], windows.target, groups=windows.groups
     )
     seconds = time.perf_counter() - started
-    return {"pictures_embedded": CountingBackbone.seen, "seconds": round(seconds, 1)}
+    return {"images_embedded": CountingBackbone.seen, "seconds": round(seconds, 1)}
 
 
 def main() -> None:
     warnings.simplefilter("ignore")  # of the untrained network, and of regressions cut short
     torch.set_num_threads(2)
     CountingBackbone.seconds = seconds_per_batch()
-    weights.TinyBioMoE = CountingBackbone
-    weights._random_sha256.cache_clear()
+    random_weights.TinyBioMoE = CountingBackbone
+    random_weights.random_sha256.cache_clear()
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             {"memory": "none"} | search(None, None),

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, weights
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+from sklearn_biomoe.weights import random_weights
 
 N_WINDOWS = (1_000, 10_000, 100_000)
 N_TIMES = 60
@@ -27,7 +28,7 @@ BATCH_SIZE = 8  # the default of TinyBioMoEEmbedder
 
 
 class SmallBackbone(nn.Module):
-    """Pools pictures and maps them linearly."""
+    """Pools images and maps them linearly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,16 +45,16 @@ def peak_megabytes() -> float:
 
 
 def draw(images) -> int:
-    """Draw all pictures; return the bytes that are kept."""
+    """Draw all images; return the bytes that are kept."""
     for start in range(0, len(images), BATCH_SIZE):
         images[start : start + BATCH_SIZE].draw()
     return 0
 
 
 def embed(images) -> int:
-    """Embed all pictures; return the bytes that are kept."""
+    """Embed all images; return the bytes that are kept."""
     warnings.simplefilter("ignore")  # of the untrained network
-    weights.TinyBioMoE = SmallBackbone
+    random_weights.TinyBioMoE = SmallBackbone
     return TinyBioMoEEmbedder("random").fit_transform(images).nbytes
 
 

@@ -28,7 +28,7 @@ from sklearn_biomoe.weights import weights_sha256
 RESULTS = Path(__file__).parent / "results" / "missing_sensors"
 SHARES = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9]
 SEEDS = range(5)
-PICTURES = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}
+IMAGES = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}
 EDA, BVP, BOTH, TOLD = slice(0, 192), slice(192, 384), slice(0, 384), [384]
 METHODS = {
     "early": make_pipeline(
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def simulated():
-    windows = make_biosignal_windows(12, 20, modalities=list(PICTURES), random_state=0)
+    windows = make_biosignal_windows(12, 20, modalities=list(IMAGES), random_state=0)
     return embed(windows), None, windows.target, windows.groups
 
 
@@ -102,10 +102,10 @@ def stress_predict():
 
 def embed(windows) -> np.ndarray:
     embedder = make_multimodal_embedder(
-        windows.sampling_rates, representations=PICTURES, embedder=TinyBioMoEEmbedder("random")
+        windows.sampling_rates, representations=IMAGES, embedder=TinyBioMoEEmbedder("random")
     )
-    # In the order of PICTURES, whatever the data's.
-    embedder.transformers.sort(key=lambda branch: list(PICTURES).index(branch[0]))
+    # In the order of IMAGES, whatever the data's.
+    embedder.transformers.sort(key=lambda branch: list(IMAGES).index(branch[0]))
     return np.asarray(embedder.fit_transform(windows.data), dtype=np.float64)
 
 

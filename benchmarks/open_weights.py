@@ -82,7 +82,7 @@ def storage(windows, checkpoint: Path) -> dict[str, float]:
     a, b = (values - whole.mean(axis=0) for values in (shipped, whole))
     cosines = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     return {
-        "n_pictures": len(whole),
+        "n_images": len(whole),
         "largest_difference": float(np.abs(shipped - whole).max()),
         "smallest_centred_cosine": float(cosines.min()),
     }

@@ -1,8 +1,8 @@
-"""How well pictures of each kind tell stress from rest, by untrained and by the open weights.
+"""How well images of each kind tell stress from rest, by untrained and by the open weights.
 
 Every representation of skin conductance and pulse, and the choices there are about value ranges,
 powers and tiles, scored on Stress-Predict by the transitions protocol under leave-one-subject-out,
-on subjects 2 to 18: those that choices are made on. An untrained network judges pictures poorly,
+on subjects 2 to 18: those that choices are made on. An untrained network judges images poorly,
 and the open weights are asked about the five representations alone that they saw in training, which
 showed them in the presets' ranges; benchmarks/tiles.py asks them about tiles. Differences smaller
 than the spread over subjects decide nothing. Rows that the result file holds already, with the

@@ -26,6 +26,7 @@ from memory import SmallBackbone
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, weights
 from sklearn_biomoe.distributed import embed_parquet
+from sklearn_biomoe.weights import random_weights
 
 N_TIMES = 240
 REAL = (8, 8)  # files, and windows in each
@@ -73,7 +74,7 @@ def timed(source: Path, transformer, client=None) -> dict[str, float]:
 
 
 def use_small_backbone() -> None:
-    weights.TinyBioMoE = SmallBackbone
+    random_weights.TinyBioMoE = SmallBackbone
 
 
 def compare_workers(folder: Path, transformer, source: Path, small: bool) -> dict[str, dict]:
@@ -136,7 +137,7 @@ def measure_real(folder: Path) -> dict[str, dict]:
 
 def measure_files(folder: Path) -> dict[str, dict]:
     use_small_backbone()
-    weights._random_sha256.cache_clear()
+    random_weights.random_sha256.cache_clear()
     results = {}
     for n_files, n_rows in FILES:
         source = write_windows(folder / f"small_{n_files}", n_files, n_rows)

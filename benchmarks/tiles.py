@@ -1,10 +1,10 @@
 """Attention pooling over the tiles of a window, beside logistic regression on the same tiles.
 
 Stress-Predict by the transitions protocol under leave-one-subject-out, as benchmarks/
-stress_predict.py: a minute of each signal is drawn whole, and cut in tiles of ten seconds; pictures
+stress_predict.py: a minute of each signal is drawn whole, and cut in tiles of ten seconds; images
 are embedded by frozen weights, and a row is the later window's embeddings minus the earlier one's,
 tile by tile. So a bag is what changed in each of six tiles. Compared are logistic regression on the
-whole picture, on tiles side by side, on their mean, and on single tiles that vote; and attention
+whole image, on tiles side by side, on their mean, and on single tiles that vote; and attention
 pooling. Embeddings and every fold are kept in a folder: the same command goes on after a kill.
 """
 
@@ -27,7 +27,7 @@ from sklearn_biomoe.evaluation import LeakWarning, run_study
 from sklearn_biomoe.trials import AttentionMILClassifier, TrialAggregator, WindowVotingClassifier
 from sklearn_biomoe.weights import weights_sha256
 
-PICTURES = [("eda", "waveform"), ("bvp", "waveform"), ("bvp", "scalogram")]
+IMAGES = [("eda", "waveform"), ("bvp", "waveform"), ("bvp", "scalogram")]
 SECONDS, TILE = 60, 10.0
 N_TILES = round(SECONDS / TILE)
 EMBEDDING = 192
@@ -76,10 +76,10 @@ def main() -> None:
 def embed(
     windows: Any, used: np.ndarray, folder: Path, weights: str, part: str
 ) -> tuple[dict[tuple[str, str, bool], np.ndarray], dict[str, float]]:
-    """Embed each picture whole and in tiles, or read it from the folder; tell how long it took."""
+    """Embed each image whole and in tiles, or read it from the folder; tell how long it took."""
     embedder = TinyBioMoEEmbedder(weights, cache=folder / "rows.sqlite", progress=True)
     values, seconds = {}, {}
-    for modality, representation in PICTURES:
+    for modality, representation in IMAGES:
         for tiled in (False, True):
             name = f"{modality} {representation}, {'tiles' if tiled else 'whole'}"
             path = folder / f"{name.replace(', ', '_')}_{part}.npz"
@@ -108,14 +108,14 @@ def embed(
 def make_methods(
     values: dict[tuple[str, str, bool], np.ndarray],
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Make the table, and every method for each picture and for all of them together.
+    """Make the table, and every method for each image and for all of them together.
 
-    Together, a tile is what all pictures show of the same ten seconds.
+    Together, a tile is what all images show of the same ten seconds.
     """
-    whole = [values[*picture, False] for picture in PICTURES]
-    tiles = [values[*picture, True].reshape(-1, N_TILES, EMBEDDING) for picture in PICTURES]
-    sets = {f"{modality} {name}": [at] for at, (modality, name) in enumerate(PICTURES)}
-    sets["all"] = list(range(len(PICTURES)))
+    whole = [values[*image, False] for image in IMAGES]
+    tiles = [values[*image, True].reshape(-1, N_TILES, EMBEDDING) for image in IMAGES]
+    sets = {f"{modality} {name}": [at] for at, (modality, name) in enumerate(IMAGES)}
+    sets["all"] = list(range(len(IMAGES)))
     parts, methods, start = [], {}, 0
     for label, chosen in sets.items():
         size = EMBEDDING * len(chosen)
@@ -154,7 +154,7 @@ def save(
     print(scores.round(3).to_string())
     stem = arguments.output / "tiles"
     scores.round(6).to_csv(stem.with_suffix(".csv"))
-    labels = [f"{modality} {name}" for modality, name in PICTURES] + ["all"]
+    labels = [f"{modality} {name}" for modality, name in IMAGES] + ["all"]
     others = [WHOLE, SIDE_BY_SIDE, MEAN]
     pairs = [(f"{each}, {ATTENTION}", f"{each}, {other}") for each in labels for other in others]
     comparisons = study.comparisons(pairs)

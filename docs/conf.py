@@ -17,10 +17,10 @@ from sklearn_biomoe import (
     finetuning,
     fusion,
     plotting,
-    recordings,
     signals,
     trials,
 )
+from sklearn_biomoe.recordings import files as recordings
 
 project = "sklearn_biomoe"
 release = sklearn_biomoe.__version__

@@ -1,4 +1,4 @@
-"""One real window of each kind of biosignal, for the page that shows what pictures look like.
+"""One real window of each kind of biosignal, for the page that shows what images look like.
 
 The windows were chosen by eye: typical of their kind, and free of gross artefacts.
 """

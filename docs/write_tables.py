@@ -135,12 +135,12 @@ def effort(data: str) -> str:
 
 
 def tiles(data: str) -> str:
-    """Return scores by picture, and by how tiles are brought together."""
+    """Return scores by image, and by how tiles are brought together."""
     scores = read(data)
     named = [str(method).partition(", ") for method in scores.index]
-    pictures = dict.fromkeys(picture for picture, _, _ in named if "elapsed" not in picture)
-    ways = dict.fromkeys(way for picture, _, way in named if picture in pictures)
-    rows = [[each, *(score(scores, f"{each}, {way}") for way in ways)] for each in pictures]
+    images = dict.fromkeys(image for image, _, _ in named if "elapsed" not in image)
+    ways = dict.fromkeys(way for image, _, way in named if image in images)
+    rows = [[each, *(score(scores, f"{each}, {way}") for way in ways)] for each in images]
     return table(["", *(way.replace(", logistic", "") for way in ways)], rows)
 
 
@@ -168,7 +168,7 @@ def runs(data: str) -> str:
             row.weights,
             *by_signal(row),
         ]
-        for row in found[found["pictures"] == "all representations"].itertuples()
+        for row in found[found["images"] == "all representations"].itertuples()
     ]
     return table(["run", "eda", "bvp", "both"], rows)
 
@@ -204,14 +204,14 @@ def pointing(data: str) -> str:
             shares = [of[f"hit_{axis}"] for of in each.values()] + [first[f"chance_{axis}"]]
             row += ["" if pd.isna(share) else f"{share:.2f}" for share in shares]
         rows.append(row)
-    columns = ["event, picture", "explained", "windows", "accuracy"]
+    columns = ["event, image", "explained", "windows", "accuracy"]
     columns += [f"{axis}: {what}" for axis in ("seconds", "hertz")
                 for what in ("occlusion", "gradient", "chance")]  # fmt: skip
     return table(columns, rows)
 
 
 def variants(data: str) -> str:
-    """Return scores of variants of pictures, by untrained and by the open weights."""
+    """Return scores of variants of images, by untrained and by the open weights."""
     found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
     found["score"] = [
         f"{row.average:.3f} ± {row.sd_over_subjects:.3f}" for row in found.itertuples()
@@ -227,9 +227,7 @@ def variants(data: str) -> str:
         (name,) = settings.pop("representations")
         told = ", ".join(f"{key}={value!r}" for key, value in settings.items())
         rows.append([modality, name, told, scores["open"], scores["random"]])
-    return table(
-        ["modality", "picture", "instead of the preset", "open weights", "untrained"], rows
-    )
+    return table(["modality", "image", "instead of the preset", "open weights", "untrained"], rows)
 
 
 def by_signal(row: Any) -> list[str]:

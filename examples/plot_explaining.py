@@ -38,7 +38,7 @@ model.fit(X[train], y[train])
 print(f"balanced accuracy {balanced_accuracy_score(y[test], model.predict(X[test])):.2f}")
 
 # %%
-# One window with a burst. Occlusion hides patches of its picture, of some seconds and some hertz,
+# One window with a burst. Occlusion hides patches of its image, of some seconds and some hertz,
 # and sees how far the decision falls. Red patches spoke for the burst, blue ones against it.
 
 import matplotlib.pyplot as plt
@@ -55,15 +55,15 @@ plt.show()
 # %%
 # Was it right? The greatest importance, beside what was put into the signal:
 
-(picture,) = explanation.pictures
+(image,) = explanation.images
 event = windows.events.loc[row]
-second = picture.times[picture.over_time.argmax()]
-hertz = picture.frequencies[picture.over_frequencies.argmax()]
+second = image.times[image.over_time.argmax()]
+hertz = image.frequencies[image.over_frequencies.argmax()]
 print(f"points to {second:.0f} s and {hertz:.1f} Hz")
 print(f"the burst lasts from {event.start:.0f} to {event.stop:.0f} s, at {event.low + 0.25:.1f} Hz")
 
 # %%
-# The same by gradients, which follow the decision from a blurred picture to the one seen.
+# The same by gradients, which follow the decision from a blurred image to the one seen.
 
 (by_gradient,) = explain(model, X[[row]], method="gradient", target=1)
 plot_explanation(by_gradient, figure=plt.figure(figsize=(12, 5), layout="constrained"))

@@ -19,9 +19,9 @@ tested = np.isin(groups, [7, 8])
 print(f"{(~tested).sum()} windows to learn from, {tested.sum()} to test on")
 
 # %%
-# The picture transformer is followed by a classifier that holds out a third of its subjects. What
+# The image transformer is followed by a classifier that holds out a third of its subjects. What
 # changes between the two models is how much of the network is trained. Noise and shifts, drawn anew
-# in each epoch, are added to signals before they become pictures.
+# in each epoch, are added to signals before they become images.
 
 from sklearn.pipeline import make_pipeline
 
@@ -45,7 +45,7 @@ models = {
 }
 
 # %%
-# Subjects are named by ``groups``, which a Pipeline hands on under the step's name. Pictures are
+# Subjects are named by ``groups``, which a Pipeline hands on under the step's name. Images are
 # embedded once for the head alone, and in each epoch where the backbone changes.
 
 from sklearn.metrics import balanced_accuracy_score

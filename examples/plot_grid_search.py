@@ -2,7 +2,7 @@
 Grid search over representations
 ================================
 
-Which picture of the pulse tells most? The question is put to the data, in inner folds by subject,
+Which image of the pulse tells most? The question is put to the data, in inner folds by subject,
 and the answer is scored on subjects that had no part in it.
 """
 
@@ -32,7 +32,7 @@ plt.show()
 # %%
 # The representation is a parameter of a step, as any other: ``embed__image__representations``. The
 # search gets ``groups`` when it is fitted, so that its inner folds keep subjects apart. Embeddings
-# are remembered by the picture's content: folds and grid points embed each picture once.
+# are remembered by the image's content: folds and grid points embed each image once.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -92,5 +92,5 @@ print(f"best in inner folds: {inner.max(axis=1).mean():.2f}")
 print(f"balanced accuracy {honest.mean():.2f} ± {honest.std():.2f} over {len(honest)} subjects")
 
 # %%
-# Here the signals are simulated, and tell nothing about which picture suits a real pulse:
+# Here the signals are simulated, and tell nothing about which image suits a real pulse:
 # :doc:`/scores` compares them on recordings.

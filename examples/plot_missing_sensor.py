@@ -20,7 +20,7 @@ images = BiosignalImageTransformer(sampling_rate=64, modality="bvp").fit_transfo
 print(images.missing)
 
 # %%
-# Its picture is blank and never embedded: its embedding is NaN. So it makes no difference whether
+# Its image is blank and never embedded: its embedding is NaN. So it makes no difference whether
 # signals are taken away or their embeddings, and all windows are embedded once.
 
 import numpy as np

@@ -2,7 +2,7 @@
 One modality: from a signal to an honest score
 ==============================================
 
-The pulse at the wrist of six simulated subjects becomes pictures, the pictures become embeddings,
+The pulse at the wrist of six simulated subjects becomes images, the images become embeddings,
 and a linear classifier tells rest from stress in subjects that it never saw.
 """
 
@@ -18,7 +18,7 @@ print(windows.data.head())
 
 # %%
 # A minute of pulse is 70 beats, mush as a curve; so each window is drawn as power over time and
-# frequency. Pictures are drawn when they are looked at: a stack of them costs no more than its
+# frequency. Images are drawn when they are looked at: a stack of them costs no more than its
 # signals.
 
 from sklearn_biomoe import BiosignalImageTransformer
@@ -44,7 +44,7 @@ for label, (axis, state) in enumerate(zip(axes, ["rest", "stress"], strict=True)
 plt.show()
 
 # %%
-# The embedder turns each picture into 192 numbers. The network's weights are the
+# The embedder turns each image into 192 numbers. The network's weights are the
 # package's own, and frozen: nothing is learnt from these windows.
 
 from sklearn_biomoe import TinyBioMoEEmbedder

@@ -45,7 +45,7 @@ pd.DataFrame(
 # One function reads all formats, by the names of channels. CSV and Parquet do not tell their
 # sampling rate; EDF does.
 
-from sklearn_biomoe.recordings import read_recording
+from sklearn_biomoe.recordings.files import read_recording
 
 recordings = {}
 for path in sorted(folder.glob("S*")):

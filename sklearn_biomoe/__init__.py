@@ -1,14 +1,10 @@
-"""Biosignals to pictures to Tiny-BioMoE embeddings, as scikit-learn transformers."""
+"""Biosignals to images to Tiny-BioMoE embeddings, as scikit-learn transformers."""
 
 from ._version import __version__
-from .construction import make_biosignal_embedder, make_multimodal_embedder
-from .images import BiosignalImages
+from .images.stack import BiosignalImages
+from .pipelines import make_biosignal_embedder, make_multimodal_embedder
 from .signals import EDADecomposer, SignalFilter, SubjectScaler
-from .transformers import (
-    BiosignalImageTransformer,
-    TinyBioMoEEmbedder,
-    UntrainedBackboneWarning,
-)
+from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 
 __all__ = [
     "BiosignalImageTransformer",

@@ -1,4 +1,4 @@
-"""Pictures for people: what the backbone sees, over axes in seconds, hertz and units.
+"""Images for people: what the backbone sees, over axes in seconds, hertz and units.
 
 Needs matplotlib: ``pip install 'sklearn-biomoe[plot]'``.
 """
@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import PictureAxes, picture_axes
-from .images import BiosignalImages
-from .rendering.curves import CURVE_COLOURS, LINE_WIDTH
+from .images.axes import ImageAxes, image_axes
+from .images.curves import CURVE_COLOURS, LINE_WIDTH
+from .images.settings import ImageSettings, Panel, tile_starts
+from .images.stack import BiosignalImages
 from .representations import REPRESENTATIONS
-from .settings import Panel, PictureSettings, tile_starts
 from .signals import ValueRange
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_PICTURES = 200  # that a figure can hold
+MOST_IMAGES = 200  # that a figure can hold
 DPI = 100
-SIDE = 224  # dots of a picture, or so many more that its pixels have whole numbers of them
-LEFT, RIGHT, BELOW, ABOVE = 75, 10, 45, 25  # dots around each picture, for labels
+SIDE = 224  # dots of an image, or so many more that its pixels have whole numbers of them
+LEFT, RIGHT, BELOW, ABOVE = 75, 10, 45, 25  # dots around each image, for labels
 LEFT_OF_CURVES = 130  # where channels are named
 ROW_LABEL = 25  # dots
 
 
 def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None) -> Figure:
-    """Show pictures in a contact sheet, each over its axes.
+    """Show images in a contact sheet, each over its axes.
 
-    A row of panels shows a window, a column one of its pictures. Axes are in seconds (in samples
+    A row of panels shows a window, a column one of its images. Axes are in seconds (in samples
     where there is no sampling rate), in hertz and in the unit of the modality. Borders are where
     the drawing has them: a waveform reaches from its first sample to its last, and the pixels of a
     map are as wide as what they stand for, so that half of them lies before their first time and
@@ -44,7 +44,7 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     Parameters
     ----------
     images : BiosignalImages
-        Up to 200 pictures: slice larger stacks.
+        Up to 200 images: slice larger stacks.
     titles : sequence of str, default=None
         A label for each window. None takes the labels of the frame's rows, or numbers.
 
@@ -57,14 +57,14 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     Raises
     ------
     ValueError
-        For what is no stack, an empty stack, more than 200 pictures, or another number of titles
+        For what is no stack, an empty stack, more than 200 images, or another number of titles
         than of windows.
     ImportError
         Without matplotlib.
 
     See Also
     --------
-    plot_image : Shows one picture on axes of yours.
+    plot_image : Shows one image on axes of yours.
 
     Examples
     --------
@@ -99,10 +99,10 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     for window, label in enumerate(labels):
         bottom = height - (window + 1) * (ABOVE + side + BELOW) + BELOW
-        for number, picture in enumerate(np.asarray(images[window])):
+        for number, image in enumerate(np.asarray(images[window])):
             x = ROW_LABEL + left + number * (left + side + RIGHT)
             axis = figure.add_axes((x / width, bottom / height, side / width, side / height))
-            _show(axis, picture, images, window, number)
+            _show(axis, image, images, window, number)
         figure.text(
             ROW_LABEL / 2 / width,
             (bottom + side / 2) / height,
@@ -115,7 +115,7 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
 
 
 def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) -> None:
-    """Show one picture over its axes, under its name.
+    """Show one image over its axes, under its name.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) ->
     window : int
         Position of the window in the stack.
     number : int
-        Position of the picture in ``images.image_names``.
+        Position of the image in ``images.image_names``.
 
     Examples
     --------
@@ -152,12 +152,12 @@ def _check(images: Any) -> None:
         )
     if not len(images):
         raise ValueError("images holds 0 windows; expected one or more.")
-    n_pictures = len(images) * len(images.image_names)
-    if n_pictures > MOST_PICTURES:
-        rows = max(1, min(10, MOST_PICTURES // len(images.image_names)))
+    n_images = len(images) * len(images.image_names)
+    if n_images > MOST_IMAGES:
+        rows = max(1, min(10, MOST_IMAGES // len(images.image_names)))
         raise ValueError(
-            f"images holds {n_pictures:,} pictures ({len(images)} windows x "
-            f"{len(images.image_names)}), more than the {MOST_PICTURES} that fit a sheet; slice "
+            f"images holds {n_images:,} images ({len(images)} windows x "
+            f"{len(images.image_names)}), more than the {MOST_IMAGES} that fit a sheet; slice "
             f"it: plot_images(images[:{rows}])."
         )
 
@@ -178,10 +178,10 @@ def _row_labels(images: BiosignalImages, titles: Sequence[str] | None) -> list[s
 
 @dataclass(frozen=True)
 class _Shown:
-    """What a picture shows: samples of some channels, from one of the window's samples on."""
+    """What an image shows: samples of some channels, from one of the window's samples on."""
 
     panel: Panel
-    settings: PictureSettings
+    settings: ImageSettings
     samples: NDArray[Any]  # (channels of the panel, n_times)
     first: int
 
@@ -190,11 +190,11 @@ class _Shown:
         return self.samples.shape[1]
 
     @property
-    def axes(self) -> PictureAxes:
-        """Times and frequencies at the picture's borders."""
+    def axes(self) -> ImageAxes:
+        """Times and frequencies at the image's borders."""
         modality = self.settings.modalities[self.panel.channels[0]]
         rate = self.settings.sampling_rate
-        return picture_axes(self.panel.representation, self.n_times, rate, modality, self.first)
+        return image_axes(self.panel.representation, self.n_times, rate, modality, self.first)
 
     def limits(self, position: int) -> ValueRange:
         """Values at the bottom and the top of one of the panel's curves."""
@@ -206,7 +206,7 @@ class _Shown:
 
 
 def _show(
-    axis: Axes, picture: NDArray[np.uint8], images: BiosignalImages, window: int, number: int
+    axis: Axes, image: NDArray[np.uint8], images: BiosignalImages, window: int, number: int
 ) -> None:
     settings = images.settings
     panel, tile = divmod(number, settings.n_tiles)
@@ -220,9 +220,9 @@ def _show(
     first = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)[tile]
     samples = signal[list(settings.panels[panel].channels), first : first + length]
     shown = _Shown(settings.panels[panel], settings, samples, first)
-    # A picture fills its panel, whatever scales the axes have: matplotlib bends no images.
+    # An image fills its panel, whatever scales the axes have: matplotlib bends no images.
     axis.imshow(
-        picture,
+        image,
         extent=(0, 1, 0, 1),
         transform=axis.transAxes,
         interpolation="nearest",

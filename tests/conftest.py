@@ -34,8 +34,10 @@ def small_backbone(monkeypatch, tmp_path_factory):
     """Embed with `SmallBackbone`: "open" weights are its own, "random" ones do not warn."""
     from safetensors.torch import save
 
-    from sklearn_biomoe import cache, inference, weights
-    from sklearn_biomoe.weights import finding
+    from sklearn_biomoe import inference
+    from sklearn_biomoe.inference import cache
+    from sklearn_biomoe.weights import named_weights as finding
+    from sklearn_biomoe.weights import random_weights
 
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng(devices=[]):
@@ -49,10 +51,10 @@ def small_backbone(monkeypatch, tmp_path_factory):
 
     def forget():
         inference.free_engines()
-        weights._random_sha256.cache_clear()
+        random_weights.random_sha256.cache_clear()
         cache.open_memory.cache_clear()
 
-    monkeypatch.setattr("sklearn_biomoe.weights.TinyBioMoE", SmallBackbone)
+    monkeypatch.setattr("sklearn_biomoe.weights.random_weights.TinyBioMoE", SmallBackbone)
     forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sklearn_biomoe.UntrainedBackboneWarning)

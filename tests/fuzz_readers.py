@@ -17,8 +17,8 @@ with atheris.instrument_imports(include=[*INSTRUMENTED, "safetensors"]):
     import safetensors.torch
     import torch
 
-    from sklearn_biomoe.cache import FileMemory
-    from sklearn_biomoe.weights.reading import fit_to_backbone, parse_state_dict
+    from sklearn_biomoe.inference.cache import FileMemory
+    from sklearn_biomoe.weights.state_dict import fit_to_backbone, parse_state_dict
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(4, dtype=torch.int64)}
 ROWS = {bytes([i]) * 32: torch.full((4,), float(i)).numpy() for i in range(8)}

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
-from sklearn_biomoe.acceleration import FastBackbone, fold_normalisations
+from sklearn_biomoe.backbone.fast import FastBackbone, fold_normalisations
 from sklearn_biomoe.inference import check_precision, engines, get_engine
-from sklearn_biomoe.weights import random_backbone, weights_sha256
+from sklearn_biomoe.weights import BackboneWeights, random_backbone, weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -25,28 +25,28 @@ def backbone():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     windows = np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
     drawer = BiosignalImageTransformer(
         ["waveform", "scalogram", "gadf"], sampling_rate=4, modality="resp"
     )
-    images = torch.from_numpy(np.asarray(drawer.fit_transform(windows))).flatten(0, 1)
-    return images.permute(0, 3, 1, 2) / 255
+    drawn = torch.from_numpy(np.asarray(drawer.fit_transform(windows))).flatten(0, 1)
+    return drawn.permute(0, 3, 1, 2) / 255
 
 
-def test_float32_is_the_readable_network(backbone, pictures):
+def test_float32_is_the_readable_network(backbone, images):
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     with torch.inference_mode():
-        fast = FastBackbone(backbone, torch.float32)(pictures)
-        expected = backbone(pictures)
+        fast = FastBackbone(backbone, torch.float32)(images)
+        expected = backbone(images)
     assert (fast - expected).abs().max() < 5e-5
     assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
 
 
-def test_bfloat16_keeps_what_tells_pictures_apart(backbone, pictures):
+def test_bfloat16_keeps_what_tells_images_apart(backbone, images):
     with torch.inference_mode():
-        low = FastBackbone(backbone, torch.bfloat16)(pictures)
-        exact = backbone(pictures)
+        low = FastBackbone(backbone, torch.bfloat16)(images)
+        exact = backbone(images)
     assert low.dtype == torch.float32
     similarity = nn.functional.cosine_similarity(low - low.mean(0), exact - exact.mean(0))
     assert similarity.min() > 0.97
@@ -66,9 +66,9 @@ def test_normalisations_are_folded(backbone):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_same_bits_on_one_and_two_threads(threads, pictures):
-    engine = get_engine("random", 0, weights_sha256("random", 0), "cpu", "float32")
-    batch = pictures[:8].permute(0, 2, 3, 1)
+def test_the_same_bits_on_one_and_two_threads(threads, images):
+    engine = get_engine(BackboneWeights("random", 0, weights_sha256("random")), "cpu", "float32")
+    batch = images[:8].permute(0, 2, 3, 1)
     before = torch.get_num_threads()
     with torch.inference_mode():
         torch.set_num_threads(2)

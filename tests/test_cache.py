@@ -1,4 +1,4 @@
-"""Embeddings remembered: each picture once, nothing that is not sound, shared by processes."""
+"""Embeddings remembered: each image once, nothing that is not sound, shared by processes."""
 
 import pickle
 import sqlite3
@@ -13,9 +13,9 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import Pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
-from sklearn_biomoe.cache import FileMemory, ProcessMemory, memory_of
 from sklearn_biomoe.inference import Engine, embed
-from sklearn_biomoe.inference.embedding import picture_keys
+from sklearn_biomoe.inference.cache import FileMemory, ProcessMemory, memory_of
+from sklearn_biomoe.inference.embedding import image_keys
 
 pytestmark = [
     pytest.mark.usefixtures("small_backbone"),
@@ -33,7 +33,7 @@ def drawn(X, *args, **parameters):
 
 @pytest.fixture
 def embedded(monkeypatch):
-    """Count the pictures that backbones see, blanks aside."""
+    """Count the images that backbones see, blanks aside."""
     from sklearn_biomoe.inference import embedding
 
     seen = []
@@ -41,9 +41,7 @@ def embedded(monkeypatch):
     monkeypatch.setattr(
         embedding,
         "_run",
-        lambda engine, pictures, size: (
-            seen.append(len(pictures)) or original(engine, pictures, size)
-        ),
+        lambda engine, images, size: seen.append(len(images)) or original(engine, images, size),
     )
     return seen
 
@@ -54,7 +52,7 @@ def cache(request, tmp_path):
 
 
 def test_a_rate_has_one_key_however_it_is_written():
-    keys = [picture_keys(drawn(windows(2), sampling_rate=rate), "") for rate in (4, 4.0, 5)]
+    keys = [image_keys(drawn(windows(2), sampling_rate=rate), "") for rate in (4, 4.0, 5)]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -99,8 +97,8 @@ def test_equal_windows_are_embedded_once(embedded):
     rows = TinyBioMoEEmbedder(cache=None).fit_transform(drawn(X))
     assert sum(embedded) == 3
     np.testing.assert_array_equal(rows[::5], rows[4::5])
-    pictures = np.asarray(drawn(X))
-    TinyBioMoEEmbedder(cache=None).fit_transform(pictures)
+    images = np.asarray(drawn(X))
+    TinyBioMoEEmbedder(cache=None).fit_transform(images)
     assert sum(embedded) == 6
 
 
@@ -125,24 +123,24 @@ def test_without_a_memory_each_call_embeds_anew(embedded):
         {"tile_length": 5, "sampling_rate": 4},
     ],
 )
-def test_another_drawing_is_another_picture(other):
+def test_another_drawing_is_another_image(other):
     parameters = {"representations": ["waveform"]}
-    keys = picture_keys(drawn(windows(2), **parameters), "engine")
-    assert not set(keys) & set(picture_keys(drawn(windows(2), **parameters | other), "engine"))
+    keys = image_keys(drawn(windows(2), **parameters), "engine")
+    assert not set(keys) & set(image_keys(drawn(windows(2), **parameters | other), "engine"))
 
 
 def test_another_sample_weight_or_engine_is_another_row():
     images = drawn(windows(2))
-    keys = picture_keys(images, "engine")
+    keys = image_keys(images, "engine")
     changed = windows(2)
     changed[1, 7] += 1e-9
-    assert picture_keys(drawn(changed), "engine")[0] == keys[0]
-    assert picture_keys(drawn(changed), "engine")[1] != keys[1]
-    assert not set(picture_keys(images, "other")) & set(keys)
-    assert picture_keys(drawn(windows(2).astype(np.float32).astype(float)), "engine") == (
-        picture_keys(drawn(windows(2).astype(np.float32)), "engine")
+    assert image_keys(drawn(changed), "engine")[0] == keys[0]
+    assert image_keys(drawn(changed), "engine")[1] != keys[1]
+    assert not set(image_keys(images, "other")) & set(keys)
+    assert image_keys(drawn(windows(2).astype(np.float32).astype(float)), "engine") == (
+        image_keys(drawn(windows(2).astype(np.float32)), "engine")
     )
-    assert picture_keys(np.asarray(images), "engine") != keys
+    assert image_keys(np.asarray(images), "engine") != keys
 
 
 def test_interrupted_calls_keep_the_rows_done(cache):
@@ -237,7 +235,7 @@ def test_a_file_that_was_deleted_is_made_anew(tmp_path, embedded):
 WRITE = """
 import sys, numpy as np
 from pathlib import Path
-from sklearn_biomoe.cache import FileMemory
+from sklearn_biomoe.inference.cache import FileMemory
 memory, start = FileMemory(Path(sys.argv[1])), int(sys.argv[2])
 for i in range(start, start + 50):
     memory.put({b"key %d" % i: np.full(192, i, dtype=np.float32)})

@@ -42,7 +42,7 @@ def test_each_batch_is_told(images):
     recorder = Recorder()
     embedder = TinyBioMoEEmbedder(batch_size=8, cache=None).set_callbacks(recorder)
     embedder.fit_transform(images)
-    assert recorder.begun == ["fit", *["embed batch"] * 3]  # 20 pictures
+    assert recorder.begun == ["fit", *["embed batch"] * 3]  # 20 images
     assert recorder.ended == [*["embed batch"] * 3, "fit", "teardown"]
     assert recorder.most_subtasks["fit"] == 3
 
@@ -58,7 +58,7 @@ def test_a_pipeline_passes_its_callbacks_on():
     recorder = Recorder()
     model = make_pipeline(BiosignalImageTransformer(), TinyBioMoEEmbedder(cache=None))
     model.set_callbacks(recorder).fit_transform(windows)
-    assert recorder.begun.count("embed batch") == 2  # 10 pictures
+    assert recorder.begun.count("embed batch") == 2  # 10 images
     assert recorder.ended[-1] == "teardown"
 
 

@@ -18,14 +18,14 @@ pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
 
-from sklearn_biomoe.command.program import run
-from sklearn_biomoe.command.tables import START, cut_table, read_table
+from sklearn_biomoe.cli.program import run
+from sklearn_biomoe.cli.tables import START, cut_table, read_table
 
 EDA = ["--channel", "eda", "--modality", "eda", "--sampling-rate", "4"]
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "sklearn_biomoe.command", *map(str, arguments)]
+    return [sys.executable, "-m", "sklearn_biomoe.cli", *map(str, arguments)]
 
 
 def execute(*arguments):
@@ -334,7 +334,7 @@ def test_debug_shows_the_trace(tmp_path, capsys):
 
 
 def test_without_click(monkeypatch):
-    from sklearn_biomoe.command import main
+    from sklearn_biomoe.cli import main
 
     monkeypatch.setitem(sys.modules, "click", None)
     with pytest.raises(SystemExit, match=r"pip install 'sklearn-biomoe\[cli\]'"):

@@ -167,14 +167,14 @@ def test_row_labels_and_names_stay():
 
 
 @pytest.mark.parametrize("rows", [EQUAL, RAGGED, pd.Series(RAGGED)], ids=["2-D", "list", "Series"])
-def test_one_picture_for_each_component(rows):
+def test_one_image_for_each_component(rows):
     drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
     pipeline = make_pipeline(EDADecomposer(ALL, sampling_rate=RATE), drawer)
     assert pipeline.fit_transform(rows).shape == (len(rows), 5, 224, 224, 3)
     assert len(pipeline.get_feature_names_out()) == 5
 
 
-def test_between_a_filter_and_pictures_in_a_column_transformer(small_backbone):
+def test_between_a_filter_and_images_in_a_column_transformer(small_backbone):
     from sklearn_biomoe import TinyBioMoEEmbedder
 
     X = pd.DataFrame({"eda": RAGGED, "age": range(5)}, index=list("vwxyz"))

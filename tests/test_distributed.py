@@ -241,8 +241,8 @@ def test_several_modalities(tmp_path):
     windows = windows_of(10, 0)
     cells = pd.DataFrame({"eda": list(windows), "bvp": list(windows[:, ::-1])})
     cells.assign(id=range(10)).to_parquet(tmp_path / "windows.parquet")
-    pictures = {"eda": ["waveform"], "bvp": ["waveform"]}
-    transformer = make_multimodal_embedder({"eda": 4, "bvp": 64}, representations=pictures)
+    images = {"eda": ["waveform"], "bvp": ["waveform"]}
+    transformer = make_multimodal_embedder({"eda": 4, "bvp": 64}, representations=images)
     transformer.fit(cells)
     names = ["eda", "bvp"]
     run(tmp_path / "windows.parquet", tmp_path / "out", transformer, signal_columns=names)

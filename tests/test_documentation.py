@@ -138,7 +138,7 @@ def test_the_table_of_modalities_is_the_code():
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.stem)
-def test_links_and_pictures_of_pages_are_there(page):
+def test_links_and_images_of_pages_are_there(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
@@ -207,10 +207,10 @@ def test_every_fault_has_its_test():
     assert written["test_faults"] <= named
 
 
-def test_the_page_of_pictures_shows_every_representation():
-    page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
+def test_the_page_of_images_shows_every_representation():
+    page = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
     for modality in ("eda", "bvp", "ppg", "resp", "spo2", "ecg", "emg", "eeg"):
-        (section,) = [section for section in sections if f"(pictures/{modality}.png)" in section]
+        (section,) = [section for section in sections if f"(images/{modality}.png)" in section]
         for name, entry in REPRESENTATIONS.items():
             assert entry.joins_channels or f"`{name}`" in section, (modality, name)

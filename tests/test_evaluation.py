@@ -35,7 +35,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import SubjectScaler, TinyBioMoEEmbedder
 from sklearn_biomoe.evaluation import LeakWarning, RepeatedGroupKFold, run_study, statistics
-from sklearn_biomoe.evaluation.alarms import hash_rows
+from sklearn_biomoe.evaluation.leaks import hash_rows
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 
@@ -508,12 +508,12 @@ def test_errors_in_a_fold_name_method_and_subject(data):
 @pytest.mark.usefixtures("small_backbone")
 def test_the_environment_names_the_weights(data):
     _, y, groups = data
-    pictures = np.zeros((60, 224, 224, 3), dtype=np.uint8)
-    pictures[:, :50, :50, 0] = np.arange(60)[:, None, None]
+    images = np.zeros((60, 224, 224, 3), dtype=np.uint8)
+    images[:, :50, :50, 0] = np.arange(60)[:, None, None]
     embedder = TinyBioMoEEmbedder()
     method = make_pipeline(embedder, LogisticRegression())
-    study = run_study({"embedded": method}, pictures, y, groups)
-    assert study.environment["weights_sha256"] == embedder.fit(pictures).weights_sha256_
+    study = run_study({"embedded": method}, images, y, groups)
+    assert study.environment["weights_sha256"] == embedder.fit(images).weights_sha256_
     assert study.environment["packages"]["scikit-learn"] == sklearn.__version__
     assert "C=1.0" in study.methods["embedded"]
 

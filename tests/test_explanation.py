@@ -25,9 +25,10 @@ from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, Untrai
 from sklearn_biomoe.datasets import make_event_windows
 from sklearn_biomoe.explanation import explain, plot_explanation
 from sklearn_biomoe.explanation.grids import Grid
-from sklearn_biomoe.explanation.pipelines import AskedWindow, Decision, find_embedders
+from sklearn_biomoe.explanation.pipeline_trace import AskedWindow, Decision
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 from sklearn_biomoe.fusion import LateFusionClassifier
+from sklearn_biomoe.pipelines import find_embedders
 
 RATE = 16
 SECONDS = np.arange(0, 60, 1 / RATE)
@@ -36,7 +37,7 @@ ROWS, COLUMNS = 12, 16
 
 
 class PatchBackbone(nn.Module):
-    """Embeds a picture as the brightness of 12 x 16 patches, from the top left on."""
+    """Embeds an image as the brightness of 12 x 16 patches, from the top left on."""
 
     def __init__(self):
         super().__init__()
@@ -49,13 +50,14 @@ class PatchBackbone(nn.Module):
 
 @pytest.fixture(autouse=True)
 def _patches(monkeypatch):
-    from sklearn_biomoe import inference, weights
+    from sklearn_biomoe import inference
+    from sklearn_biomoe.weights import random_weights
 
     def forget():
         inference.free_engines()
-        weights._random_sha256.cache_clear()
+        random_weights.random_sha256.cache_clear()
 
-    monkeypatch.setattr("sklearn_biomoe.weights.TinyBioMoE", PatchBackbone)
+    monkeypatch.setattr("sklearn_biomoe.weights.random_weights.TinyBioMoE", PatchBackbone)
     forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrainedBackboneWarning)
@@ -113,10 +115,10 @@ def explained(window, representation, weights=1.0, *, method="occlusion", stretc
     return explanation
 
 
-def peak(picture):
-    row, column = np.unravel_index(picture.map.argmax(), picture.map.shape)
-    hertz = None if picture.frequencies is None else picture.frequencies[row]
-    return picture.times[column], hertz
+def peak(image):
+    row, column = np.unravel_index(image.map.argmax(), image.map.shape)
+    hertz = None if image.frequencies is None else image.frequencies[row]
+    return image.times[column], hertz
 
 
 # The place, known from how the signal was made
@@ -127,14 +129,14 @@ def peak(picture):
 def test_a_burst_is_found_at_its_second_and_hertz(method, representation):
     second, hertz = 41.0, 3.6
     explanation = explained(burst(second, hertz), representation, method=method)
-    (picture,) = explanation.pictures
-    at, frequency = peak(picture)
-    assert abs(at - second) < np.diff(picture.time_edges).max()
-    row = np.searchsorted(picture.frequency_edges, hertz) - 1
-    low, high = picture.frequency_edges[[max(row - 1, 0), min(row + 2, 8)]]
+    (image,) = explanation.images
+    at, frequency = peak(image)
+    assert abs(at - second) < np.diff(image.time_edges).max()
+    row = np.searchsorted(image.frequency_edges, hertz) - 1
+    low, high = image.frequency_edges[[max(row - 1, 0), min(row + 2, 8)]]
     assert low < frequency < high
-    assert picture.times[picture.over_time.argmax()] == pytest.approx(at, abs=5)
-    assert picture.map.max() > 2 * -picture.map.min()
+    assert image.times[image.over_time.argmax()] == pytest.approx(at, abs=5)
+    assert image.map.max() > 2 * -image.map.min()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -150,10 +152,10 @@ def test_a_burst_is_found_at_its_second_and_hertz(method, representation):
 def test_a_bump_is_found_at_its_second(method, representation, weights):
     second = 44.0
     explanation = explained(bump(second), representation, weights, method=method, **EDA)
-    (picture,) = explanation.pictures
-    assert picture.frequency_edges is None
-    assert picture.map.shape[0] == 1
-    assert abs(peak(picture)[0] - second) < 5
+    (image,) = explanation.images
+    assert image.frequency_edges is None
+    assert image.map.shape[0] == 1
+    assert abs(peak(image)[0] - second) < 5
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -164,12 +166,12 @@ def test_what_is_looked_at_is_found_and_not_what_is_there(method):
     column, row = int((14 - 3.5) / (53 / 16)), int((5.0625 - 1.2) / (4.625 / 12))
     weights = np.zeros((ROWS, COLUMNS))
     weights[row, column] = 1
-    (picture,) = explained(window, "spectrogram_psd", weights, method=method).pictures
-    at, hertz = peak(picture)
+    (image,) = explained(window, "spectrogram_psd", weights, method=method).images
+    at, hertz = peak(image)
     assert abs(at - 14) < 5
     assert abs(hertz - 1.2) < 0.6
-    late, high = picture.times > 30, picture.frequencies > 2.5
-    assert np.abs(picture.map[np.ix_(high, late)]).max() < 1e-6
+    late, high = image.times > 30, image.frequencies > 2.5
+    assert np.abs(image.map[np.ix_(high, late)]).max() < 1e-6
 
 
 def test_tiles_are_explained_at_their_own_times():
@@ -178,13 +180,13 @@ def test_tiles_are_explained_at_their_own_times():
     )
     pipeline.fit(np.repeat(bump(50.0), 2, axis=0), [0, 1])
     (explanation,) = explain(pipeline, bump(50.0), target=1)
-    assert [picture.name[-5:] for picture in explanation.pictures] == ["tile0", "tile1", "tile2"]
-    starts = [picture.time_edges[0] for picture in explanation.pictures]
+    assert [image.name[-5:] for image in explanation.images] == ["tile0", "tile1", "tile2"]
+    starts = [image.time_edges[0] for image in explanation.images]
     assert starts == [0, 20, 40]
-    largest = [picture.map.max() for picture in explanation.pictures]
+    largest = [image.map.max() for image in explanation.images]
     assert np.argmax(largest) == 2
-    assert abs(peak(explanation.pictures[2])[0] - 50) < 2
-    assert explanation.pictures[1].signal_times[[0, -1]].tolist() == [20, 39.75]
+    assert abs(peak(explanation.images[2])[0] - 50) < 2
+    assert explanation.images[1].signal_times[[0, -1]].tolist() == [20, 39.75]
 
 
 class LookingAtTiles(Looking):
@@ -194,10 +196,10 @@ class LookingAtTiles(Looking):
 
 @pytest.mark.parametrize(("stretch", "n_columns"), [(None, 24), (5.0, 48)])
 def test_shorter_stretches_see_finer(stretch, n_columns):
-    (picture,) = explained(bump(20.0), "waveform", UPPER_INK, stretch=stretch, **EDA).pictures
+    (image,) = explained(bump(20.0), "waveform", UPPER_INK, stretch=stretch, **EDA).images
     # The curve reaches from 0 to 59.75 s.
-    assert abs(picture.map.shape[1] - n_columns) <= 1
-    assert picture.time_edges[[0, -1]].tolist() == [0, 59.75]
+    assert abs(image.map.shape[1] - n_columns) <= 1
+    assert image.time_edges[[0, -1]].tolist() == [0, 59.75]
 
 
 # The numbers
@@ -206,7 +208,7 @@ def test_shorter_stretches_see_finer(stretch, n_columns):
 def test_occlusion_by_hand():
     """The decision is the sum of patches, so that hiding some takes away what they exceed."""
     window = burst(20.0, 2.0)
-    (picture,) = explained(window, "spectrogram_psd", stretch=53 / 6).pictures
+    (image,) = explained(window, "spectrogram_psd", stretch=53 / 6).images
     pipeline = looking(window, "spectrogram_psd")
     images = np.asarray(pipeline[0][0].transform(window))[0, 0]
     from scipy.ndimage import gaussian_filter1d
@@ -233,23 +235,23 @@ def test_occlusion_by_hand():
     padded = np.pad(cells, 1)
     patches = padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]
     expected = (patches[1:, 1:] + patches[:-1, 1:] + patches[1:, :-1] + patches[:-1, :-1]) / 4
-    np.testing.assert_allclose(picture.map, expected, atol=2e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(image.map, expected, atol=2e-3 * np.abs(expected).max())
 
 
 def pairs(edges):
     return list(itertools.pairwise(edges))
 
 
-def test_gradients_make_up_the_way_from_the_blurred_picture():
+def test_gradients_make_up_the_way_from_the_blurred_image():
     """Cells of patches 1 x 1 sum to the difference of decisions; here each is counted 4 times."""
     window = burst(20.0, 2.0)
     pipeline = looking(window, "spectrogram_psd")
     (explanation,) = explain(pipeline, window, method="gradient", target=1)
     occluded = explained(window, "spectrogram_psd")
-    # A linear decision: both methods are the same, but for rounding of hidden pictures to bytes.
-    largest = np.abs(explanation.pictures[0].map).max()
+    # A linear decision: both methods are the same, but for rounding of hidden images to bytes.
+    largest = np.abs(explanation.images[0].map).max()
     np.testing.assert_allclose(
-        explanation.pictures[0].map, occluded.pictures[0].map, atol=1e-3 * largest
+        explanation.images[0].map, occluded.images[0].map, atol=1e-3 * largest
     )
 
 
@@ -259,7 +261,7 @@ def test_gradients_follow_what_is_curved():
     model = make_pipeline(embedder("spectrogram_psd"), SVC(gamma=0.1))
     model.fit(windows, np.tile([0, 1], 2))
     from sklearn_biomoe.explanation.grids import lay_grid, single_out
-    from sklearn_biomoe.explanation.hiding import blur
+    from sklearn_biomoe.explanation.masking import blur
 
     window = windows[1:2]
     (explanation,) = explain(model, window, method="gradient")
@@ -270,7 +272,7 @@ def test_gradients_follow_what_is_curved():
     grid = lay_grid(shown, None)
     # Cells at corners and edges are in as many patches as others, but those patches are smaller.
     assert explanation.decision == pytest.approx(seen)
-    sums = unspread(explanation.pictures[0].map, grid)
+    sums = unspread(explanation.images[0].map, grid)
     assert sums == pytest.approx(seen - neutral, rel=0.02)
 
 
@@ -310,13 +312,13 @@ def test_signs_are_for_the_explained_class(method):
         explain(model, WINDOWS[:1], method=method, target=name)[0] for name in ("early", "late")
     )
     assert for_early.decision == pytest.approx(-for_late.decision)
-    np.testing.assert_allclose(for_early.pictures[0].map, -for_late.pictures[0].map, atol=1e-6)
+    np.testing.assert_allclose(for_early.images[0].map, -for_late.images[0].map, atol=1e-6)
     predicted = explain(model, WINDOWS[[1, 4]], method=method)
     assert [each.target for each in predicted] == ["early", "late"]
     for second, each in zip((14, 40), predicted, strict=True):
-        (picture,) = each.pictures
+        (image,) = each.images
         assert each.decision > 0
-        assert abs(picture.times[picture.over_time.argmax()] - second) < 6
+        assert abs(image.times[image.over_time.argmax()] - second) < 6
 
 
 def frame():
@@ -352,14 +354,14 @@ def late():
     ],
     ids=["columns", "calibrated", "calibrated whole", "grid search", "late fusion"],
 )
-def test_pictures_are_found_wherever_they_are(model):
+def test_images_are_found_wherever_they_are(model):
     X, y = frame(), np.array([0, 1, 0, 1, 0, 1])
     model.fit(X, y)
     (first,) = explain(model, X[:1], stretch=20)
-    assert {picture.name for picture in first.pictures} == {"eda_waveform", "bvp_spectrogram_psd"}
-    assert all(np.isfinite(picture.map).all() for picture in first.pictures)
-    assert any(picture.map.any() for picture in first.pictures)
-    assert "_embed_pictures" not in vars(find_embedders(model)[0])  # worked on a copy
+    assert {image.name for image in first.images} == {"eda_waveform", "bvp_spectrogram_psd"}
+    assert all(np.isfinite(image.map).all() for image in first.images)
+    assert any(image.map.any() for image in first.images)
+    assert "_embed_images" not in vars(find_embedders(model)[0])  # worked on a copy
 
 
 def test_other_processes_are_not_asked():
@@ -367,7 +369,7 @@ def test_other_processes_are_not_asked():
     (alone,) = explain(model, frame()[:1], stretch=20)
     model[0].n_jobs = 2
     (parallel,) = explain(model, frame()[:1], stretch=20)
-    assert np.array_equal(alone.pictures[0].map, parallel.pictures[0].map)
+    assert np.array_equal(alone.images[0].map, parallel.images[0].map)
 
 
 def test_log_odds_of_probabilities():
@@ -377,7 +379,7 @@ def test_log_odds_of_probabilities():
     only = make_pipeline(model[0], OnlyProbabilities(model[1]))
     (by_odds,) = explain(only, WINDOWS[:1], target="late")
     assert by_odds.decision == pytest.approx(by_score.decision, rel=1e-6)
-    np.testing.assert_allclose(by_odds.pictures[0].map, by_score.pictures[0].map, atol=1e-6)
+    np.testing.assert_allclose(by_odds.images[0].map, by_score.images[0].map, atol=1e-6)
 
 
 class OnlyProbabilities(ClassifierMixin, BaseEstimator):
@@ -424,8 +426,8 @@ def test_what_was_fine_tuned(method, trainable):
     (explanation,) = explain(model, WINDOWS[:1], method=method, target="late")
     share = model.predict_proba(WINDOWS[:1])[0, 1]
     assert explanation.decision == pytest.approx(np.log(share / (1 - share)))
-    (picture,) = explanation.pictures
-    assert np.abs(picture.map).max() > 0
+    (image,) = explanation.images
+    assert np.abs(image.map).max() > 0
 
 
 def test_gradients_are_those_of_the_backbone_that_was_trained():
@@ -436,11 +438,11 @@ def test_gradients_are_those_of_the_backbone_that_was_trained():
     (scale,) = tuned.backbone_changes_["scale"]
     assert abs(scale - 1) > 0.1  # which it began with
     window = AskedWindow(model, Decision(model), WINDOWS[:1], "late")
-    (picture,) = window.pictures
-    pixels = torch.tensor(np.asarray(picture.images)[0] / 255).float().permute(0, 3, 1, 2)
+    (image,) = window.images
+    pixels = torch.tensor(np.asarray(image.images)[0] / 255).float().permute(0, 3, 1, 2)
     found = window.backbone(0)(pixels)[0]
     torch.testing.assert_close(found, scale * PatchBackbone()(pixels)[0])
-    np.testing.assert_allclose(found.detach(), picture.embedding, rtol=1e-5)
+    np.testing.assert_allclose(found.detach(), image.embedding, rtol=1e-5)
 
 
 def test_a_fine_tuned_head_is_explained_as_any_classifier():
@@ -450,7 +452,7 @@ def test_a_fine_tuned_head_is_explained_as_any_classifier():
     by_hand = HeadByHand(tuned).fit(None, LABELS)
     (one,) = explain(make_pipeline(drawer, tuned), WINDOWS[:1], target="late")
     (other,) = explain(make_pipeline(drawer, frozen, by_hand), WINDOWS[:1], target="late")
-    np.testing.assert_allclose(one.pictures[0].map, other.pictures[0].map, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(one.images[0].map, other.images[0].map, rtol=1e-6, atol=1e-9)
 
 
 class HeadByHand(Looking):
@@ -466,8 +468,8 @@ def test_sensors_that_dropped_out_are_left_out():
     model = late().fit(X, y)
     X.loc[0, "eda"] = None
     first, second = explain(model, X[:2], stretch=20)
-    assert [picture.name for picture in first.pictures] == ["bvp_spectrogram_psd"]
-    assert len(second.pictures) == 2
+    assert [image.name for image in first.images] == ["bvp_spectrogram_psd"]
+    assert len(second.images) == 2
     X.loc[0, "bvp"] = None
     with (
         pytest.raises(ValueError, match="Window 0 lacks every signal that is drawn"),
@@ -479,9 +481,9 @@ def test_sensors_that_dropped_out_are_left_out():
 # Refusals
 
 
-def test_a_pipeline_without_pictures():
+def test_a_pipeline_without_images():
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(WINDOWS, LABELS)
-    with pytest.raises(ValueError, match=r"Pipeline holds no picture step.*make_pipeline\(embed, "):
+    with pytest.raises(ValueError, match=r"Pipeline holds no image step.*make_pipeline\(embed, "):
         explain(model, WINDOWS)
 
 
@@ -492,13 +494,13 @@ def test_fitted_parts_put_together_need_no_fit():
     assert len(explain(make_pipeline(embed, last), WINDOWS[:1])) == 1
 
 
-def test_pictures_as_arrays():
-    pictures = np.zeros((4, 224, 224, 3), dtype=np.uint8)
-    pictures[2:] = 255
+def test_images_as_arrays():
+    images = np.zeros((4, 224, 224, 3), dtype=np.uint8)
+    images[2:] = 255
     model = make_pipeline(TinyBioMoEEmbedder("random"), LogisticRegression())
-    model.fit(pictures, [0, 0, 1, 1])
+    model.fit(images, [0, 0, 1, 1])
     with pytest.raises(ValueError, match="as an array, which knows no seconds and hertz"):
-        explain(model, pictures)
+        explain(model, images)
 
 
 def test_other_refusals():
@@ -513,7 +515,7 @@ def test_other_refusals():
     for stretch in (0, -1, "5", np.nan):
         with pytest.raises(ValueError, match="expected a positive number of seconds, or None"):
             explain(model, WINDOWS, stretch=stretch)
-    with pytest.raises(ValueError, match=r"stretch=90 is longer than picture 'eda_waveform'"):
+    with pytest.raises(ValueError, match=r"stretch=90 is longer than image 'eda_waveform'"):
         explain(model, WINDOWS, stretch=90)
     with pytest.raises(ValueError, match="has no decision to explain"):
         explain(model[0], WINDOWS)
@@ -525,7 +527,7 @@ def test_gradients_of_what_does_not_follow_are_told_to_miss():
     with pytest.warns(UserWarning, match=r"does not follow small changes.*method='occlusion'"):
         explain(model, WINDOWS[5:], method="gradient")
     (explanation,) = explain(model, WINDOWS[5:])
-    assert explanation.pictures[0].map.any()
+    assert explanation.images[0].map.any()
 
 
 def test_decisions_that_depend_on_other_windows():
@@ -539,7 +541,7 @@ def test_decisions_that_depend_on_other_windows():
 # Drawing
 
 
-def test_a_figure_shows_signal_picture_and_hertz():
+def test_a_figure_shows_signal_image_and_hertz():
     X, y = frame(), np.array([0, 1, 0, 1, 0, 1])
     (explanation,) = explain(both(LogisticRegression()).fit(X, y), X[:1])
     figure = plot_explanation(explanation)
@@ -547,10 +549,10 @@ def test_a_figure_shows_signal_picture_and_hertz():
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert [title for title in titles if title] == ["eda_waveform", "bvp_spectrogram_psd"]
     labels = [axis.get_ylabel() for axis in figure.axes]
-    assert labels.count("frequency (Hz)") == 2  # picture and bars, of the spectrogram alone
+    assert labels.count("frequency (Hz)") == 2  # image and bars, of the spectrogram alone
     bars = figure.axes[1]
     heights = [patch.get_height() for patch in bars.patches]
-    np.testing.assert_allclose(heights, explanation.pictures[0].over_time)
+    np.testing.assert_allclose(heights, explanation.images[0].over_time)
     colours = {tuple(patch.get_facecolor()) for patch in bars.patches if patch.get_height() > 0}
     others = {tuple(patch.get_facecolor()) for patch in bars.patches if patch.get_height() < 0}
     assert not colours & others

@@ -18,13 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_biomoe import (
-    BiosignalImageTransformer,
-    TinyBioMoEEmbedder,
-    cache,
-    make_biosignal_embedder,
-)
-from sklearn_biomoe.inference import Engine, embed
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, make_biosignal_embedder
+from sklearn_biomoe.inference import Engine, cache, embed
 from sklearn_biomoe.representations import REPRESENTATIONS
 
 pytestmark = [
@@ -151,7 +146,7 @@ def test_mixed_lengths_are_drawn_each_alone():
 # The machine: memory, files, signals
 
 
-def pictures(n=20):
+def images(n=20):
     windows = np.cumsum(np.random.default_rng(1).normal(size=(n, 60)), axis=1)
     return BiosignalImageTransformer().fit_transform(windows)
 
@@ -184,20 +179,20 @@ def test_out_of_memory_in_a_later_batch():
     lack = torch.OutOfMemoryError("CUDA out of memory")
     engine, calls = failing_engine(lambda n, size: n >= 2 and size > 2, lack)
     sound, _ = failing_engine(lambda n, size: False, lack)
-    with pytest.warns(UserWarning, match="ran out of memory with 8 pictures at once; going on"):
-        found = embed(engine, pictures(), **SETTINGS)
-    np.testing.assert_array_equal(found, embed(sound, pictures(), **SETTINGS))
+    with pytest.warns(UserWarning, match="ran out of memory with 8 images at once; going on"):
+        found = embed(engine, images(), **SETTINGS)
+    np.testing.assert_array_equal(found, embed(sound, images(), **SETTINGS))
     assert calls == [8, 8, 4, *[2] * 6]
-    embed(engine, pictures(), **SETTINGS)
+    embed(engine, images(), **SETTINGS)
     assert set(calls[9:]) == {2}
 
 
 @pytest.mark.usefixtures("forget_sizes")
-def test_out_of_memory_with_a_single_picture():
+def test_out_of_memory_with_a_single_image():
     lack = torch.OutOfMemoryError("CUDA out of memory")
     engine, calls = failing_engine(lambda n, size: True, lack)
     with pytest.raises(RuntimeError, match=r"too little free memory .* pass device='cpu'"):
-        embed(engine, pictures(), **SETTINGS)
+        embed(engine, images(), **SETTINGS)
     assert calls == [8, 4, 2, 1]
 
 
@@ -205,7 +200,7 @@ def test_other_errors_are_passed_on_at_once():
     engine, calls = failing_engine(lambda n, size: n == 2, RuntimeError("illegal memory access"))
     memory = cache.ProcessMemory(10**6)
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        embed(engine, pictures(), memory=memory, **SETTINGS)
+        embed(engine, images(), memory=memory, **SETTINGS)
     assert calls == [8, 8]
     assert memory.info().rows == 8  # what was done is kept
 
@@ -213,7 +208,7 @@ def test_other_errors_are_passed_on_at_once():
 def test_embeddings_that_are_not_finite_are_refused():
     engine = Engine(lambda batch: batch.new_full((len(batch), 192), np.inf), "cpu", "infinite")
     with pytest.raises(RuntimeError, match=r"NaN or infinity .*weights verify"):
-        embed(engine, pictures(2), **SETTINGS)
+        embed(engine, images(2), **SETTINGS)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
@@ -228,15 +223,15 @@ def test_an_interrupt_keeps_the_rows_done(tmp_path, monkeypatch, request):
             signal.raise_signal(signal.SIGINT)
         return original(engine, batch, size)
 
-    expected = TinyBioMoEEmbedder(cache=None).fit_transform(pictures(40))
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(images(40))
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite", batch_size=8)
     monkeypatch.setattr(embedding, "_run", interrupted)
     # What runs in a shell's background was told to ignore interrupts.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
-        embedder.fit_transform(pictures(40))
-    np.testing.assert_array_equal(embedder.transform(pictures(40)), expected)
+        embedder.fit_transform(images(40))
+    np.testing.assert_array_equal(embedder.transform(images(40)), expected)
     assert calls == [8, 8, 8, 8, 8, 8]  # two were done, the third was not
 
 
@@ -272,14 +267,14 @@ def test_a_killed_worker_is_told_and_the_next_run_succeeds(tmp_path):
 
 
 def _embed_in_child(connection):
-    found = TinyBioMoEEmbedder(cache=None).fit_transform(pictures(12))
+    found = TinyBioMoEEmbedder(cache=None).fit_transform(images(12))
     connection.send(found.tobytes())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_fork_after_a_forward_pass():
-    expected = TinyBioMoEEmbedder(cache=None).fit_transform(pictures(12))
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(images(12))
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     child = context.Process(target=_embed_in_child, args=(theirs,))
@@ -294,14 +289,14 @@ def test_two_threads_at_first_use():
     found = []
 
     def work():
-        found.append(TinyBioMoEEmbedder(cache="memory").fit_transform(pictures()))
+        found.append(TinyBioMoEEmbedder(cache="memory").fit_transform(images()))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    expected = TinyBioMoEEmbedder(cache=None).fit_transform(pictures())
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(images())
     assert len(found) == 2
     for each in found:
         np.testing.assert_array_equal(each, expected)
@@ -314,7 +309,7 @@ def test_two_threads_at_first_use():
 def remembered(tmp_path):
     """Give an embedder whose file holds all rows, and what it embeds."""
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite")
-    return embedder, embedder.fit_transform(pictures())
+    return embedder, embedder.fit_transform(images())
 
 
 def test_rows_file_truncated(remembered):
@@ -324,7 +319,7 @@ def test_rows_file_truncated(remembered):
         embedder.cache.write_bytes(content[:length])
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*rows\.sqlite")
-            found = embedder.transform(pictures())
+            found = embedder.transform(images())
         np.testing.assert_array_equal(found, expected)
 
 
@@ -334,7 +329,7 @@ def test_rows_file_whose_names_are_no_text(remembered):
     embedder.cache.write_bytes(content.replace(b"rowsrows", b"ro\xdcsrows"))
     cache.open_memory.cache_clear()
     with pytest.raises(ValueError, match=r"rows\.sqlite' cannot be used as an SQLite file"):
-        embedder.transform(pictures())
+        embedder.transform(images())
 
 
 def test_rows_file_of_another_version(remembered):
@@ -345,7 +340,7 @@ def test_rows_file_of_another_version(remembered):
     cache.open_memory.cache_clear()
     before = embedder.cache.read_bytes()
     with pytest.raises(ValueError, match="was written by another version; delete it, or pass"):
-        embedder.transform(pictures())
+        embedder.transform(images())
     assert embedder.cache.read_bytes() == before
 
 
@@ -357,7 +352,7 @@ def test_rows_file_poisoned(remembered):
         connection.execute("UPDATE rows SET row = ?, hash = ?", (row, digest))
     connection.close()
     with pytest.warns(UserWarning, match="19 rows of .* are damaged; they are embedded anew"):
-        found = embedder.transform(pictures())
+        found = embedder.transform(images())
     np.testing.assert_array_equal(found, expected)
 
 
@@ -370,11 +365,11 @@ def test_rows_file_locked_by_another_process(remembered, monkeypatch, at_first_u
     other = sqlite3.connect(embedder.cache, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.warns(UserWarning, match=r"cannot be used for now \(database is locked\)"):
-        found = embedder.transform(pictures())
+        found = embedder.transform(images())
     np.testing.assert_array_equal(found, expected)
     other.execute("ROLLBACK")
     other.close()
-    np.testing.assert_array_equal(embedder.transform(pictures()), expected)
+    np.testing.assert_array_equal(embedder.transform(images()), expected)
 
 
 def test_rows_file_on_a_full_disk(tmp_path, monkeypatch):
@@ -386,9 +381,9 @@ def test_rows_file_on_a_full_disk(tmp_path, monkeypatch):
 
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite")
     monkeypatch.setattr(cache.FileMemory, "_prepare", small)
-    expected = TinyBioMoEEmbedder(cache=None).fit_transform(pictures())
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(images())
     with pytest.warns(UserWarning, match="database or disk is full"):
-        found = embedder.fit_transform(pictures())
+        found = embedder.fit_transform(images())
     np.testing.assert_array_equal(found, expected)
     monkeypatch.undo()
     assert embedder.cache_info().rows == 0  # all or none
@@ -422,10 +417,10 @@ def test_global_state_is_left_as_it_was():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_another_default_dtype_changes_nothing(dtype):
-    expected = TinyBioMoEEmbedder(cache=None).fit_transform(pictures())
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(images())
     torch.set_default_dtype(dtype)
     try:
-        found = TinyBioMoEEmbedder(cache=None).fit_transform(pictures())
+        found = TinyBioMoEEmbedder(cache=None).fit_transform(images())
     finally:
         torch.set_default_dtype(torch.float32)
     np.testing.assert_array_equal(found, expected)

@@ -33,8 +33,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
-from sklearn_biomoe.backbone import TinyBioMoE
-from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor, fitting
+from sklearn_biomoe.backbone.network import TinyBioMoE
+from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor
+from sklearn_biomoe.finetuning import _base as fitting
 from sklearn_biomoe.finetuning.augmentation import (
     add_noise,
     augment,
@@ -43,7 +44,7 @@ from sklearn_biomoe.finetuning.augmentation import (
     scale,
     shift_time,
 )
-from sklearn_biomoe.finetuning.network import (
+from sklearn_biomoe.finetuning.head_network import (
     EARLY_STAGES,
     Head,
     Network,
@@ -52,7 +53,7 @@ from sklearn_biomoe.finetuning.network import (
     parameter_groups,
     stage_of,
 )
-from sklearn_biomoe.finetuning.training import Net
+from sklearn_biomoe.finetuning.training_loop import Net
 
 CHANGES = {"noise": 0.1, "scaling": 0.1, "time_shift": 0.2, "time_masking": 0.2}
 QUICK = {"max_epochs": 4, "learning_rate": 1e-2}
@@ -315,11 +316,11 @@ def test_head_embeds_each_window_once(images, windows, monkeypatch):
 
 
 @pytest_small
-def test_pictures_are_taken_as_arrays(images, windows):
-    pictures = np.asarray(images)
+def test_images_are_taken_as_arrays(images, windows):
+    arrays = np.asarray(images)
     lazy = TinyBioMoEClassifier("all", **QUICK).fit(images, windows[1])
-    same(TinyBioMoEClassifier("all", **QUICK).fit(pictures, windows[1]), lazy)
-    np.testing.assert_array_equal(lazy.predict_proba(pictures), lazy.predict_proba(images))
+    same(TinyBioMoEClassifier("all", **QUICK).fit(arrays, windows[1]), lazy)
+    np.testing.assert_array_equal(lazy.predict_proba(arrays), lazy.predict_proba(images))
 
 
 @pytest_small
@@ -346,8 +347,8 @@ def test_mixed_precision_keeps_parameters_in_float32(small_backbone, images, win
     dtypes = set()
     forward = small_backbone.forward
 
-    def spying(backbone, pictures):
-        embeddings = forward(backbone, pictures)
+    def spying(backbone, batch):
+        embeddings = forward(backbone, batch)
         dtypes.add(embeddings.dtype)
         return embeddings
 
@@ -571,7 +572,7 @@ import torch
 sys.path.insert(0, {tests!r})
 from conftest import SmallBackbone
 import sklearn_biomoe.weights
-sklearn_biomoe.weights.TinyBioMoE = SmallBackbone
+sklearn_biomoe.weights.random_weights.TinyBioMoE = SmallBackbone
 from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier, checkpoints
 torch.set_num_threads(2)
@@ -682,7 +683,7 @@ def test_bad_checkpoints(images, windows, tmp_path):
     other = clone(model).set_params(learning_rate=0.5).fit(images, windows[1])
     (copied,) = set(tmp_path.iterdir()) - {path}
     path.write_bytes(copied.read_bytes())
-    with pytest.raises(ValueError, match="with other parameters, pictures or labels; delete it"):
+    with pytest.raises(ValueError, match="with other parameters, images or labels; delete it"):
         model.fit(images, windows[1])
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match=f"{path.name} cannot be read: .* Delete it"):
@@ -750,7 +751,7 @@ def test_other_kinds(images, windows, parameters):
 def test_bad_windows(images, windows):
     X, y, groups, _ = windows
     model = TinyBioMoEClassifier(max_epochs=1)
-    with pytest.raises(ValueError, match="takes pictures"):
+    with pytest.raises(ValueError, match="takes images"):
         model.fit(X, y)
     with pytest.raises(ValueError, match="y has 23 targets, but X has 24 rows"):
         model.fit(images, y[:-1])
@@ -764,14 +765,14 @@ def test_bad_windows(images, windows):
     first = LeaveOneGroupOut()  # whose first split leaves out subject 0
     with pytest.raises(ValueError, match=r"Only subjects that .* have windows of class 'fear'"):
         clone(model).set_params(validation=first).fit(images, labels, groups=groups)
-    with pytest.raises(ValueError, match=r"augmentation changes signals .* X holds pictures"):
+    with pytest.raises(ValueError, match=r"augmentation changes signals .* X holds images"):
         clone(model).set_params(augmentation=CHANGES).fit(np.asarray(images), y)
     cells = pd.Series([*X[:3], None])
     gappy = BiosignalImageTransformer(["waveform"]).fit_transform(cells)
     with pytest.raises(ValueError, match=r"Window 3 is missing \(1 of 4 are\)"):
         model.fit(gappy, y[:4])
     model.fit(images, y)
-    with pytest.raises(ValueError, match="Windows have 1 pictures, but TinyBioMoEClassifier was"):
+    with pytest.raises(ValueError, match="Windows have 1 images, but TinyBioMoEClassifier was"):
         model.predict(gappy)
 
 

@@ -20,11 +20,11 @@ from sklearn_biomoe import (
     SubjectScaler,
     TinyBioMoEEmbedder,
 )
-from sklearn_biomoe.cache import FileMemory
 from sklearn_biomoe.evaluation import run_study
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
+from sklearn_biomoe.inference.cache import FileMemory
 from sklearn_biomoe.signals import cut_windows, missing_windows, read_windows
-from sklearn_biomoe.weights.reading import parse_state_dict
+from sklearn_biomoe.weights.state_dict import parse_state_dict
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # what is warned of is not the point here
@@ -184,13 +184,13 @@ def test_preparing(X, step):
 
 
 @given(st.one_of(arrays(NUMBERS, max_dims=5, max_side=3), arrays(ANYTHING), WINDOWS))
-def test_embedding_what_is_no_picture(X):
+def test_embedding_what_is_no_image(X):
     with pytest.raises((ValueError, TypeError)):
         TinyBioMoEEmbedder().fit(X)
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True, width=32))
-def test_embedding_pictures_of_any_value(value):
+def test_embedding_images_of_any_value(value):
     X = np.full((1, 224, 224, 3), value, dtype=np.float32)
     embeddings = attempt(lambda: TinyBioMoEEmbedder(cache=None).fit_transform(X))
     assert (embeddings is not None) == (0 <= value <= 1)

@@ -99,7 +99,7 @@ def test_iterates_over_windows():
         np.testing.assert_array_equal(window, expected)
 
 
-def test_each_picture_is_its_window_alone(ragged):
+def test_each_image_is_its_window_alone(ragged):
     together = np.asarray(ragged)
     alone = np.concatenate([np.asarray(ragged[row : row + 1]) for row in range(len(ragged))])
     np.testing.assert_array_equal(together, alone)

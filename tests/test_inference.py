@@ -14,11 +14,7 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 
-from sklearn_biomoe import (
-    BiosignalImageTransformer,
-    TinyBioMoEEmbedder,
-    UntrainedBackboneWarning,
-)
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 from sklearn_biomoe.inference import (
     Engine,
     choose_batch_size,
@@ -30,7 +26,7 @@ from sklearn_biomoe.inference import (
     read_images,
     resolve_device,
 )
-from sklearn_biomoe.weights import random_backbone, weights_sha256
+from sklearn_biomoe.weights import BackboneWeights, random_backbone, weights_sha256
 
 SETTINGS = {"progress": False}
 
@@ -51,7 +47,7 @@ def backbone():
 
 @pytest.fixture(scope="module")
 def engine():
-    return get_engine("random", 0, weights_sha256("random", 0), "cpu", "float32")
+    return get_engine(BackboneWeights("random", 0, weights_sha256("random")), "cpu", "float32")
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +55,10 @@ def embeddings(engine, images):
     return embed(engine, images, batch_size=8, **SETTINGS)
 
 
-def test_equals_the_backbone_on_drawn_pictures(backbone, images, embeddings):
-    pictures = torch.from_numpy(np.asarray(images)).flatten(0, 1).permute(0, 3, 1, 2) / 255
+def test_equals_the_backbone_on_drawn_images(backbone, images, embeddings):
+    drawn = torch.from_numpy(np.asarray(images)).flatten(0, 1).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
-        expected = backbone(pictures).reshape(11, 2, 192)
+        expected = backbone(drawn).reshape(11, 2, 192)
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(embeddings, expected, atol=2e-5)
     assert embeddings.std(axis=0).min() > 1e-5  # windows differ in every value
@@ -78,15 +74,15 @@ def test_bitwise_the_same_in_any_order_alone_or_together(engine, images, embeddi
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_batch_sizes_agree(engine, images, embeddings, batch_size):
-    # 3 does not divide the two pictures of a window, 1 is fewer than they are.
+    # 3 does not divide the two images of a window, 1 is fewer than they are.
     other = embed(engine, images[:4], batch_size=batch_size, **SETTINGS)
     np.testing.assert_allclose(other, embeddings[:4], atol=2e-5)
 
 
 def test_arrays_embed_as_the_lazy_stack_does(engine, images, embeddings):
     drawn = np.asarray(images[:3])
-    for pictures in (drawn, drawn / np.float32(255), drawn[:, ::-1][:, ::-1]):
-        result = embed(engine, pictures, batch_size=8, **SETTINGS)
+    for arrays in (drawn, drawn / np.float32(255), drawn[:, ::-1][:, ::-1]):
+        result = embed(engine, arrays, batch_size=8, **SETTINGS)
         np.testing.assert_allclose(result, embeddings[:3], atol=2e-5)
 
 
@@ -99,7 +95,7 @@ def test_every_batch_has_the_same_size(images):
 
     embed(Engine(run, "cpu", "spy"), images, batch_size=4, **SETTINGS)
     assert set(seen) == {(4, 224, 224, 3)}
-    assert len(seen) == 6  # 22 pictures in full batches but for the last
+    assert len(seen) == 6  # 22 images in full batches but for the last
 
 
 def test_progress_bar(engine, images, capsys):
@@ -111,17 +107,17 @@ def test_progress_bar(engine, images, capsys):
 
 def test_one_copy_per_process_even_from_two_threads(monkeypatch):
     loaded = []
-    original = engines.weights_module.load_backbone
+    original = BackboneWeights.load
     monkeypatch.setattr(
-        engines.weights_module,
-        "load_backbone",
-        lambda *args, **named: loaded.append(args) or original(*args, **named),
+        BackboneWeights, "load", lambda weights: loaded.append(weights) or original(weights)
     )
     sha256 = weights_sha256("random", 123)
     results = []
     threads = [
         threading.Thread(
-            target=lambda: results.append(get_engine("random", 123, sha256, "cpu", "float32"))
+            target=lambda: results.append(
+                get_engine(BackboneWeights("random", 123, sha256), "cpu", "float32")
+            )
         )
         for _ in range(4)
     ]
@@ -135,9 +131,9 @@ def test_one_copy_per_process_even_from_two_threads(monkeypatch):
 
 def test_freed_backbones_are_loaded_again(images, embeddings):
     sha256 = weights_sha256("random", 0)
-    before = get_engine("random", 0, sha256, "cpu", "float32")
+    before = get_engine(BackboneWeights("random", 0, sha256), "cpu", "float32")
     free_engines()
-    after = get_engine("random", 0, sha256, "cpu", "float32")
+    after = get_engine(BackboneWeights("random", 0, sha256), "cpu", "float32")
     assert after is not before
     np.testing.assert_array_equal(embed(after, images, batch_size=8, **SETTINGS), embeddings)
 
@@ -163,7 +159,7 @@ def test_gpus_in_worker_processes_warn(monkeypatch):
 
 
 class Cramped:
-    """A device on which no more than ``most`` pictures find room."""
+    """A device on which no more than ``most`` images find room."""
 
     def __init__(self, most):
         self.most, self.batches = most, []
@@ -180,14 +176,14 @@ def test_batches_are_halved_where_memory_lacks(images, monkeypatch):
     roomy, cramped = Cramped(most=100), Cramped(most=2)
     expected = embed(Engine(roomy, "cpu", "roomy"), images, batch_size=8, **SETTINGS)
     engine = Engine(cramped, "cpu", "cramped")
-    with pytest.warns(UserWarning, match="with 8 pictures at once; going on with 2") as caught:
+    with pytest.warns(UserWarning, match="with 8 images at once; going on with 2") as caught:
         found = embed(engine, images, batch_size=8, **SETTINGS)
     assert len(caught) == 1
     np.testing.assert_array_equal(found, expected)  # each once, in order
     assert cramped.batches == [8, 4] + [2] * 11
     embed(engine, images, batch_size=8, **SETTINGS)  # remembered, and no warning again
     assert cramped.batches[13:] == [2] * 11
-    with pytest.raises(RuntimeError, match="too little free memory to embed a single picture"):
+    with pytest.raises(RuntimeError, match="too little free memory to embed a single image"):
         embed(Engine(Cramped(most=0), "cpu", "none"), images, batch_size=2, **SETTINGS)
 
 
@@ -196,13 +192,13 @@ def test_memory_does_not_grow_with_the_windows():
     script = Path(__file__).parents[1] / "benchmarks" / "memory.py"
     command = [sys.executable, str(script), "embedded", "2000"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    # 2,000 pictures are 1,200 MB in float32; what is kept of each is its row.
+    # 2,000 images are 1,200 MB in float32; what is kept of each is its row.
     assert found["growth_megabytes"] < 200
 
 
 def test_weights_that_changed_are_refused():
     with pytest.raises(ValueError, match=r"Random weights have sha256 .* but 0000.* was expected"):
-        get_engine("random", 0, "0" * 64, "cpu", "float32")
+        get_engine(BackboneWeights("random", 0, "0" * 64), "cpu", "float32")
 
 
 def test_devices():
@@ -223,21 +219,21 @@ def test_cuda_without_cuda(device):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees_with_the_cpu(images, embeddings):  # pragma: no cover
     sha256 = weights_sha256("random", 0)
-    on_cuda = get_engine("random", 0, sha256, "cuda", "float32")
+    on_cuda = get_engine(BackboneWeights("random", 0, sha256), "cuda", "float32")
     on_cuda = embed(on_cuda, images, batch_size=8, progress=False)
     np.testing.assert_allclose(on_cuda, embeddings, atol=1e-3)
 
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
 
 
-def test_forms_of_pictures():
+def test_forms_of_images():
     from PIL import Image
 
-    expected = PICTURES[:, None]
-    for form in (PICTURES, list(PICTURES), expected, [Image.fromarray(p) for p in PICTURES]):
+    expected = IMAGES[:, None]
+    for form in (IMAGES, list(IMAGES), expected, [Image.fromarray(p) for p in IMAGES]):
         np.testing.assert_array_equal(read_images(form), expected)
-    scaled = read_images(PICTURES / 255)
+    scaled = read_images(IMAGES / 255)
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, expected / 255, atol=1e-6)
 
@@ -245,29 +241,29 @@ def test_forms_of_pictures():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.zeros((5, 240)), "put the picture transformer before it"),
-        (np.zeros((5, 2, 240)), "put the picture transformer before it"),
-        (np.zeros(5), "put the picture transformer before it"),
+        (np.zeros((5, 240)), "put the image transformer before it"),
+        (np.zeros((5, 2, 240)), "put the image transformer before it"),
+        (np.zeros(5), "put the image transformer before it"),
         ([np.zeros(5), np.zeros(6)], "got list of shape"),
         ([], "got list of shape"),
-        ([PICTURES[0], PICTURES[0, :9]], "takes pictures"),
-        (np.array([["a"]]), "takes pictures"),
-        (None, "takes pictures"),
-        (np.empty((0, 224, 224, 3), np.uint8), "takes pictures"),
-        (PICTURES[:, :128], r"shape \(128, 224, 3\); the backbone takes \(224, 224, 3\)"),
-        (PICTURES.transpose(0, 3, 1, 2), "image_size=224"),
-        (PICTURES.astype(np.int64), "dtype int64; expected uint8"),
-        (PICTURES.astype(np.float32), r"window 0 span \[0, 255\]; divide by 255"),
+        ([IMAGES[0], IMAGES[0, :9]], "takes images"),
+        (np.array([["a"]]), "takes images"),
+        (None, "takes images"),
+        (np.empty((0, 224, 224, 3), np.uint8), "takes images"),
+        (IMAGES[:, :128], r"shape \(128, 224, 3\); the backbone takes \(224, 224, 3\)"),
+        (IMAGES.transpose(0, 3, 1, 2), "image_size=224"),
+        (IMAGES.astype(np.int64), "dtype int64; expected uint8"),
+        (IMAGES.astype(np.float32), r"window 0 span \[0, 255\]; divide by 255"),
         (np.full((1, 224, 224, 3), np.nan), "divide by 255"),
-        (PICTURES / 255 - 0.1, r"\[-0.1, 0.9\]"),
+        (IMAGES / 255 - 0.1, r"\[-0.1, 0.9\]"),
     ],
 )
-def test_what_is_no_picture(X, message):
+def test_what_is_no_image(X, message):
     with pytest.raises(ValueError, match=message):
         read_images(X)
 
 
-def test_pictures_of_another_size_are_refused():
+def test_images_of_another_size_are_refused():
     small = BiosignalImageTransformer(image_size=64).fit_transform(np.zeros((2, 5)))
     with pytest.raises(ValueError, match=r"\(64, 64, 3\).*Draw them with image_size=224"):
         read_images(small)

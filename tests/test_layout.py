@@ -1,11 +1,11 @@
-"""What is drawn: presets and what overrides them, ranges, tiles, channels in one picture."""
+"""What is drawn: presets and what overrides them, ranges, tiles, channels in one image."""
 
 import numpy as np
 import pytest
 from scipy.signal import spectrogram
 
 from sklearn_biomoe import BiosignalImageTransformer, SignalFilter, TinyBioMoEEmbedder
-from sklearn_biomoe.rendering.curves import LINE_WIDTH
+from sklearn_biomoe.images.curves import LINE_WIDTH
 from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.signals import MODALITIES
 
@@ -22,16 +22,16 @@ def settings(X, *args, **parameters):
     return BiosignalImageTransformer(*args, **parameters).fit(X).settings_
 
 
-def curve_height(picture):
+def curve_height(image):
     """Height of a flat curve, from 0 at the bottom to 1 at the top."""
-    ink = (255.0 - picture[..., 0]).sum(axis=1)
+    ink = (255.0 - image[..., 0]).sum(axis=1)
     middle = (ink * (np.arange(SIZE) + 0.5)).sum() / ink.sum()
     return 1 - (middle - LINE_WIDTH / 2) / (SIZE - LINE_WIDTH)
 
 
 class TestPresets:
     @pytest.mark.parametrize("modality", MODALITIES)
-    def test_every_modality_draws_its_own_pictures(self, modality):
+    def test_every_modality_draws_its_own_images(self, modality):
         unit = MODALITIES[modality].unit
         level = {"µS": 5.0, "%": 85.0, "1/min": 15.0}.get(unit, 0.0)
         images = BiosignalImageTransformer(sampling_rate=600, modality=modality).fit_transform(
@@ -39,8 +39,8 @@ class TestPresets:
         )
         names = [f"{modality}_{name}" for name in MODALITIES[modality].representations]
         assert images.image_names == names
-        pictures = np.asarray(images)[0]
-        assert all(len(np.unique(picture)) > 5 for picture in pictures)
+        drawn = np.asarray(images)[0]
+        assert all(len(np.unique(image)) > 5 for image in drawn)
 
     @pytest.mark.parametrize(("modality", "preset"), MODALITIES.items())
     def test_presets_are_consistent(self, modality, preset):
@@ -234,7 +234,7 @@ class TestTiles:
             ({"tile_length": 60}, [0]),
         ],
     )
-    def test_tiles_are_the_pictures_of_their_stretches(self, parameters, starts):
+    def test_tiles_are_the_images_of_their_stretches(self, parameters, starts):
         X = walks(3)
         whole = BiosignalImageTransformer(["waveform", "gasf"])
         drawer = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=4, **parameters)
@@ -289,7 +289,7 @@ class TestTiles:
 
 
 class TestChannels:
-    def test_several_modalities_in_one_picture(self):
+    def test_several_modalities_in_one_image(self):
         X = np.stack([walks(level=5), walks(level=-3, seed=1)], axis=1)
         drawer = BiosignalImageTransformer(
             ["waveform", "waveform_stacked", "waveform_overlaid"],

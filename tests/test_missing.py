@@ -102,7 +102,7 @@ def test_embedded_as_nan(form, small_backbone):
 
 
 @pytest.mark.parametrize("fuse", ["mean", "mean_tiles"])
-def test_means_over_missing_pictures_are_nan(fuse, small_backbone):
+def test_means_over_missing_images_are_nan(fuse, small_backbone):
     drawer = BiosignalImageTransformer(sampling_rate=4, modality="eda", tile_length=30)
     embeddings = TinyBioMoEEmbedder(fuse=fuse).fit_transform(drawer.fit_transform(SPARSE))
     assert embeddings.shape == (5, 192)
@@ -147,7 +147,7 @@ REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "recurrence", "ga
 
 
 @pytest.mark.parametrize("power_range", ["window", "training"])
-def test_pictures_are_blank_and_others_do_not_change(power_range):
+def test_images_are_blank_and_others_do_not_change(power_range):
     drawer = BiosignalImageTransformer(
         REPRESENTATIONS, sampling_rate=4, modality="eda", power_range=power_range,
         value_range="training", image_size=24,

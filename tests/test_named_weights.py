@@ -19,14 +19,9 @@ import torch
 from safetensors.torch import save
 
 from sklearn_biomoe import TinyBioMoEEmbedder, weights
-from sklearn_biomoe.weights import (
-    convert,
-    downloading,
-    finding,
-    load_backbone,
-    random_backbone,
-    weights_sha256,
-)
+from sklearn_biomoe.weights import convert, load_backbone, random_backbone, weights_sha256
+from sklearn_biomoe.weights import downloads as downloading
+from sklearn_biomoe.weights import named_weights as finding
 from sklearn_biomoe.weights.__main__ import main
 
 FILE = "Tiny-BioMoE.pth"
@@ -261,11 +256,11 @@ def test_without_pooch(folders, remote, monkeypatch):
 FETCH = """
 import sys, warnings, dataclasses
 from sklearn_biomoe import weights
-from sklearn_biomoe.weights import downloading, finding
+from sklearn_biomoe.weights import downloads, named_weights, random_weights
 sys.path.insert(0, {tests!r})
 from conftest import SmallBackbone
-weights.TinyBioMoE = SmallBackbone
-finding.NAMED["paper"] = dataclasses.replace(finding.NAMED["paper"], url={url!r})
+random_weights.TinyBioMoE = SmallBackbone
+named_weights.NAMED["paper"] = dataclasses.replace(named_weights.NAMED["paper"], url={url!r})
 warnings.simplefilter("ignore")
 print("ready", flush=True)
 print(weights.weights_sha256("paper"))

@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, onnx_engine
-from sklearn_biomoe.backbone import SpectralGating, TinyBioMoE
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+from sklearn_biomoe.backbone import onnx as onnx_engine
+from sklearn_biomoe.backbone.network import SpectralGating, TinyBioMoE
+from sklearn_biomoe.backbone.onnx import RealSpectralGating, export, load_session
 from sklearn_biomoe.inference import resolve_engine
-from sklearn_biomoe.onnx_engine import RealSpectralGating, export, load_session
 from sklearn_biomoe.weights import random_backbone
 
 parity = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_parity.py"))))
 TOLERANCE = 5e-5
 
 
-def random_pictures(n):
-    """Pictures as they are drawn: (n, 224, 224, 3) in memory."""
-    pictures = torch.rand(n, 224, 224, 3, generator=torch.Generator().manual_seed(0))
-    return pictures.permute(0, 3, 1, 2)
+def random_images(n):
+    """Images as they are drawn: (n, 224, 224, 3) in memory."""
+    images = torch.rand(n, 224, 224, 3, generator=torch.Generator().manual_seed(0))
+    return images.permute(0, 3, 1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -67,30 +68,30 @@ def test_golden_embedding(embed):
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_equals_torch(backbone, embed, n):
-    pictures = random_pictures(n)
+    images = random_images(n)
     with torch.inference_mode():
-        expected = backbone(pictures)
-    for layout in (pictures, pictures.contiguous(), pictures.flip(3).flip(3), pictures[::1]):
+        expected = backbone(images)
+    for layout in (images, images.contiguous(), images.flip(3).flip(3), images[::1]):
         np.testing.assert_allclose(embed(layout), expected, rtol=0, atol=TOLERANCE)
 
 
 def test_bitwise_the_same_in_any_order_alone_or_together(embed):
-    pictures = random_pictures(8)
-    embeddings = embed(pictures)
+    images = random_images(8)
+    embeddings = embed(images)
     order = torch.tensor([3, 7, 0, 1, 6, 2, 5, 4])
-    assert torch.equal(embed(pictures[order]), embeddings[order])
+    assert torch.equal(embed(images[order]), embeddings[order])
     for i in range(8):
-        padded = torch.zeros_like(pictures)
-        padded[0] = pictures[i]
+        padded = torch.zeros_like(images)
+        padded[0] = images[i]
         assert torch.equal(embed(padded)[0], embeddings[i])
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_threads_agree(exports, backbone, embed, n_threads):
-    pictures = random_pictures(2)
-    expected = embed(pictures)
+    images = random_images(2)
+    expected = embed(images)
     shared, results = load_session(backbone, "golden", n_threads), []
-    threads = [threading.Thread(target=lambda: results.append(shared(pictures))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: results.append(shared(images))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,7 +104,7 @@ def test_exported_once(exports, backbone, tmp_path):
     first = load_session(backbone, "golden")
     second = load_session(backbone, "golden")
     assert len(exports) == 1
-    assert torch.equal(first(random_pictures(1)), second(random_pictures(1)))
+    assert torch.equal(first(random_images(1)), second(random_images(1)))
     load_session(backbone, "other")
     assert len(exports) == 2
     names = sorted(path.name for path in (tmp_path / "onnx").iterdir())
@@ -173,11 +174,11 @@ def test_missing_package(backbone, monkeypatch, name):
 
 def test_small_backbone(small_backbone, monkeypatch, tmp_path):
     monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", str(tmp_path / "not" / "there"))
-    backbone, pictures = random_backbone(0), random_pictures(3)
+    backbone, images = random_backbone(0), random_images(3)
     assert isinstance(backbone, small_backbone)
     with torch.inference_mode():
-        expected = backbone(pictures)
-    np.testing.assert_allclose(load_session(backbone, "small")(pictures), expected, atol=1e-6)
+        expected = backbone(images)
+    np.testing.assert_allclose(load_session(backbone, "small")(images), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("side", [1, 6, 7])
@@ -187,14 +188,14 @@ def test_spectral_gating_in_real_numbers(side):
     np.testing.assert_allclose(RealSpectralGating(gating)(x), gating(x).detach(), rtol=0, atol=1e-6)
 
 
-def test_mostly_white_pictures(backbone, embed):
+def test_mostly_white_images(backbone, embed):
     """Their samples hardly vary, which costs a normalisation in one pass its last digits."""
     windows = np.cumsum(np.random.default_rng(0).normal(size=(4, 240)), axis=1)
     drawn = BiosignalImageTransformer(["waveform"]).fit_transform(windows)
-    pictures = torch.from_numpy(np.asarray(drawn)[:, 0]).permute(0, 3, 1, 2) / 255
+    images = torch.from_numpy(np.asarray(drawn)[:, 0]).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
-        expected = backbone(pictures)
-    np.testing.assert_allclose(embed(pictures), expected, rtol=0, atol=TOLERANCE)
+        expected = backbone(images)
+    np.testing.assert_allclose(embed(images), expected, rtol=0, atol=TOLERANCE)
 
 
 def test_the_embedder_runs_it(small_backbone, monkeypatch, tmp_path):

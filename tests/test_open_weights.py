@@ -15,7 +15,7 @@ from sklearn_biomoe import make_biosignal_embedder
 from sklearn_biomoe.pretraining import simulate
 from sklearn_biomoe.transformers import TinyBioMoEEmbedder
 from sklearn_biomoe.weights import load_backbone, weights_sha256
-from sklearn_biomoe.weights.finding import NAMED, PACKAGED
+from sklearn_biomoe.weights.named_weights import NAMED, PACKAGED
 
 FILE = PACKAGED / str(NAMED["open"].file)
 
@@ -47,7 +47,7 @@ def test_no_socket_is_opened(monkeypatch):
 
 
 def test_a_package_without_its_file(monkeypatch, tmp_path):
-    monkeypatch.setattr("sklearn_biomoe.weights.finding.PACKAGED", tmp_path)
+    monkeypatch.setattr("sklearn_biomoe.weights.named_weights.PACKAGED", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"'open' are not in .*Install it again"):
         load_backbone("open")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_biomoe.acceleration import FastBackbone
-from sklearn_biomoe.backbone import TinyBioMoE
+from sklearn_biomoe.backbone.fast import FastBackbone
+from sklearn_biomoe.backbone.network import TinyBioMoE
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "tiny_biomoe_seed7.npz")
 # The reference's float32 sums in another order differ by this much at most.

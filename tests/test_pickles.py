@@ -91,11 +91,11 @@ def test_fitted_on_a_gpu_opened_without(fitted, windows, monkeypatch):
 
 OURS = "sklearn_biomoe."
 DRAWING = {
-    f"{OURS}settings.Panel",
-    f"{OURS}settings.PictureSettings",
+    f"{OURS}images.settings.Panel",
+    f"{OURS}images.settings.ImageSettings",
     f"{OURS}signals.modalities.Modality",
-    f"{OURS}transformers.drawing.BiosignalImageTransformer",
-    f"{OURS}transformers.embedding.TinyBioMoEEmbedder",
+    f"{OURS}transformers.image_transformer.BiosignalImageTransformer",
+    f"{OURS}transformers.embedder.TinyBioMoEEmbedder",
 }
 
 
@@ -124,14 +124,14 @@ def models(rates):
             make_pipeline(make_multimodal_embedder(rates, impute=True), LogisticRegression()),
             {
                 *DRAWING,
-                f"{OURS}construction._missing_names",
-                f"{OURS}construction._tell_missing",
+                f"{OURS}pipelines._missing_names",
+                f"{OURS}pipelines._tell_missing",
                 "numpy.dtype",
             },
         ),
         "scaled": (
             make_pipeline(with_subjects, SubjectScaler(subject_column=384), LogisticRegression()),
-            {*DRAWING, f"{OURS}signals.scaling.SubjectScaler"},
+            {*DRAWING, f"{OURS}signals.subject_scaler.SubjectScaler"},
         ),
     }
 

@@ -1,4 +1,4 @@
-"""Contact sheets: axes read off pictures agree with what was put into the signals."""
+"""Contact sheets: axes read off images agree with what was put into the signals."""
 
 import sys
 
@@ -22,7 +22,7 @@ BURST = np.exp(-(((SECONDS - 40) / 0.5) ** 2)) * np.sin(2 * np.pi * 2 * SECONDS)
 
 
 def sheet(windows, representations, *, titles=None, sampling_rate=RATE, **options):
-    """Return a figure's panels and the pictures that they show, of one window."""
+    """Return a figure's panels and the images that they show, of one window."""
     images = BiosignalImageTransformer(
         representations, sampling_rate=sampling_rate, **options
     ).fit_transform(windows)
@@ -36,14 +36,14 @@ def at(axis, row, column, size=224):
     return axis.transData.inverted().transform(shown)
 
 
-def brightest(picture):
+def brightest(image):
     """Return row and column of the middle of the pixels that are nearest to viridis' yellow."""
-    level = picture[..., :2].sum(axis=2, dtype=int)  # red and green grow towards it
+    level = image[..., :2].sum(axis=2, dtype=int)  # red and green grow towards it
     return np.argwhere(level >= level.max() - 2).mean(axis=0)
 
 
-def dark(picture):
-    return np.argwhere(picture[..., 0] < 100)
+def dark(image):
+    return np.argwhere(image[..., 0] < 100)
 
 
 @pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
@@ -51,8 +51,8 @@ def dark(picture):
 @pytest.mark.parametrize("frequency", [1.25, 4.0])
 def test_a_sine_is_bright_at_its_frequency(representation, modality, frequency):
     window = np.sin(2 * np.pi * frequency * SECONDS)
-    (axis,), pictures = sheet(window[None], [representation], modality=modality)
-    _, read = at(axis, *brightest(pictures[0]))
+    (axis,), images = sheet(window[None], [representation], modality=modality)
+    _, read = at(axis, *brightest(images[0]))
     pixel = abs(np.diff([at(axis, row, 0)[1] for row in (100, 101)])[0])
     if representation == "scalogram":
         assert axis.get_yscale() == "log"
@@ -65,9 +65,9 @@ def test_a_sine_is_bright_at_its_frequency(representation, modality, frequency):
 @pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
 @pytest.mark.parametrize("cut", [{}, {"tile_length": 12.0, "tile_step": 11.0}])
 def test_a_burst_is_bright_at_its_time(representation, cut):
-    axes, pictures = sheet(BURST[None], [representation], modality="bvp", **cut)
+    axes, images = sheet(BURST[None], [representation], modality="bvp", **cut)
     tile = 3 if cut else 0  # from 33 s to 45 s
-    time, frequency = at(axes[tile], *brightest(pictures[tile]))
+    time, frequency = at(axes[tile], *brightest(images[tile]))
     assert abs(time - 40) < (0.5 if representation == "spectrogram_psd" else 0.2)
     assert abs(frequency - 2) < 0.1
 
@@ -96,13 +96,13 @@ def test_scalograms_reach_half_a_row_beyond_their_frequencies():
 @pytest.mark.parametrize("rate", [4, None])
 def test_a_step_stands_at_its_time(rate):
     window = np.repeat([2.0, 7.0], [180, 61])
-    (axis,), pictures = sheet(window[None], ["waveform"], sampling_rate=rate)
-    upright = np.argwhere((pictures[0][..., 0] < 100).sum(axis=0) > 112).mean()
+    (axis,), images = sheet(window[None], ["waveform"], sampling_rate=rate)
+    upright = np.argwhere((images[0][..., 0] < 100).sum(axis=0) > 112).mean()
     time, _ = at(axis, 0, upright)
     assert abs(time * (rate or 1) - 179.5) < 1  # from sample 179 to 180
     assert axis.get_xlim() == (0, 240 / (rate or 1))
     assert axis.get_xlabel() == ("time (s)" if rate else "time (samples)")
-    rows = dark(pictures[0])[:, 0]
+    rows = dark(images[0])[:, 0]
     np.testing.assert_allclose(
         [at(axis, row, 0)[1] for row in (rows.max(), rows.min())], [2, 7], atol=0.03
     )
@@ -113,10 +113,10 @@ def test_a_step_stands_at_its_time(rate):
 )
 def test_values_are_read_off_their_axis(value_range, scale, within):
     window = np.full(240, 3.7)
-    (axis,), pictures = sheet(
+    (axis,), images = sheet(
         window[None], ["waveform"], sampling_rate=4, modality="eda", value_range=value_range
     )
-    _, read = at(axis, dark(pictures[0])[:, 0].mean(), 0)
+    _, read = at(axis, dark(images[0])[:, 0].mean(), 0)
     assert abs(read - 3.7) < (3.7 * within or 0.06)
     assert axis.get_yscale() == scale
     assert axis.get_ylabel() == "µS"
@@ -135,8 +135,8 @@ def test_logarithmic_ticks_are_plain_numbers():
 
 
 def test_a_constant_window_is_at_its_value():
-    (axis,), pictures = sheet(np.full((1, 50), -4.0), ["waveform"])
-    assert abs(at(axis, dark(pictures[0])[:, 0].mean(), 0)[1] + 4) < 0.02
+    (axis,), images = sheet(np.full((1, 50), -4.0), ["waveform"])
+    assert abs(at(axis, dark(images[0])[:, 0].mean(), 0)[1] + 4) < 0.02
     assert list(axis.get_yticks()) == [-4]
 
 
@@ -156,9 +156,9 @@ def test_composites_name_their_parts_in_their_colours():
 
 
 def test_a_spike_crosses_maps_of_pairs_at_its_time():
-    (axis,), pictures = sheet(BURST[None], ["recurrence"])
-    column = pictures[0][..., 0].astype(int).sum(axis=0).argmax()
-    row = pictures[0][..., 0].astype(int).sum(axis=1).argmax()
+    (axis,), images = sheet(BURST[None], ["recurrence"])
+    column = images[0][..., 0].astype(int).sum(axis=0).argmax()
+    row = images[0][..., 0].astype(int).sum(axis=1).argmax()
     np.testing.assert_allclose(at(axis, row, column), [40, 40], atol=1)
 
 
@@ -174,9 +174,9 @@ def test_tiles_start_at_their_first_sample():
 
 
 def test_curves_of_a_tile_have_the_limits_of_that_tile():
-    axes, pictures = sheet(SECONDS[None], ["waveform"], tile_length=30)
-    for axis, picture in zip(axes, pictures, strict=True):
-        for row, column in dark(picture)[::50]:
+    axes, images = sheet(SECONDS[None], ["waveform"], tile_length=30)
+    for axis, image in zip(axes, images, strict=True):
+        for row, column in dark(image)[::50]:
             time, value = at(axis, row, column)
             assert abs(time - value) < 0.3
 
@@ -184,7 +184,7 @@ def test_curves_of_a_tile_have_the_limits_of_that_tile():
 def test_channels_are_named_beside_their_curves():
     rng = np.random.default_rng(0)
     windows = np.stack([rng.uniform(1, 9, 240), rng.uniform(-1, 1, 240)])[None]
-    (stacked, overlaid), pictures = sheet(
+    (stacked, overlaid), images = sheet(
         windows,
         ["waveform_stacked", "waveform_overlaid"],
         modality=["eda", "bvp"],
@@ -197,13 +197,13 @@ def test_channels_are_named_beside_their_curves():
     heights = [label.get_position()[1] for label in stacked.get_yticklabels()]
     shown = stacked.transData.transform([(0, height) for height in heights])
     np.testing.assert_allclose(stacked.transAxes.inverted().transform(shown)[:, 1], [0.75, 0.25])
-    for label, band in zip(overlaid.get_yticklabels(), np.split(pictures[0], 2), strict=True):
+    for label, band in zip(overlaid.get_yticklabels(), np.split(images[0], 2), strict=True):
         colour = tuple(np.round(np.multiply(label.get_color(), 255)).astype(int))
         assert colour in {tuple(pixel) for pixel in band.reshape(-1, 3).tolist()}
 
 
 @pytest.mark.parametrize("size", [64, 224, 300])
-def test_pictures_are_shown_dot_by_dot(size):
+def test_images_are_shown_dot_by_dot(size):
     if size == 64 and parse_version(mpl.__version__) < parse_version("3.11"):
         pytest.skip("older matplotlib places enlarged pixels up to a dot off")
     images = BiosignalImageTransformer(
@@ -214,12 +214,10 @@ def test_pictures_are_shown_dot_by_dot(size):
     canvas.draw()
     dots = np.asarray(canvas.buffer_rgba())[..., :3]
     dots_per_pixel = 4 if size == 64 else 1
-    for axis, picture in zip(
-        figure.axes, np.asarray(images).reshape(-1, size, size, 3), strict=True
-    ):
+    for axis, image in zip(figure.axes, np.asarray(images).reshape(-1, size, size, 3), strict=True):
         left, bottom, width, height = np.round(axis.get_window_extent().bounds).astype(int)
         shown = dots[len(dots) - bottom - height : len(dots) - bottom, left : left + width]
-        expected = picture.repeat(dots_per_pixel, axis=0).repeat(dots_per_pixel, axis=1)
+        expected = image.repeat(dots_per_pixel, axis=0).repeat(dots_per_pixel, axis=1)
         inside = slice(2, -2)  # the frame covers the outermost dots
         np.testing.assert_array_equal(shown[inside, inside], expected[inside, inside])
 
@@ -252,7 +250,7 @@ def test_rows_are_labelled(windows, titles, expected):
     assert labels == expected
 
 
-def test_one_picture_on_axes_of_ones_own():
+def test_one_image_on_axes_of_ones_own():
     images = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=RATE).fit_transform(
         [SINE, BURST]
     )
@@ -279,7 +277,7 @@ def test_nothing_is_left_in_pyplot():
         (
             lambda images: images[np.zeros(101, int)],
             None,
-            r"202 pictures \(101 windows x 2\), more than the 200 .*images\[:10\]",
+            r"202 images \(101 windows x 2\), more than the 200 .*images\[:10\]",
         ),
         (lambda images: images, ["a"], "is 1 labels; expected a list of 3"),
         (lambda images: images, "abc", "is one label; expected a list of 3"),

@@ -174,7 +174,7 @@ def test_resampled_wide_columns_get_new_names():
     assert list(steps.fit(wide.to_numpy()).get_feature_names_out()) == expected
 
 
-def test_before_pictures_in_a_column_transformer(small_backbone):
+def test_before_images_in_a_column_transformer(small_backbone):
     from sklearn_biomoe import TinyBioMoEEmbedder
 
     X = pd.DataFrame({"bvp": RAGGED, "age": range(5)}, index=list("vwxyz"))

@@ -15,7 +15,6 @@ from scipy import signal as filters
 from scipy import stats
 
 from sklearn_biomoe.pretraining import KINDS, simulate
-from sklearn_biomoe.pretraining.factory import Draw, usual_window
 from sklearn_biomoe.pretraining.objectives import (
     DEFAULT_OBJECTIVES,
     OBJECTIVES,
@@ -25,9 +24,9 @@ from sklearn_biomoe.pretraining.objectives import (
     regression_loss,
     shape_of,
 )
-from sklearn_biomoe.pretraining.recordings import Recordings, read_recordings
-from sklearn_biomoe.pretraining.training import (
-    PICTURES,
+from sklearn_biomoe.pretraining.real_recordings import Recordings, read_recordings
+from sklearn_biomoe.pretraining.recipe import (
+    IMAGES,
     REPRESENTATIONS,
     SHARES,
     Recipe,
@@ -35,6 +34,7 @@ from sklearn_biomoe.pretraining.training import (
     make_views,
     targets_of,
 )
+from sklearn_biomoe.pretraining.simulators import Draw, usual_window
 from sklearn_biomoe.signals import MODALITIES
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* leave value_range")
@@ -198,11 +198,11 @@ def test_unknown_targets_count_for_nothing():
 
 
 def test_agreement_of_two_pairs_by_hand():
-    pictures = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     windows = torch.tensor([0, 1, 0, 1])
-    # Each is alike (5) to its other picture, and has nothing (0) of the other two.
+    # Each is alike (5) to its other image, and has nothing (0) of the other two.
     expected = -math.log(math.exp(5) / (math.exp(5) + 2))
-    assert agreement_loss(pictures, windows).item() == pytest.approx(expected, rel=1e-5)
+    assert agreement_loss(images, windows).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_losses_are_weighed_by_their_uncertainty():
@@ -219,12 +219,12 @@ def test_losses_are_weighed_by_their_uncertainty():
 
 
 def test_every_modality_of_the_presets_is_seen():
-    known = {"ppg": "bvp"}  # the same simulator, and pictures
+    known = {"ppg": "bvp"}  # the same simulator, and images
     for name, modality in MODALITIES.items():
         if name in ("generic", "resp_rate"):
             continue
         for representation in modality.representations:
-            assert f"{known.get(name, name)} {representation}" in PICTURES
+            assert f"{known.get(name, name)} {representation}" in IMAGES
 
 
 def test_views_show_the_same_windows_twice():
@@ -235,11 +235,11 @@ def test_views_show_the_same_windows_twice():
         for one, other in zip(views[::2], views[1::2], strict=True):
             assert one.modality == other.modality
             assert one.representation != other.representation
-            assert one.pictures.shape == (2, 3, 224, 224)
-            assert 0 <= one.pictures.min() <= one.pictures.max() <= 1
+            assert one.images.shape == (2, 3, 224, 224)
+            assert 0 <= one.images.min() <= one.images.max() <= 1
 
 
-def test_sizes_are_asked_of_pictures_that_show_them():
+def test_sizes_are_asked_of_images_that_show_them():
     conductance = made("eda", 8)
     shown, hidden = targets_of(conductance), targets_of(conductance, sizes_shown=False)
     assert shown["descriptors"].isfinite().all()
@@ -318,7 +318,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(short, tmp_path):
     logs = [pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds")
             for name in ("whole", "parts")]  # fmt: skip
     pd.testing.assert_frame_equal(*logs)
-    assert list(logs[0]["pictures"]) == [12, 24, 36, 48]
+    assert list(logs[0]["images"]) == [12, 24, 36, 48]
     assert (tmp_path / "whole" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -342,7 +342,7 @@ def test_modalities_can_be_chosen(small_backbone, tmp_path, modalities):
     recipe = Recipe(8, batch_size=8, modalities=modalities)
     views = make_views(recipe, seeded(3), Recordings({}))
     assert {view.modality for view in views} == set(modalities)
-    assert sum(len(view.pictures) for view in views) == 8
+    assert sum(len(view.images) for view in views) == 8
     training = Training(recipe, tmp_path, Recordings({}))
     assert training.run()
     log = pd.read_csv(tmp_path / "log.csv")
@@ -398,11 +398,11 @@ def test_the_command_makes_weights_that_load(tmp_path):
     from sklearn_biomoe.weights import load_backbone
 
     command = [sys.executable, "-m", "sklearn_biomoe.pretraining", "--folder", str(tmp_path)]
-    subprocess.run([*command, "--pictures", "12", "--batch", "6"], check=True, timeout=300)
+    subprocess.run([*command, "--images", "12", "--batch", "6"], check=True, timeout=300)
     path = tmp_path / "weights.safetensors"
     assert path.stat().st_size < 15e6
     assert load_backbone(path).training is False
 
 
-def test_shares_name_known_pictures():
+def test_shares_name_known_images():
     assert set(SHARES) == set(REPRESENTATIONS) == set(KINDS)

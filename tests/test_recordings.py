@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from sklearn_biomoe.recordings import read_recording
+from sklearn_biomoe.recordings.files import read_recording
 
 SECONDS = np.arange(0, 20, 1 / 64)
 PULSE = np.sin(2 * np.pi * 1.2 * SECONDS)

@@ -1,4 +1,4 @@
-"""Pictures against matplotlib and against pictures worked out by hand."""
+"""Images against matplotlib and against images worked out by hand."""
 
 import matplotlib as mpl
 import numpy as np
@@ -7,15 +7,15 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sklearn_biomoe.rendering import SCALES, WITHOUT_MAPS, check_colormap, draw
-from sklearn_biomoe.rendering.colours import colour, colour_table
-from sklearn_biomoe.rendering.curves import (
+from sklearn_biomoe.images.colours import colour, colour_table
+from sklearn_biomoe.images.curves import (
     CURVE_COLOURS,
     LINE_WIDTH,
     draw_overlaid,
     draw_stacked,
     scale_values,
 )
+from sklearn_biomoe.images.rendering import SCALES, WITHOUT_MAPS, check_colormap, draw
 from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.signals import Modality
 
@@ -69,32 +69,32 @@ def test_waveform_looks_like_matplotlib(n_times):
 @pytest.mark.parametrize("n_times", [2, 17, 224, 1000, 3840])
 def test_every_sample_is_inked_in_its_column(n_times):
     signal = curves(1, n_times)[0]
-    picture = drawn(signal[None])[0, ..., 0]
+    image = drawn(signal[None])[0, ..., 0]
     column = np.minimum((np.arange(n_times) / (n_times - 1) * SIZE).astype(int), SIZE - 1)
     scaled = (signal - signal.min()) / np.ptp(signal)
     row = (LINE_WIDTH / 2 + (1 - scaled) * (SIZE - LINE_WIDTH)).astype(int)
-    assert picture[np.minimum(row, SIZE - 1), column].max() < 200
+    assert image[np.minimum(row, SIZE - 1), column].max() < 200
 
 
 def test_waveform_is_black_on_white_without_margins():
-    picture = drawn(curves())[0]
-    assert picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture[..., 0], picture[..., 1])
-    np.testing.assert_array_equal(picture[..., 0], picture[..., 2])
-    ink = picture[..., 0] < 128
-    assert picture.max() == 255
-    assert picture.min() < 30
+    image = drawn(curves())[0]
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image[..., 0], image[..., 1])
+    np.testing.assert_array_equal(image[..., 0], image[..., 2])
+    ink = image[..., 0] < 128
+    assert image.max() == 255
+    assert image.min() < 30
     assert ink.any(axis=0).all()  # from border to border
     assert ink[:2].any()
     assert ink[-2:].any()
 
 
 def test_horizontal_line_by_hand():
-    picture = drawn(np.full((1, 50), 3.0))[0, ..., 0]
+    image = drawn(np.full((1, 50), 3.0))[0, ..., 0]
     # 1.25 pixels around half height, 111.375 to 112.625: five eighths of two pixels.
     expected = np.full((SIZE, SIZE), 255)
     expected[111:113] = 255 - round(255 * 0.625)
-    np.testing.assert_array_equal(picture, expected)
+    np.testing.assert_array_equal(image, expected)
 
 
 def test_upwards_is_up():
@@ -115,7 +115,7 @@ def test_steep_flanks_are_as_dark_as_flat_ones():
 @pytest.mark.parametrize(
     "name", sorted(set(REPRESENTATIONS) - {"spectrogram_angle", "spectrogram_phase"})
 )
-def test_pictures_do_not_depend_on_amplitude(name, amplitude):
+def test_images_do_not_depend_on_amplitude(name, amplitude):
     signals = curves()
     np.testing.assert_allclose(
         drawn(signals * amplitude, name).astype(int), drawn(signals, name).astype(int), atol=1
@@ -186,9 +186,9 @@ def test_power_colours_are_matplotlibs(limits):
 
 def test_powers_beyond_their_limits_have_the_first_and_the_last_colour():
     maps = torch.tensor([0.0, 1e-9, 1e9]).double().expand(1, 3, 3)
-    picture = painted("power", maps, 24, limits=(-20.0, 10.0))[0, 0]
-    assert (picture[0] == colour_table("viridis")[0]).all()
-    assert (picture[-1] == colour_table("viridis")[-1]).all()
+    image = painted("power", maps, 24, limits=(-20.0, 10.0))[0, 0]
+    assert (image[0] == colour_table("viridis")[0]).all()
+    assert (image[-1] == colour_table("viridis")[-1]).all()
 
 
 def test_power_has_low_frequencies_at_the_bottom():
@@ -200,8 +200,8 @@ def test_power_has_low_frequencies_at_the_bottom():
 
 @pytest.mark.parametrize("limits", [None, (-50.0, 0.0)])
 def test_power_of_zero_is_the_darkest_colour(limits):
-    picture = painted("power", torch.zeros(1, 16, 5, dtype=torch.float64), 32, limits=limits)
-    assert (picture == colour_table("viridis")[0]).all()
+    image = painted("power", torch.zeros(1, 16, 5, dtype=torch.float64), 32, limits=limits)
+    assert (image == colour_table("viridis")[0]).all()
 
 
 def test_values_are_scaled_by_hand():
@@ -217,8 +217,8 @@ def test_values_are_scaled_by_hand():
 
 def test_a_fixed_range_keeps_the_level():
     levels = torch.tensor([0.1, 1.0, 10.0]).double()[:, None].expand(3, 50)
-    pictures = drawn(levels, limits=[(0.05, 20.0, "log")])[..., 0]
-    rows = pictures.astype(float).mean(axis=2).argmin(axis=1)
+    images = drawn(levels, limits=[(0.05, 20.0, "log")])[..., 0]
+    rows = images.astype(float).mean(axis=2).argmin(axis=1)
     # 1/9 of a decade above the bottom and so on, of log10(20 / 0.05) = 2.602 decades.
     share = np.log10(np.array([0.1, 1.0, 10.0]) / 0.05) / np.log10(400)
     expected = LINE_WIDTH / 2 + (1 - share) * (SIZE - LINE_WIDTH)  # a line over two or three rows
@@ -227,9 +227,9 @@ def test_a_fixed_range_keeps_the_level():
 
 def test_stacked_curves_have_a_band_and_a_colour_each():
     curves = torch.full((1, 4, 50), 0.5, dtype=torch.float64)
-    picture = draw_stacked(curves, blank())[0].numpy()
+    image = draw_stacked(curves, blank())[0].numpy()
     for band in range(4):
-        middle = picture[band * 56 : (band + 1) * 56]
+        middle = image[band * 56 : (band + 1) * 56]
         expected = 255 - (255 - np.array(CURVE_COLOURS[band])) * 0.625  # on each of two pixels
         np.testing.assert_allclose(middle[27:29].mean(axis=(0, 1)), expected, atol=1)
         assert (middle[:27] == 255).all()
@@ -251,9 +251,9 @@ def stacked_alone(signals):
 
 def test_overlaid_curves_cover_those_before():
     flat = torch.full((1, 2, 50), 0.5, dtype=torch.float64)
-    picture = draw_overlaid(flat, blank())[0, 111, 100].numpy()
+    image = draw_overlaid(flat, blank())[0, 111, 100].numpy()
     below = 255 - (255 - np.array(CURVE_COLOURS[0])) * 0.625
-    np.testing.assert_allclose(picture, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
+    np.testing.assert_allclose(image, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
 
 
 def test_overlaid_black_curve_is_the_waveform():
@@ -265,18 +265,16 @@ def test_overlaid_black_curve_is_the_waveform():
 def test_colours_are_looked_up_by_256ths():
     values = np.concatenate([np.linspace(0, 1, 500), np.arange(257) / 256])
     expected = mpl.colormaps["viridis"](values, bytes=True)[:, :3]
-    picture = colour(torch.from_numpy(values)[None, None], "viridis", blank(1, 1, len(values)))[
-        0, 0
-    ]
-    np.testing.assert_array_equal(picture, expected)
+    image = colour(torch.from_numpy(values)[None, None], "viridis", blank(1, 1, len(values)))[0, 0]
+    np.testing.assert_array_equal(image, expected)
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 8), (5, 6)])
-def test_pictures_of_any_size_are_looked_up(height, width):
+def test_images_of_any_size_are_looked_up(height, width):
     values = torch.from_numpy(np.random.default_rng(0).random((3, height, width)))
     expected = np.array(colour_table("viridis"))[(values.numpy() * 256).astype(int)]
-    picture = colour(values, "viridis", blank(3, height, width))
-    np.testing.assert_array_equal(picture, expected)
+    image = colour(values, "viridis", blank(3, height, width))
+    np.testing.assert_array_equal(image, expected)
 
 
 @pytest.mark.parametrize(
@@ -303,22 +301,22 @@ def test_colours_are_matplotlibs(kind, colormap, lowest, highest):
 def test_first_row_is_at_the_bottom(kind, shape):
     maps = torch.zeros(1, *shape, dtype=torch.float64)
     maps[:, : max(1, shape[0] // 4)] = 1.0
-    picture = painted(kind, maps)[0]
-    assert picture.shape == (SIZE, SIZE, 3)
+    image = painted(kind, maps)[0]
+    assert image.shape == (SIZE, SIZE, 3)
     if shape[0] > 1:
-        assert (picture[0] == picture[0, 0]).all()
-        assert (picture[-1] == picture[-1, 0]).all()
-        assert (picture[0] != picture[-1]).any()
-        middle = picture[SIZE // 2]  # like the top: the step lies below
-        assert np.abs(middle.astype(int) - picture[0]).max() <= 3
+        assert (image[0] == image[0, 0]).all()
+        assert (image[-1] == image[-1, 0]).all()
+        assert (image[0] != image[-1]).any()
+        middle = image[SIZE // 2]  # like the top: the step lies below
+        assert np.abs(middle.astype(int) - image[0]).max() <= 3
 
 
 def test_half_turns_either_way_are_one_direction():
     maps = torch.tensor([[[np.pi - 0.01, -np.pi + 0.01]]])
-    picture = painted("angle", maps.double(), 64)[0, 0]
+    image = painted("angle", maps.double(), 64)[0, 0]
     table = np.array(colour_table("viridis"))
     ends = np.concatenate([table[:2], table[-2:]])
-    assert (picture[:, None] == ends).all(axis=2).any(axis=1).all()
+    assert (image[:, None] == ends).all(axis=2).any(axis=1).all()
 
 
 @pytest.mark.parametrize(
@@ -340,7 +338,7 @@ def test_constant_windows_have_one_colour(name, expected):
 
 @pytest.mark.parametrize("n_times", [224, 500])
 @pytest.mark.parametrize("name", WITHOUT_MAPS)
-def test_pictures_without_maps_are_those_of_maps(name, n_times):
+def test_images_without_maps_are_those_of_maps(name, n_times):
     rng = np.random.default_rng(0)
     few_values = rng.integers(0, 4, (3, n_times)) * rng.integers(0, 2, (3, n_times))
     signals = np.concatenate([curves(3, n_times), few_values, np.full((1, n_times), 0.1)])
@@ -356,16 +354,16 @@ def test_colours_of_composites_are_their_parts(limits):
     """Red the curve, on the axis that is asked for; green and blue powers of their own scale."""
     modality = Modality((), spectrogram_window=20.0, frequency_range=(0.0, 2.0))
     settings = {"modality": modality, "colormap": "gray"}
-    picture = drawn(curves(2), "composite", limits=[limits], modality=modality)
+    image = drawn(curves(2), "composite", limits=[limits], modality=modality)
     for channel, part in enumerate(["waveform", "spectrogram_psd", "scalogram"]):
         own = [limits if part == "waveform" else None]
         grey = drawn(curves(2), part, limits=own, **settings)
-        np.testing.assert_array_equal(picture[..., channel], grey[..., 0])
+        np.testing.assert_array_equal(image[..., channel], grey[..., 0])
 
 
 def test_recurrence_is_dark_where_samples_are_near():
     steps = np.repeat([0.0, 1.0], 112)[None]
     for name in ("recurrence", "recurrence_thresholded"):
-        picture = drawn(steps, name)[0]
-        assert (picture[112:, :112] == 0).all()  # early and early, at the bottom left
-        assert (picture[:112, :112] == 255).all()  # late and early
+        image = drawn(steps, name)[0]
+        assert (image[112:, :112] == 0).all()  # early and early, at the bottom left
+        assert (image[:112, :112] == 255).all()  # late and early

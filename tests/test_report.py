@@ -414,7 +414,7 @@ def test_examples_are_the_surest_right_and_wrong(study, drawn, tmp_path):
     assert len(windows) == len(set(windows)) == len(page.alts) / 2 == 8
 
 
-def test_pictures_show_the_window_over_its_axes(study, drawn, tmp_path, monkeypatch):
+def test_images_show_the_window_over_its_axes(study, drawn, tmp_path, monkeypatch):
     shown = []
     plot = plotting.plot_image
     monkeypatch.setattr(plotting, "plot_image", lambda *args: (shown.append(args), plot(*args)))
@@ -427,10 +427,10 @@ def test_pictures_show_the_window_over_its_axes(study, drawn, tmp_path, monkeypa
     assert Image.open(BytesIO(png)).size == (480, 450)
 
 
-def test_examples_without_probabilities_and_with_many_pictures(drawn, tmp_path):
+def test_examples_without_probabilities_and_with_many_images(drawn, tmp_path):
     study = fake_study({"a vote": 1}, 9, ["rest", "stress"])
     page = read(study, tmp_path, images={**drawn, "again": drawn["skin"], "more": drawn["skin"]})
-    assert "The first 4 of 6 pictures" in page.text
+    assert "The first 4 of 6 images" in page.text
     assert "predicted rest. Subject" in page.text
     assert len(page.alts) == 8 * 4
 
@@ -496,7 +496,7 @@ def test_bad_input(study, drawn, tmp_path):
     assert not path.exists()
 
 
-def test_matplotlib_is_needed_for_pictures_alone(study, drawn, tmp_path, monkeypatch):
+def test_matplotlib_is_needed_for_images_alone(study, drawn, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     write_report(study, tmp_path / "study.html")
     with pytest.raises(ImportError, match=r"need matplotlib: pip install 'sklearn-biomoe\[plot\]'"):

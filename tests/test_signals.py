@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.fixes import parse_version
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
-from sklearn_biomoe.signals import MODALITIES, check_known, read_windows
+from sklearn_biomoe._validation.parameters import check_option
+from sklearn_biomoe.signals import MODALITIES, read_windows
 
 EQUAL = np.random.default_rng(0).normal(size=(4, 6))
 RAGGED = [EQUAL[0], EQUAL[1, :3], EQUAL[2, :5], EQUAL[3, :1]]
@@ -232,6 +233,6 @@ def test_other_bad_input(X, message):
 
 def test_unknown_names_suggest_the_nearest():
     with pytest.raises(ValueError, match=r"Unknown modality 'edaa'.*Did you mean 'eda'\?"):
-        check_known("modality", "edaa", list(MODALITIES))
+        check_option("modality", "edaa", list(MODALITIES))
     with pytest.raises(ValueError, match=r"expected one of .*'waveform'\]\.$"):
-        check_known("representation", "zzz", ["waveform"])
+        check_option("representation", "zzz", ["waveform"])

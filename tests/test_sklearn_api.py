@@ -107,7 +107,7 @@ def test_feature_names_through_the_pipeline(windows):
 
 def test_embedder_refuses_other_feature_names(windows):
     pipeline = multimodal().transformers[0][1].fit(windows[0]["eda"])
-    with pytest.raises(ValueError, match="fitted with pictures"):
+    with pytest.raises(ValueError, match="fitted with images"):
         pipeline[-1].get_feature_names_out(["bvp_waveform"])
 
 

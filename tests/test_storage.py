@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_biomoe.storage import cache_folder, is_offline, replace_file
+from sklearn_biomoe._files import cache_folder, is_offline, replace_file
 
 
 def test_cache_folder(monkeypatch):

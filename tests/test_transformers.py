@@ -6,11 +6,7 @@ import pytest
 from safetensors.torch import save_file
 from sklearn.pipeline import make_pipeline
 
-from sklearn_biomoe import (
-    BiosignalImageTransformer,
-    TinyBioMoEEmbedder,
-    UntrainedBackboneWarning,
-)
+from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 from sklearn_biomoe.weights import random_backbone
 
 WINDOWS = 5 + 0.01 * np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
@@ -38,7 +34,7 @@ WINDOWS = 5 + 0.01 * np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), a
         ),
     ],
 )
-def test_picture_parameters_are_refused_before_work(parameters, message):
+def test_image_parameters_are_refused_before_work(parameters, message):
     with pytest.raises(ValueError, match=message):
         BiosignalImageTransformer(**parameters).fit(WINDOWS)
 
@@ -107,7 +103,7 @@ class TestEmbedder:
             mean, (side_by_side[:, :192] + side_by_side[:, 192:]) / 2, atol=1e-6
         )
 
-    def test_names_of_plain_pictures(self, images):
+    def test_names_of_plain_images(self, images):
         embedder = TinyBioMoEEmbedder().fit(np.asarray(images))
         names = embedder.get_feature_names_out()
         assert (names[0], names[-1]) == ("image0_000", "image1_191")
@@ -139,9 +135,9 @@ class TestEmbedder:
         with pytest.raises(ValueError, match=message):
             TinyBioMoEEmbedder(**parameters).fit(images)
 
-    def test_another_number_of_pictures_than_in_fit(self, images):
+    def test_another_number_of_images_than_in_fit(self, images):
         embedder = TinyBioMoEEmbedder().fit(images)
-        with pytest.raises(ValueError, match=r"have 1 pictures, but .* with 2: \['eda_waveform'"):
+        with pytest.raises(ValueError, match=r"have 1 images, but .* with 2: \['eda_waveform'"):
             embedder.transform(np.asarray(images)[:, :1])
 
     def test_signals_by_mistake(self):

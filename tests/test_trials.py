@@ -37,7 +37,7 @@ from sklearn_biomoe.trials import (
     aggregate_windows,
     gather_trials,
 )
-from sklearn_biomoe.trials.network import AttentionMIL, pad
+from sklearn_biomoe.trials.attention_network import AttentionMIL, pad
 
 RANDOM = np.random.default_rng(0)
 Y = np.tile(["rest", "stress"], 20)

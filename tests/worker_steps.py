@@ -16,17 +16,17 @@ DEADLY = -999.0
 
 def dask_setup(worker):
     """Embed with the small network, and tell of each time that it is loaded."""
-    from sklearn_biomoe import weights
+    from sklearn_biomoe.weights import loading, random_weights
 
-    load = weights.load_backbone
+    load = loading.load_backbone
 
     def load_and_tell(*args, **kwargs):
         with Path(os.environ[LOADS]).open("a") as file:
             file.write(f"{os.getpid()}\n")
         return load(*args, **kwargs)
 
-    weights.TinyBioMoE = SmallBackbone
-    weights.load_backbone = load_and_tell
+    random_weights.TinyBioMoE = SmallBackbone
+    loading.load_backbone = load_and_tell
 
 
 class KillOnce(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

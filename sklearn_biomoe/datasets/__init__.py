@@ -1,7 +1,7 @@
 """Labelled biosignal windows of many subjects: simulators, and a real data set to fetch."""
 
-from .events import make_event_windows
 from .simulated import make_biosignal_windows
+from .simulated_events import make_event_windows
 from .stress_predict import fetch_stress_predict
 
 __all__ = ["fetch_stress_predict", "make_biosignal_windows", "make_event_windows"]

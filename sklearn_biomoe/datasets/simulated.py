@@ -13,9 +13,8 @@ from scipy.signal import fftconvolve
 from scipy.special import i0e
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
-from ..signals import check_known
-
-Array = NDArray[np.float64]
+from .._typing import FloatArray
+from .._validation.parameters import check_option
 
 _SIMULATED_RATES = {"eda": 4.0, "bvp": 64.0, "resp": 25.0, "spo2": 1.0}  # Hz
 
@@ -144,7 +143,7 @@ def _check_rates(
 ) -> dict[str, float]:
     """Return Hz per modality, in the order of ``names``."""
     for name in names:
-        check_known("modality", name, list(_SIMULATED_RATES))
+        check_option("modality", name, list(_SIMULATED_RATES))
     if not names or len(set(names)) < len(names):
         raise ValueError(f"modalities must name one or more, each once; got {names}.")
     if surplus := sorted(set(sampling_rates) - set(names)):
@@ -176,7 +175,7 @@ class _Cohort:
         between: float,
         within: float = 0.05,
         stress: float = 0.0,
-    ) -> Array:
+    ) -> FloatArray:
         """Draw one positive number per window, shape (n_windows, 1).
 
         Its logarithm varies between subjects and within one with these standard deviations. Where
@@ -188,7 +187,7 @@ class _Cohort:
         change = 1 + self.effect_size * abs(stress) * self.target
         return (median * np.exp(spread) * (change if stress >= 0 else 1 / change))[:, None]
 
-    def phase(self, rng: np.random.Generator, n: int = 1) -> Array:
+    def phase(self, rng: np.random.Generator, n: int = 1) -> FloatArray:
         """Draw ``n`` angles per window, shape (n_windows, n)."""
         return rng.uniform(0, 2 * np.pi, (self.groups.size, n))
 
@@ -200,13 +199,15 @@ class _SlowProcess:
         self.phases = cohort.phase(rng, 3)
         self.omegas = 2 * np.pi * rng.uniform(low, high, self.phases.shape)
 
-    def value(self, times: Array) -> Array:
+    def value(self, times: FloatArray) -> FloatArray:
         return self._sum(np.sin, np.ones_like(self.omegas), times)
 
-    def integral(self, times: Array) -> Array:
+    def integral(self, times: FloatArray) -> FloatArray:
         return self._sum(np.cos, -1 / self.omegas, times)
 
-    def _sum(self, wave: Callable[[Array], Array], weights: Array, times: Array) -> Array:
+    def _sum(
+        self, wave: Callable[[FloatArray], FloatArray], weights: FloatArray, times: FloatArray
+    ) -> FloatArray:
         total = np.zeros((len(weights), len(times)))
         for omega, phase, weight in zip(self.omegas.T, self.phases.T, weights.T, strict=True):
             total += weight[:, None] * wave(omega[:, None] * times + phase[:, None])
@@ -221,14 +222,14 @@ class _Breathing:
         self.start = cohort.phase(rng)
         self.wobble = _SlowProcess(rng, cohort, 0.01, 0.1)
 
-    def volume(self, times: Array) -> Array:
+    def volume(self, times: FloatArray) -> FloatArray:
         """Lung volume between -1 and 1, shape (n_windows, n_times); inhaling takes less time."""
         cycles = self.rate * (times + 0.08 * self.wobble.integral(times))
         phase = 2 * np.pi * cycles + self.start
         return -np.cos(phase + 0.3 * (1 - np.cos(phase)))
 
 
-def _bateman(times: Array, rise: float, decay: float) -> Array:
+def _bateman(times: FloatArray, rise: float, decay: float) -> FloatArray:
     """Response to one event, of height 1; ``rise`` and ``decay`` are time constants in seconds."""
     peak = rise * decay / (decay - rise) * np.log(decay / rise)
     height = np.exp(-peak / decay) - np.exp(-peak / rise)
@@ -237,13 +238,13 @@ def _bateman(times: Array, rise: float, decay: float) -> Array:
 
 def _responses(
     rng: np.random.Generator,
-    events_per_second: Array,
-    height: Array,
+    events_per_second: FloatArray,
+    height: FloatArray,
     n_times: int,
     rate: float,
     rise: float,
     decay: float,
-) -> Array:
+) -> FloatArray:
     """Sum of Bateman functions at Poisson events, shape (n_windows, n_times)."""
     n_before = ceil(8 * decay * rate)  # recoveries of earlier events carry into the window
     n_all = n_before + n_times
@@ -261,8 +262,8 @@ def _responses(
 
 
 def _simulate_eda(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: Array, rate: float
-) -> Array:
+    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+) -> FloatArray:
     tonic = cohort.level(rng, 2.0, between=0.5, within=0.1, stress=0.3)  # µS
     frequency = cohort.level(rng, 2 / 60, between=0.3, within=0.2, stress=1.5)  # Hz
     height = cohort.level(rng, 0.08, between=0.4, within=0.2, stress=0.5)  # of the tonic level
@@ -273,8 +274,8 @@ def _simulate_eda(
 
 
 def _simulate_bvp(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: Array, rate: float
-) -> Array:
+    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+) -> FloatArray:
     heart_rate = cohort.level(rng, 70 / 60, between=0.12, within=0.03, stress=0.2)  # Hz
     mayer = cohort.level(rng, 0.03, between=0.3, within=0.1, stress=-0.5)
     sinus_arrhythmia = cohort.level(rng, 0.05, between=0.3, within=0.1, stress=-0.5)
@@ -295,14 +296,14 @@ def _simulate_bvp(
     return amplitude * (swell * pulse + wander + noise)
 
 
-def _bump(phase: Array, centre: float, sharpness: float) -> Array:
+def _bump(phase: FloatArray, centre: float, sharpness: float) -> FloatArray:
     """Periodic bell curve of height 1, less its mean."""
     return np.exp(sharpness * (np.cos(phase - centre) - 1)) - i0e(sharpness)
 
 
 def _simulate_resp(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: Array, rate: float
-) -> Array:
+    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+) -> FloatArray:
     depth = cohort.level(rng, 1.0, between=0.25, within=0.1, stress=-0.3)
     swell = 1 + 0.15 * _SlowProcess(rng, cohort, 0.02, 0.15).value(times)
     wander = 0.15 * _SlowProcess(rng, cohort, 0.005, 0.04).value(times)
@@ -311,8 +312,8 @@ def _simulate_resp(
 
 
 def _simulate_spo2(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: Array, rate: float
-) -> Array:
+    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+) -> FloatArray:
     deficit = cohort.level(rng, 3.0, between=0.25)  # percent below full saturation
     frequency = cohort.level(rng, 0.4 / 60, between=0.3, stress=0.4)  # Hz
     depth = cohort.level(rng, 1.5, between=0.3)

@@ -12,10 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ..signals import check_known
-from ..storage import OFFLINE_VARIABLE, cache_folder, is_offline
-
-Array = NDArray[np.float64]
+from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
+from .._typing import FloatArray
+from .._validation.parameters import check_option
 
 _REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
 _COMMIT = "f49d2eae603f90c3f0140fbbbae7c0480d651023"
@@ -120,7 +119,7 @@ def fetch_stress_predict(
     >>> windows.data.shape  # doctest: +SKIP
     (3291, 3)
     """
-    check_known("protocol", protocol, ["grid", "transitions"])
+    check_option("protocol", protocol, ["grid", "transitions"])
     registry = _read_registry()
     folder = _find_stress_predict(data_home, registry, download_if_missing)
     _verify(folder, registry)
@@ -136,7 +135,11 @@ def fetch_stress_predict(
 
 def _read_registry() -> dict[str, str]:
     """Return the sha256 of every file of Stress-Predict that we use."""
-    text = files("sklearn_biomoe").joinpath("registries/stress_predict.txt").read_text("utf-8")
+    text = (
+        files("sklearn_biomoe.datasets")
+        .joinpath("registries/stress_predict.txt")
+        .read_text("utf-8")
+    )
     pairs = (line.split() for line in text.splitlines())
     return {path: digest.removeprefix("sha256:") for path, digest in pairs}
 
@@ -208,7 +211,7 @@ class _Recording:
     subject: int
     seconds: NDArray[np.int64]  # the labelled ones, increasing
     labels: NDArray[np.int64]
-    signals: dict[str, tuple[int, int, Array]]  # start in seconds of UTC, Hz, samples
+    signals: dict[str, tuple[int, int, FloatArray]]  # start in seconds of UTC, Hz, samples
 
     def window_labels(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return 0 or 1 for windows of one label inside every signal, -1 for all others."""
@@ -224,7 +227,7 @@ class _Recording:
         """Seconds of this label before ``ends``."""
         return np.searchsorted(self.seconds[self.labels == label], ends)
 
-    def cut(self, name: str, starts: NDArray[np.int64]) -> list[Array]:
+    def cut(self, name: str, starts: NDArray[np.int64]) -> list[FloatArray]:
         begin, rate, samples = self.signals[name]
         return [samples[i : i + _WINDOW * rate] for i in (starts - begin) * rate]
 
@@ -244,7 +247,7 @@ def _read_recordings(folder: Path, registry: dict[str, str]) -> list[_Recording]
     return recordings
 
 
-def _read_signal(path: Path) -> tuple[int, int, Array]:
+def _read_signal(path: Path) -> tuple[int, int, FloatArray]:
     begin, rate, *_ = values = np.loadtxt(path)
     samples = values[2:]
     samples.flags.writeable = False

@@ -12,7 +12,7 @@ except ImportError as error:
     ) from error
 
 from .parquet import embed_parquet
-from .parts import PartError
-from .running import EmbeddingRun
+from .scheduler import EmbeddingRun
+from .tasks import PartError
 
 __all__ = ["EmbeddingRun", "PartError", "embed_parquet"]

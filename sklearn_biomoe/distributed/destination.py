@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..storage import new_file
-from .parts import Part, embed_batches, embedding_schema
+from .._files import new_file
+from .tasks import Part, embed_batches, embedding_schema
 
 FOOTER = "sklearn_biomoe"  # the key of what a file's footer tells
 QUARANTINE = "_quarantine.json"  # readers of Parquet folders pass over such names

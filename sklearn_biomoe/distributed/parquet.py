@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
-from .parts import Columns, Part, SourceFile, holds_cells
-from .running import EmbeddingRun, embed_parts
+from .scheduler import EmbeddingRun, embed_parts
+from .tasks import Columns, Part, SourceFile, holds_cells
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 from sklearn.utils import check_random_state
 
-from ..subjects import name_some
-
-Rows = NDArray[np.int64]
+from .._typing import Rows
+from .._validation.subjects import name_some
 
 
 @dataclass(frozen=True)

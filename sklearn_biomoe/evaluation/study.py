@@ -25,7 +25,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from ..transformers import TinyBioMoEEmbedder
-from .alarms import (
+from .folds import Fold, make_folds, name_some
+from .leaks import (
     Alarm,
     LeakWarning,
     data_alarms,
@@ -34,8 +35,7 @@ from .alarms import (
     time_alarms,
     time_only_methods,
 )
-from .folds import Fold, make_folds, name_some
-from .running import Outcome, check_folder, describe_method, run_all
+from .runner import Outcome, check_folder, describe_method, run_all
 from .statistics import (
     balanced_accuracy,
     bootstrap_interval,
@@ -46,7 +46,7 @@ from .statistics import (
 )
 
 if TYPE_CHECKING:
-    from ..images import BiosignalImages
+    from ..images.stack import BiosignalImages
 
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy", "pandas"]
 

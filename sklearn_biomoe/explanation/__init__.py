@@ -1,6 +1,6 @@
 """Explanations: which seconds and which hertz moved the decision about a window."""
 
-from .drawing import plot_explanation
-from .explaining import Explanation, PictureExplanation, explain
+from .attribution import Explanation, ImageExplanation, explain
+from .plot import plot_explanation
 
-__all__ = ["Explanation", "PictureExplanation", "explain", "plot_explanation"]
+__all__ = ["Explanation", "ImageExplanation", "explain", "plot_explanation"]

@@ -1,4 +1,4 @@
-"""Grids: cells of seconds and hertz over a picture, and the patches of cells that are hidden."""
+"""Grids: cells of seconds and hertz over an image, and the patches of cells that are hidden."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..axes import PictureAxes, picture_axes
-from ..images import BiosignalImages
+from .._typing import FloatArray
+from ..images.axes import ImageAxes, image_axes
+from ..images.settings import tile_starts
+from ..images.stack import BiosignalImages
 from ..representations import REPRESENTATIONS, Representation
-from ..settings import tile_starts
 
-Array = NDArray[np.float64]
-
-PATCHES_IN_TIME, PATCHES_IN_FREQUENCY = 6, 4  # that fit side by side into a picture
+PATCHES_IN_TIME, PATCHES_IN_FREQUENCY = 6, 4  # that fit side by side into an image
 CELLS_OF_CURVES, CELLS_OF_MAPS = 4, 2  # that a patch is wide; maps have many more patches
 
 
 @dataclass(frozen=True)
-class ShownPicture:
-    """One picture of one window: a stretch of the signal and the way it is drawn.
+class ShownImage:
+    """One image of one window: a stretch of the signal and the way it is drawn.
 
     Parameters
     ----------
     name : str
     representation : str
     images : BiosignalImages
-        Of this picture alone.
-    axes : PictureAxes
+        Of this image alone.
+    axes : ImageAxes
     start : float
         Time of the first sample shown.
     """
@@ -37,7 +36,7 @@ class ShownPicture:
     name: str
     representation: str
     images: BiosignalImages
-    axes: PictureAxes
+    axes: ImageAxes
     start: float
 
     @property
@@ -46,7 +45,7 @@ class ShownPicture:
         return REPRESENTATIONS[self.representation]
 
     @property
-    def signal(self) -> Array:
+    def signal(self) -> FloatArray:
         """The samples shown, (n_channels, n_times)."""
         (panel,) = self.images.settings.panels
         return np.asarray(self.images.signals[0][list(panel.channels)], dtype=np.float64)
@@ -56,7 +55,7 @@ class ShownPicture:
         """In Hz; 1 where it is unknown, and times are counted in samples."""
         return self.images.settings.sampling_rate or 1.0
 
-    def redraw(self, signals: Array) -> BiosignalImages:
+    def redraw(self, signals: FloatArray) -> BiosignalImages:
         """Draw curves of other samples (n, n_channels, n_times) over the same range of values."""
         (panel,) = self.images.settings.panels
         own = [(float(channel.min()), float(channel.max())) for channel in self.signal]
@@ -67,8 +66,8 @@ class ShownPicture:
         return BiosignalImages(windows, settings)
 
 
-def single_out(images: BiosignalImages, number: int) -> ShownPicture:
-    """Return a picture of the first window, a tile perhaps, by its own."""
+def single_out(images: BiosignalImages, number: int) -> ShownImage:
+    """Return an image of the first window, a tile perhaps, by its own."""
     settings = images.settings
     panel, tile = divmod(number, settings.n_tiles)
     signal = np.asarray(images.signals[0])
@@ -79,14 +78,14 @@ def single_out(images: BiosignalImages, number: int) -> ShownPicture:
     stack = BiosignalImages(signal[None, :, first : first + length], alone)
     modality = settings.modalities[chosen.channels[0]]
     rate = settings.sampling_rate
-    axes = picture_axes(chosen.representation, stack.signals.shape[2], rate, modality, first)
+    axes = image_axes(chosen.representation, stack.signals.shape[2], rate, modality, first)
     name = images.image_names[number]
-    return ShownPicture(name, chosen.representation, stack, axes, first / (rate or 1.0))
+    return ShownImage(name, chosen.representation, stack, axes, first / (rate or 1.0))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of a picture, and patches of neighbouring cells that overlap.
+    """Cells of an image, and patches of neighbouring cells that overlap.
 
     Parameters
     ----------
@@ -121,7 +120,7 @@ class Grid:
                     slice(max(left, 0), min(left + self.width, n_columns)),
                 )
 
-    def spread(self, values: Array) -> Array:
+    def spread(self, values: FloatArray) -> FloatArray:
         """Give each cell the mean of the values of the patches that it is in."""
         cells = np.zeros(self.shape)
         for value, patch in zip(values, self.patches(), strict=True):
@@ -138,19 +137,19 @@ class Grid:
         )
 
 
-def lay_grid(shown: ShownPicture, stretch: float | None) -> Grid:
-    """Lay a grid over a picture.
+def lay_grid(shown: ShownImage, stretch: float | None) -> Grid:
+    """Lay a grid over an image.
 
     Parameters
     ----------
-    shown : ShownPicture
+    shown : ShownImage
     stretch : float or None
-        Seconds of a patch; None takes a sixth of the picture.
+        Seconds of a patch; None takes a sixth of the image.
 
     Returns
     -------
     grid : Grid
-        Its last patch may be shorter. A picture without frequencies has one row.
+        Its last patch may be shorter. An image without frequencies has one row.
     """
     size = shown.images.settings.image_size
     flat = shown.axes.frequencies is None
@@ -166,13 +165,13 @@ def lay_grid(shown: ShownPicture, stretch: float | None) -> Grid:
     return Grid(columns, rows, min(width, n_columns), height)
 
 
-def project(relevance: Array, shown: ShownPicture, grid: Grid) -> Array:
+def project(relevance: FloatArray, shown: ShownImage, grid: Grid) -> FloatArray:
     """Sum the relevance of pixels over cells.
 
     Parameters
     ----------
     relevance : ndarray of shape (H, W, 3)
-    shown : ShownPicture
+    shown : ShownImage
     grid : Grid
 
     Returns
@@ -197,7 +196,7 @@ def project(relevance: Array, shown: ShownPicture, grid: Grid) -> Array:
     return np.add.reduceat(by_column, grid.columns[:-1])[None]
 
 
-def part_columns(shown: ShownPicture) -> NDArray[np.int64]:
+def part_columns(shown: ShownImage) -> NDArray[np.int64]:
     """Tell to which column of a composite's curve, by time, each column of its colours belongs.
 
     Spectrograms reach from the first piece to the last, curves from the first sample to the last.
@@ -214,7 +213,7 @@ def part_columns(shown: ShownPicture) -> NDArray[np.int64]:
     left, right = shown.axes.times
     columns = []
     for part in shown.entry.parts:
-        own = picture_axes(part, n_times, settings.sampling_rate, modality, first)
+        own = image_axes(part, n_times, settings.sampling_rate, modality, first)
         times = own.time_at((np.arange(size) + 0.5) / size)
         columns.append(np.floor((times - left) / (right - left) * size).clip(0, size - 1))
     return np.array(columns, dtype=np.int64)

@@ -1,18 +1,19 @@
-"""Occlusion: how the decision changes where patches of a picture are hidden."""
+"""Occlusion: how the decision changes where patches of an image are hidden."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .grids import Array, Grid, ShownPicture
-from .hiding import hide_patches
-from .pipelines import AskedWindow, SeenPicture
+from .._typing import FloatArray
+from .grids import Grid, ShownImage
+from .masking import hide_patches
+from .pipeline_trace import AskedWindow, SeenImage
 
 
-def occlude(window: AskedWindow, picture: SeenPicture, shown: ShownPicture, grid: Grid) -> Array:
+def occlude(window: AskedWindow, image: SeenImage, shown: ShownImage, grid: Grid) -> FloatArray:
     """Return how far hiding each patch lowers the decision: (n_patches,).
 
-    The hidden pictures are remembered by no cache.
+    The hidden images are remembered by no cache.
 
     References
     ----------
@@ -20,7 +21,7 @@ def occlude(window: AskedWindow, picture: SeenPicture, shown: ShownPicture, grid
     """
     from ..inference import embed
 
-    embedder: Any = window.embedders[picture.embedder]
+    embedder: Any = window.embedders[image.embedder]
     hidden = hide_patches(shown, grid)[:, None]  # (n_patches, 1, H, W, 3)
     embeddings = embed(
         embedder._engine(),
@@ -28,4 +29,4 @@ def occlude(window: AskedWindow, picture: SeenPicture, shown: ShownPicture, grid
         batch_size=embedder._batch_size(),
         progress=embedder.progress,
     )
-    return window.value - window.ask(picture, embeddings[:, 0])
+    return window.value - window.ask(image, embeddings[:, 0])

@@ -1,4 +1,4 @@
-"""Windows changed a little before they are drawn, so that no two epochs show the same pictures.
+"""Windows changed a little before they are drawn, so that no two epochs show the same images.
 
 Each change is a function of windows of shape (n_windows, n_channels, n_times) and of what was drawn
 for each window; `augment` draws it.
@@ -14,9 +14,10 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import BiosignalImages
-from ..signals import Signals, check_known
-from ..signals.reading import prepare_windows
+from .._validation.parameters import check_option
+from ..images.stack import BiosignalImages
+from ..signals import Signals
+from ..signals.windows import prepare_windows
 
 Windows = NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def check_augmentation(augmentation: Mapping[str, float] | None) -> None:
             "such as {'noise': 0.1, 'time_shift': 0.1}."
         )
     for name, size in augmentation.items():
-        check_known("augmentation", name, list(CHANGES))
+        check_option("augmentation", name, list(CHANGES))
         is_number = isinstance(size, Real) and not isinstance(size, bool)
         if not is_number or not 0 < size < CHANGES[name]:
             below = "" if CHANGES[name] == np.inf else f" and below {CHANGES[name]:g}"

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .._files import new_file
 from .._version import __version__
-from ..images import BiosignalImages
-from ..storage import new_file
+from ..images.stack import BiosignalImages
 
 FORMAT_VERSION = 1
 
@@ -54,7 +54,7 @@ class Checkpoint:
             ) from error
         if not isinstance(kept, dict) or kept.get("fingerprint") != self.fingerprint:
             raise ValueError(
-                f"Checkpoint {self.path} was written by training with other parameters, pictures "
+                f"Checkpoint {self.path} was written by training with other parameters, images "
                 "or labels; delete it, or name another folder."
             )
         return kept

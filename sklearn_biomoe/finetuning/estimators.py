@@ -1,4 +1,4 @@
-"""The classifier and the regressor on pictures."""
+"""The classifier and the regressor on images."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ..images import BiosignalImages
-from ..subjects import name_some
-from ..targets import read_targets, read_values
-from .fitting import FineTuned, Targets
+from .._validation.subjects import name_some
+from .._validation.targets import read_targets, read_values
+from ..images.stack import BiosignalImages
+from ._base import FineTuned, Targets
 
 
 class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
     """Classify windows by a head on the backbone, and train as much of the backbone as is wanted.
 
-    The head is that of the paper, ELU and a linear layer, on the embeddings of a window's pictures
+    The head is that of the paper, ELU and a linear layer, on the embeddings of a window's images
     side by side. Each of their values is standardised before, by mean and standard deviation over
     the training windows as the backbone embeds them before training: the head learns in few epochs
     then, whatever the embeddings' scale is.
 
-    With ``trainable="head"`` and without augmentation pictures are embedded once, and training
+    With ``trainable="head"`` and without augmentation images are embedded once, and training
     takes seconds. Else they are drawn and embedded, batch by batch, in each epoch.
 
     Parameters
@@ -53,8 +53,8 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
     batch_size : int, default=16
         Windows of one step.
     augmentation : dict of str to float or None, default=None
-        Changes of training windows, drawn anew in each epoch, before pictures are drawn: X has to
-        be the picture transformer's output. Any of
+        Changes of training windows, drawn anew in each epoch, before images are drawn: X has to
+        be the image transformer's output. Any of
 
         - "noise": normal noise, of so many standard deviations of each channel;
         - "scaling": a factor whose logarithm has this standard deviation. Not for signals whose
@@ -114,7 +114,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
     backbone_sha256_ : str
         Hash of these and of the changes.
     image_names_ : list of str
-        Names of each window's pictures.
+        Names of each window's images.
     seed_ : int
 
     See Also
@@ -244,7 +244,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
         Parameters
         ----------
         X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
-            With as many pictures of each window as in `fit`.
+            With as many images of each window as in `fit`.
 
         Returns
         -------
@@ -254,7 +254,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
         Raises
         ------
         ValueError
-            For another number of pictures, and for missing windows.
+            For another number of images, and for missing windows.
         """
         return softmax(self._outputs(X), axis=1)
 
@@ -264,7 +264,7 @@ class TinyBioMoEClassifier(ClassifierMixin, FineTuned):
         Parameters
         ----------
         X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
-            With as many pictures of each window as in `fit`.
+            With as many images of each window as in `fit`.
 
         Returns
         -------
@@ -421,7 +421,7 @@ class TinyBioMoERegressor(RegressorMixin, FineTuned):
         Parameters
         ----------
         X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
-            With as many pictures of each window as in `fit`.
+            With as many images of each window as in `fit`.
 
         Returns
         -------

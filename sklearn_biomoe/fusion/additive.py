@@ -36,7 +36,7 @@ class AdditiveFusion(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    TinyBioMoEEmbedder : Its ``fuse="mean"`` averages the pictures of one modality.
+    TinyBioMoEEmbedder : Its ``fuse="mean"`` averages the images of one modality.
     LateFusionClassifier : Averages decisions.
 
     Notes

@@ -17,11 +17,18 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..signals import check_known, missing_windows
-from ..subjects import check_subjects, column_names, column_position, column_values, groups_for
+from .._typing import Array
+from .._validation.parameters import check_option
+from .._validation.subjects import (
+    check_subjects,
+    column_names,
+    column_position,
+    column_values,
+    groups_for,
+)
+from ..signals import missing_windows
 from .combining import share_of_votes, weighted_mean
 
-Array = NDArray[Any]
 Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
@@ -272,7 +279,7 @@ class LateFusion(_BaseComposition):
     # Checks
 
     def _check_parameters(self) -> None:
-        check_known("fusion", self.fusion, list(self._fusions))
+        check_option("fusion", self.fusion, list(self._fusions))
         given = self.estimators
         if not isinstance(given, list) or not given:
             raise ValueError(

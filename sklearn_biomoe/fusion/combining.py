@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .._typing import FloatArray
 
 LARGEST_LOG_WEIGHT = 5.0  # so that no modality is left out, nor its windows left without a decision
 SMALLEST_PROBABILITY = 1e-12
 
 
-def weighted_mean(predictions: Array, weights: Array) -> Array:
+def weighted_mean(predictions: FloatArray, weights: FloatArray) -> FloatArray:
     """Average over the modalities that are there, their weights scaled to a sum of 1.
 
     Examples
@@ -31,7 +31,7 @@ def weighted_mean(predictions: Array, weights: Array) -> Array:
     return np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0)
 
 
-def share_of_votes(probabilities: Array) -> Array:
+def share_of_votes(probabilities: FloatArray) -> FloatArray:
     """Count votes for the likeliest class, the mean probability being one more, shared out.
 
     So a tie goes to the class of the greater mean probability, and to no other class than one of
@@ -49,13 +49,13 @@ def share_of_votes(probabilities: Array) -> Array:
     return (votes.sum(axis=0) + mean) / (there.sum(axis=0) + 1)
 
 
-def fill_with_means(predictions: Array, means: Array) -> Array:
+def fill_with_means(predictions: FloatArray, means: FloatArray) -> FloatArray:
     """Put modalities side by side, (n_windows, n_modalities x n_outputs), without gaps."""
     filled = np.where(np.isnan(predictions), means[:, None, :], predictions)
     return np.concatenate(list(filled), axis=1)
 
 
-def learn_class_weights(probabilities: Array, y: NDArray[np.int64]) -> Array:
+def learn_class_weights(probabilities: FloatArray, y: NDArray[np.int64]) -> FloatArray:
     """Find the weights whose mean gives true classes the largest likelihood.
 
     Each class counts the same, however many windows it has.
@@ -75,7 +75,7 @@ def learn_class_weights(probabilities: Array, y: NDArray[np.int64]) -> Array:
     counts = np.bincount(y, minlength=probabilities.shape[2])
     importance = 1 / counts[y]
 
-    def loss(weights: Array) -> float:
+    def loss(weights: FloatArray) -> float:
         mean = weighted_mean(probabilities, weights)[np.arange(len(y)), y]
         known = ~np.isnan(mean)
         logarithms = np.log(np.maximum(mean[known], SMALLEST_PROBABILITY))
@@ -84,7 +84,7 @@ def learn_class_weights(probabilities: Array, y: NDArray[np.int64]) -> Array:
     return _smallest(loss, len(probabilities))
 
 
-def learn_value_weights(values: Array, y: Array) -> Array:
+def learn_value_weights(values: FloatArray, y: FloatArray) -> FloatArray:
     """Find the weights whose mean has the smallest squared error, (n_modalities,).
 
     Parameters
@@ -101,13 +101,13 @@ def learn_value_weights(values: Array, y: Array) -> Array:
     """
     spread = y.var() or 1.0  # errors of any unit are as easy to minimise
 
-    def loss(weights: Array) -> float:
+    def loss(weights: FloatArray) -> float:
         return float(np.nanmean((weighted_mean(values, weights)[:, 0] - y) ** 2) / spread)
 
     return _smallest(loss, len(values))
 
 
-def _smallest(loss: Callable[[Array], float], n_modalities: int) -> Array:
+def _smallest(loss: Callable[[FloatArray], float], n_modalities: int) -> FloatArray:
     from scipy.optimize import minimize
     from scipy.special import softmax
 
@@ -118,5 +118,5 @@ def _smallest(loss: Callable[[Array], float], n_modalities: int) -> Array:
     found = minimize(
         of_logarithms, np.zeros(n_modalities), method="L-BFGS-B", bounds=[bound] * n_modalities
     )
-    weights: Array = softmax(found.x)
+    weights: FloatArray = softmax(found.x)
     return weights

@@ -11,8 +11,8 @@ from sklearn.metrics import r2_score, recall_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..signals import check_known
-from ..targets import read_targets, read_values
+from .._validation.parameters import check_option
+from .._validation.targets import read_targets, read_values
 from .branches import Array, LateFusion, read_table
 from .combining import fill_with_means, learn_class_weights, learn_value_weights
 
@@ -203,7 +203,7 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
 
     def _check_parameters(self) -> None:
         if self.calibration is not None:
-            check_known("calibration", self.calibration, ["sigmoid", "isotonic"])
+            check_option("calibration", self.calibration, ["sigmoid", "isotonic"])
         super()._check_parameters()
 
     def _check_estimator(self, name: str, estimator: Any) -> None:

@@ -1,6 +1,6 @@
-"""Inference: pictures in, embeddings out, batch by batch on one device."""
+"""Inference: images in, embeddings out, batch by batch on one device."""
 
-from .embedding import draw_pictures, embed
+from .embedding import draw_images, embed
 from .engines import (
     Engine,
     check_precision,
@@ -10,13 +10,13 @@ from .engines import (
     resolve_device,
     resolve_engine,
 )
-from .pictures import read_images
+from .image_arrays import read_images
 
 __all__ = [
     "Engine",
     "check_precision",
     "choose_batch_size",
-    "draw_pictures",
+    "draw_images",
     "embed",
     "free_engines",
     "get_engine",

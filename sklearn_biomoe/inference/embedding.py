@@ -1,4 +1,4 @@
-"""Pictures in, embeddings out: each once, in batches of one size, remembered."""
+"""Images in, embeddings out: each once, in batches of one size, remembered."""
 
 import hashlib
 import warnings
@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._progress import progress_bar
 from .._version import __version__
-from ..backbone import EMBEDDING_SIZE
-from ..cache import FORMAT_VERSION, Memory
-from ..images import BiosignalImages
-from ..progress import progress_bar
+from ..backbone.network import EMBEDDING_SIZE
+from ..images.stack import BiosignalImages
+from .cache import FORMAT_VERSION, Memory
 from .engines import Engine
 
 ROWS_PUT_AT_ONCE = 1024
@@ -31,9 +31,9 @@ def embed(
     memory: Memory | None = None,
     on_batch: Callable[[], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Embed every picture of every window, equal ones once; missing windows become NaN.
+    """Embed every image of every window, equal ones once; missing windows become NaN.
 
-    Each batch has exactly ``batch_size`` pictures, the last one filled up with blanks: a conv
+    Each batch has exactly ``batch_size`` images, the last one filled up with blanks: a conv
     network's last bits depend on the batch's size, and so would a window's embedding.
 
     Parameters
@@ -56,7 +56,7 @@ def embed(
     Raises
     ------
     RuntimeError
-        Where a GPU has too little memory for a single picture, and where weights are so large that
+        Where a GPU has too little memory for a single image, and where weights are so large that
         embeddings are not finite.
     """
     if isinstance(images, BiosignalImages) and (missing := images.missing).any():
@@ -71,7 +71,7 @@ def embed(
             on_batch=on_batch,
         )
         return everywhere
-    keys = picture_keys(images, engine.identity)
+    keys = image_keys(images, engine.identity)
     # In one piece from the start: rows of their own, between large batches, would scatter the heap.
     embeddings = np.empty((len(keys), EMBEDDING_SIZE), dtype=np.float32)
     first: dict[bytes, int] = {}
@@ -84,11 +84,11 @@ def embed(
     n_done = n_put = 0
     try:
         with torch.inference_mode(), progress_bar(len(todo), "embedding", "image", progress) as bar:
-            for positions, pictures in _batches(images, todo, engine.device, batch_size):
-                embeddings[positions] = _run(engine, pictures, batch_size).cpu().numpy()
+            for positions, batch in _batches(images, todo, engine.device, batch_size):
+                embeddings[positions] = _run(engine, batch, batch_size).cpu().numpy()
                 if not np.isfinite(embeddings[positions]).all():  # NaN would mean a missing window
                     raise RuntimeError(
-                        "The backbone computes NaN or infinity from pictures that are sound: its "
+                        "The backbone computes NaN or infinity from images that are sound: its "
                         "weights are beyond what its precision can bear. Check them with "
                         "'python -m sklearn_biomoe.weights verify'."
                     )
@@ -103,7 +103,7 @@ def embed(
     finally:  # also when interrupted
         if memory is not None:
             memory.put(_rows(keys, embeddings, todo[n_put:n_done]))
-    for position, key in enumerate(keys):  # equal pictures have equal rows
+    for position, key in enumerate(keys):  # equal images have equal rows
         if first[key] != position:
             embeddings[position] = embeddings[first[key]]
     return embeddings.reshape(*images.shape[:2], EMBEDDING_SIZE)
@@ -115,8 +115,8 @@ def _rows(
     return {keys[at]: embeddings[at] for at in positions}
 
 
-def picture_keys(images: BiosignalImages | NDArray[Any], identity: str) -> list[bytes]:
-    """Hash each picture, window by window, with all else that decides its embedding.
+def image_keys(images: BiosignalImages | NDArray[Any], identity: str) -> list[bytes]:
+    """Hash each image, window by window, with all else that decides its embedding.
 
     Parameters
     ----------
@@ -133,15 +133,15 @@ def picture_keys(images: BiosignalImages | NDArray[Any], identity: str) -> list[
         contents: Any = images.contents()
     else:
         kind = f"{images.dtype.str} {images.shape[2:]} ".encode()
-        pictures = images.reshape(-1, *images.shape[2:])
-        contents = (kind + np.ascontiguousarray(picture).tobytes() for picture in pictures)
+        flat = images.reshape(-1, *images.shape[2:])
+        contents = (kind + np.ascontiguousarray(image).tobytes() for image in flat)
     return [hashlib.sha256(prefix + content).digest() for content in contents]
 
 
 def _batches(
     images: BiosignalImages | NDArray[Any], todo: NDArray[np.int64], device: str, batch_size: int
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Yield positions of pictures, ascending, and as many pictures (<= batch_size, H, W, 3)."""
+    """Yield positions of images, ascending, and as many images (<= batch_size, H, W, 3)."""
     n_images = images.shape[1]
     windows = np.unique(todo // n_images)
     windows_at_once = -(-batch_size // n_images)
@@ -150,7 +150,7 @@ def _batches(
     for first in range(0, len(windows), windows_at_once):
         chosen = windows[first : first + windows_at_once]
         wanted = todo[np.isin(todo // n_images, chosen)]
-        drawn = draw_pictures(images[chosen], device).flatten(
+        drawn = draw_images(images[chosen], device).flatten(
             0, 1
         )  # (windows, n_images, ...) -> (n, ...)
         within = np.searchsorted(chosen, wanted // n_images) * n_images + wanted % n_images
@@ -162,8 +162,8 @@ def _batches(
         yield todo[start:], waiting
 
 
-def draw_pictures(images: BiosignalImages | NDArray[Any], device: str) -> Tensor:
-    """Draw pictures on a device.
+def draw_images(images: BiosignalImages | NDArray[Any], device: str) -> Tensor:
+    """Draw images on a device.
 
     Parameters
     ----------
@@ -173,39 +173,39 @@ def draw_pictures(images: BiosignalImages | NDArray[Any], device: str) -> Tensor
 
     Returns
     -------
-    pictures : Tensor of shape (n_windows, n_images, H, W, 3), float32
+    drawn : Tensor of shape (n_windows, n_images, H, W, 3), float32
         In [0, 1].
     """
     if isinstance(images, BiosignalImages):
-        pictures = images.draw(device)
+        drawn = images.draw(device)
     else:
-        pictures = torch.tensor(np.ascontiguousarray(images), device=device)
-    return pictures.float() / (1 if pictures.is_floating_point() else 255)
+        drawn = torch.tensor(np.ascontiguousarray(images), device=device)
+    return drawn.float() / (1 if drawn.is_floating_point() else 255)
 
 
-def _run(engine: Engine, pictures: Tensor, batch_size: int) -> Tensor:
-    """Embed pictures in batches of one size, smaller ones where the device lacks memory."""
+def _run(engine: Engine, images: Tensor, batch_size: int) -> Tensor:
+    """Embed images in batches of one size, smaller ones where the device lacks memory."""
     asked = (engine.device, batch_size)
     size = before = _SMALLER_BATCHES.get(asked, batch_size)
     outputs = []
-    while len(pictures):
-        batch = pictures.new_zeros((size, *pictures.shape[1:]))
-        batch[: len(pictures)] = pictures[:size]
+    while len(images):
+        batch = images.new_zeros((size, *images.shape[1:]))
+        batch[: len(images)] = images[:size]
         try:
-            outputs.append(engine.run(batch)[: len(pictures)])
+            outputs.append(engine.run(batch)[: len(images)])
         except torch.OutOfMemoryError as error:
             if size == 1:
                 raise RuntimeError(
                     f"Device {engine.device!r} has too little free memory to embed a single "
-                    "picture. Free what other programs hold, or pass device='cpu'."
+                    "image. Free what other programs hold, or pass device='cpu'."
                 ) from error
             size //= 2
             continue
-        pictures = pictures[size:]
+        images = images[size:]
     if size < before:
         _SMALLER_BATCHES[asked] = size
         warnings.warn(
-            f"Device {engine.device!r} ran out of memory with {before} pictures at once; going on "
+            f"Device {engine.device!r} ran out of memory with {before} images at once; going on "
             f"with {size}, also in later calls. Pass batch_size={size} to be spared this.",
             UserWarning,
             stacklevel=2,

@@ -9,23 +9,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
-from os import PathLike, fspath
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .. import weights as weights_module
-from ..acceleration import FastBackbone
-from ..onnx_engine import ONNX_PACKAGES, load_session
-from ..signals import check_known
+from .._validation.parameters import check_option
+from ..backbone.fast import FastBackbone
+from ..backbone.onnx import ONNX_PACKAGES, load_session
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 LARGEST_BATCH, SMALLEST_BATCH = 256, 8
-# A picture takes 33 MB in the published layout; a quarter of a GPU's memory leaves room for others.
-BYTES_PER_PICTURE = 4 * 2**25
+# An image takes 33 MB in the published layout; a quarter of a GPU's memory leaves room for others.
+BYTES_PER_IMAGE = 4 * 2**25
 
 _LOADING = threading.Lock()
+
+# On processors with AVX-512, MKL splits sums by the number of threads and by the number of rows
+# unless asked not to. It reads the variable at its first call, in worker processes too.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 # GNU OpenMP's threads do not survive a fork, and a child that asks for them waits for ever. What
 # one thread computes has the same bits.
@@ -40,10 +43,10 @@ class Engine:
     Parameters
     ----------
     run : callable
-        float32 pictures (B, H, W, 3) in [0, 1] on ``device`` to float32 embeddings (B, 192).
+        float32 images (B, H, W, 3) in [0, 1] on ``device`` to float32 embeddings (B, 192).
     device : str
     identity : str
-        Names all that decides an embedding but its picture: weights, precision, what runs them.
+        Names all that decides an embedding but its image: weights, precision, what runs them.
     """
 
     run: Callable[[Tensor], Tensor]
@@ -90,7 +93,7 @@ def resolve_device(device: str) -> str:
 
 
 def choose_batch_size(device: str) -> int:
-    """Choose how many pictures to embed at once.
+    """Choose how many images to embed at once.
 
     On a GPU that depends on all its memory, not on what is free: the last bits of embeddings depend
     on the batches' size.
@@ -111,8 +114,8 @@ def choose_batch_size(device: str) -> int:
     """
     if device == "cpu":
         return SMALLEST_BATCH
-    n_pictures = torch.cuda.get_device_properties(device).total_memory // BYTES_PER_PICTURE
-    power_of_two = 2 ** max(0, n_pictures.bit_length() - 1)
+    n_images = torch.cuda.get_device_properties(device).total_memory // BYTES_PER_IMAGE
+    power_of_two = 2 ** max(0, n_images.bit_length() - 1)
     return min(max(power_of_two, SMALLEST_BATCH), LARGEST_BATCH)
 
 
@@ -133,7 +136,7 @@ def check_precision(precision: str, device: str) -> None:
     ValueError: Unknown precision 'float16'; expected one of ['bfloat16', 'float32']. Did you mean
     'bfloat16'?
     """
-    check_known("precision", precision, list(PRECISIONS))
+    check_option("precision", precision, list(PRECISIONS))
     if precision == "float32":
         return
     if device == "cpu":
@@ -172,7 +175,7 @@ def resolve_engine(engine: str, device: str, precision: str) -> str:
     >>> resolve_engine("torch", "cpu", "bfloat16")
     'torch'
     """
-    check_known("engine", engine, ["auto", "onnxruntime", "torch"])
+    check_option("engine", engine, ["auto", "onnxruntime", "torch"])
     fits = device == "cpu" and precision == "float32"
     if engine == "auto":
         return "onnxruntime" if fits and all(map(find_spec, ONNX_PACKAGES)) else "torch"
@@ -197,13 +200,21 @@ def warn_of_workers(device: str) -> None:
     )
 
 
+class LoadableBackbone(Protocol):
+    """Weights that can be loaded: hashable, and equal to others of the same content."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights."""
+
+    def load(self) -> nn.Module:
+        """Return the readable network on the CPU."""
+
+
 def get_engine(
-    weights: str | PathLike[str],
-    seed: int,
-    sha256: str,
-    device: str,
-    precision: str = "float32",
-    engine: str = "torch",
+    backbone: LoadableBackbone, device: str, precision: str = "float32", engine: str = "torch"
 ) -> Engine:
     """Return the process's one copy of a backbone on a device, loading it at first use.
 
@@ -211,12 +222,9 @@ def get_engine(
 
     Parameters
     ----------
-    weights : "random" or path
-    seed : int
-        Of random weights.
-    sha256 : str
-        What `sklearn_biomoe.weights.weights_sha256` has to say of the weights.
+    backbone : BackboneWeights or another object with ``sha256`` and ``load``
     device : str
+        As `resolve_device` returns it.
     precision : {"float32", "bfloat16"}
     engine : {"torch", "onnxruntime"}
 
@@ -227,27 +235,27 @@ def get_engine(
     Raises
     ------
     ValueError
-        Where the weights are no longer those of ``sha256``.
+        If the weights no longer have their hash.
     """
     with _LOADING:
-        return _load(fspath(weights), seed, sha256, device, precision, engine)
+        return _load(backbone, device, precision, engine)
 
 
 @lru_cache(maxsize=4)
-def _load(weights: str, seed: int, sha256: str, device: str, precision: str, engine: str) -> Engine:
+def _load(backbone: LoadableBackbone, device: str, precision: str, engine: str) -> Engine:
     warn_of_workers(device)
-    backbone = weights_module.load_backbone(weights, seed, expected=sha256).to(device)
+    readable = backbone.load().to(device)
     network: Callable[[Tensor], Tensor]
     if engine == "onnxruntime":
-        network, release = load_session(backbone, sha256), version("onnxruntime")
+        network, release = load_session(readable, backbone.sha256), version("onnxruntime")
     else:
-        network, release = FastBackbone(backbone, PRECISIONS[precision]).eval(), torch.__version__
+        network, release = FastBackbone(readable, PRECISIONS[precision]).eval(), torch.__version__
 
-    def run(pictures: Tensor) -> Tensor:
-        return network(pictures.permute(0, 3, 1, 2))  # (B, H, W, 3) -> (B, 3, H, W)
+    def run(images: Tensor) -> Tensor:
+        return network(images.permute(0, 3, 1, 2))  # (B, H, W, 3) -> (B, 3, H, W)
 
     kind = device.partition(":")[0]
-    return Engine(run, device, f"{sha256} {precision} {kind} {engine} {release}")
+    return Engine(run, device, f"{backbone.sha256} {precision} {kind} {engine} {release}")
 
 
 def free_engines() -> None:

@@ -1,5 +1,5 @@
 """How the open weights are made: simulated signals with known parameters, objectives, a recipe."""
 
-from .factory import KINDS, Simulated, simulate
+from .simulators import KINDS, Simulated, simulate
 
 __all__ = ["KINDS", "Simulated", "simulate"]

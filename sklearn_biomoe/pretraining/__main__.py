@@ -1,4 +1,4 @@
-"""Make weights: ``python -m sklearn_biomoe.pretraining --folder run --pictures 90000``."""
+"""Make weights: ``python -m sklearn_biomoe.pretraining --folder run --images 90000``."""
 
 import argparse
 import math
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..weights import convert
 from .objectives import DEFAULT_OBJECTIVES, OBJECTIVES
-from .recordings import Recordings, read_recordings
-from .training import SHARES, Recipe, Training
+from .real_recordings import Recordings, read_recordings
+from .recipe import SHARES, Recipe, Training
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
         prog="python -m sklearn_biomoe.pretraining", description=__doc__
     )
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--pictures", type=int, default=90_000)
+    parser.add_argument("--images", type=int, default=90_000)
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="and stop, to go on later")
     given = parser.parse_args()
     recipe = Recipe(
-        given.pictures,
+        given.images,
         given.batch,
         seed=given.seed,
         objectives=tuple(given.objectives),
@@ -52,7 +52,7 @@ def main() -> None:
         # Simulated levels reach beyond the presets' axes, as real ones do.
         warnings.filterwarnings("ignore", ".*leave value_range", UserWarning)
         done = training.run(60 * given.minutes)
-    print(f"{training.n_seen:,} of {recipe.n_pictures:,} pictures in {training.seconds:.0f} s")
+    print(f"{training.n_seen:,} of {recipe.n_images:,} images in {training.seconds:.0f} s")
     if done:
         print(convert(training.checkpoint, given.folder / "weights.safetensors", "float16"))
 

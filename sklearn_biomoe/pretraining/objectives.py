@@ -1,4 +1,4 @@
-"""What the backbone is asked about each picture, and how its answers are scored."""
+"""What the backbone is asked about each image, and how its answers are scored."""
 
 import math
 import warnings
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..backbone import EMBEDDING_SIZE
+from ..backbone.network import EMBEDDING_SIZE
 
 N_BANDS = 12
 N_SIZES = 2  # of the descriptors, the last: only a fixed axis of values shows them
@@ -95,7 +95,7 @@ class Heads(nn.Module):
     Parameters
     ----------
     n_kinds : int
-        Of pictures: modality and representation.
+        Of images: modality and representation.
     n_targets : dict of str to dict of str to int
         How many numbers each regressing objective asks for, by modality.
     """
@@ -115,7 +115,7 @@ class Heads(nn.Module):
         self.log_variances = nn.Parameter(torch.zeros(len(OBJECTIVES)))
 
     def regress(self, embeddings: Tensor, modality: str, objective: str) -> Tensor:
-        """(n_pictures, 192) -> (n_pictures, n_targets)."""
+        """(n_images, 192) -> (n_images, n_targets)."""
         answers: Tensor = self.regressions[f"{modality} {objective}"](embeddings)
         return answers
 
@@ -134,12 +134,12 @@ def regression_loss(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def agreement_loss(projected: Tensor, windows: Tensor) -> Tensor:
-    """Contrast pictures of the same window with those of others (van den Oord et al. 2018).
+    """Contrast images of the same window with those of others (van den Oord et al. 2018).
 
     Parameters
     ----------
-    projected : Tensor of shape (n_pictures, n_features)
-    windows : Tensor of shape (n_pictures,), int
+    projected : Tensor of shape (n_images, n_features)
+    windows : Tensor of shape (n_images,), int
         Each occurs twice.
     """
     unit = functional.normalize(projected, dim=1)

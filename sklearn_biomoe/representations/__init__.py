@@ -2,7 +2,7 @@
 
 A function takes ``signals``, float64 of shape (n_windows, n_times), and returns maps of shape
 (n_windows, n_rows, n_columns), float64 or, where that holds them to 1e-5 of their size, float32;
-the registry says how a map becomes a picture.
+the registry says how a map becomes an image.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..signals import Modality, check_known
+from .._validation.parameters import check_option
+from ..signals import Modality
 from .pairs import gadf, gasf, mtf, recurrence, recurrence_thresholded
 from .scalograms import scalogram, scalogram_frequencies
 from .spectrograms import (
@@ -35,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Representation:
-    """One way from a window to a picture.
+    """One way from a window to an image.
 
     Parameters
     ----------
@@ -43,15 +44,15 @@ class Representation:
         ``to_map(signals, sampling_rate, modality) -> maps``, as described in this module. None
         where the signals themselves are drawn, as curves.
     rendering : str
-        How it is drawn, a name in `sklearn_biomoe.rendering`: of `LAYOUTS` for curves, of `SCALES`
-        for maps.
+        How it is drawn, a name in `sklearn_biomoe.images.rendering`: of `LAYOUTS` for curves, of
+        `SCALES` for maps.
     axes : {"value", "frequency", "scale", "pairs", "several"}
-        What the picture's vertical axis shows: values; frequencies, evenly or logarithmically
+        What the image's vertical axis shows: values; frequencies, evenly or logarithmically
         spaced, over the time of spectrogram pieces or of samples; or time, as the horizontal one.
     colormap : str or None, default=None
         Where the user's is not taken.
     parts : tuple of str, default=()
-        Representations whose grey pictures are the red, green and blue of this one.
+        Representations whose grey images are the red, green and blue of this one.
     """
 
     to_map: Callable[[Tensor, float, Modality], Tensor] | None
@@ -62,7 +63,7 @@ class Representation:
 
     @property
     def has_frequencies(self) -> bool:
-        """Whether the picture depends on the sampling rate, so that it has to be given."""
+        """Whether the image depends on the sampling rate, so that it has to be given."""
         return self.axes in ("frequency", "scale", "several")
 
     @property
@@ -72,7 +73,7 @@ class Representation:
 
     @property
     def joins_channels(self) -> bool:
-        """Whether one picture shows all channels."""
+        """Whether one image shows all channels."""
         return self.rendering in ("stacked", "overlaid")
 
 
@@ -114,7 +115,7 @@ def check_representations(
     'waveform_stacked']. Did you mean 'waveform'?
     """
     for name in names:
-        check_known("representation", name, list(REPRESENTATIONS))
+        check_option("representation", name, list(REPRESENTATIONS))
         if not REPRESENTATIONS[name].has_frequencies:
             continue
         if sampling_rate is None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..signals import Modality
 
-LONGEST_SERIES = 224  # samples that a map of pairs compares, the side of a picture
+LONGEST_SERIES = 224  # samples that a map of pairs compares, the side of an image
 NEAR = 0.2  # share of a window's largest distance below which two samples recur
 N_BINS = 8  # of a Markov transition field
 
@@ -153,7 +153,7 @@ def quantiles(series: Tensor) -> Tensor:
 
 
 def shorten(signals: Tensor) -> Tensor:
-    """Average windows to at most 224 samples, so that a map of pairs has the size of a picture.
+    """Average windows to at most 224 samples, so that a map of pairs has the size of an image.
 
     Piecewise aggregate approximation: the window is cut into 224 segments whose lengths differ by
     at most one, and each is averaged. Matches ``pyts.approximation.PiecewiseAggregateApproximation(

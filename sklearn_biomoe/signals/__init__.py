@@ -1,11 +1,12 @@
 """Windows of biosignals: their kinds, and how they are read, cut, filtered, parted and scaled."""
 
 from .cutting import cut_windows
-from .decomposition import EDADecomposer
+from .eda_decomposer import EDADecomposer
 from .missing import missing_windows
-from .modalities import MODALITIES, Modality, ValueRange, check_known
-from .preparation import SignalFilter
-from .reading import (
+from .modalities import MODALITIES, Modality, ValueRange
+from .signal_filter import SignalFilter
+from .subject_scaler import SubjectScaler
+from .windows import (
     Signals,
     cell_columns,
     missing_rows,
@@ -13,7 +14,6 @@ from .reading import (
     shortest_window,
     validate_windows,
 )
-from .scaling import SubjectScaler
 
 __all__ = [
     "MODALITIES",
@@ -24,7 +24,6 @@ __all__ = [
     "SubjectScaler",
     "ValueRange",
     "cell_columns",
-    "check_known",
     "cut_windows",
     "missing_rows",
     "missing_windows",

@@ -9,9 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
-from .modalities import check_known
-
-Array = NDArray[Any]
+from .._typing import Array
+from .._validation.parameters import check_option
 
 
 def cut_windows(
@@ -94,7 +93,7 @@ def cut_windows(
     1      S2        60.0           mixed labels
     2      S2       120.0  past the end of 'eda'
     """
-    check_known("mixed", mixed, ["drop", "majority", "raise"])
+    check_option("mixed", mixed, ["drop", "majority", "raise"])
     if not recordings:
         raise ValueError("recordings is empty; expected signals by subject and modality.")
     step = duration if step is None else step

@@ -5,13 +5,12 @@ Hz. Nothing is checked here.
 """
 
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy  # which loads scipy.signal at first use: importing it takes time
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .._typing import Array
 
 NOTCH_PADDING = 9  # samples that `filtfilt` adds at each end: three times the coefficients
 

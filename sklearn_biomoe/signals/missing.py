@@ -4,11 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from .reading import arrow_array, cell_columns, is_missing, is_polars_list
-
-Mask = NDArray[np.bool_]
+from .._typing import Mask
+from .windows import arrow_array, cell_columns, is_missing, is_polars_list
 
 
 def missing_windows(X: Any) -> Mask:

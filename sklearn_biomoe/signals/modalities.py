@@ -1,8 +1,6 @@
 """The kinds of biosignal we know, and how each is looked at. Reasons: docs/modalities.md."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import inf
 from numbers import Real
 from typing import Any
@@ -17,7 +15,7 @@ class Modality:
     Parameters
     ----------
     representations : tuple of str
-        Pictures that show what is known to matter in this signal.
+        Images that show what is known to matter in this signal.
     band : (float or None, float or None) or None, default=None
         Frequencies that carry physiology, in Hz, for `SignalFilter`; None leaves a side open.
     spectrogram_window : float or None, default=None
@@ -97,15 +95,6 @@ MODALITIES = {
     ),
     "generic": Modality(representations=("waveform",)),
 }
-
-
-def check_known(kind: str, name: object, known: Sequence[str]) -> None:
-    """Raise ValueError where ``name`` is none of ``known``, with the nearest spelling."""
-    if name in known:
-        return
-    nearest = get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(f"Unknown {kind} {name!r}; expected one of {sorted(known)}.{hint}")
 
 
 def check_hertz(name: str, value: Any, hint: str = "", *, given: Any = None) -> None:

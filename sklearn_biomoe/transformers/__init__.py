@@ -1,6 +1,6 @@
-"""The two transformers: signals to pictures, and pictures to embeddings."""
+"""The two transformers: signals to images, and images to embeddings."""
 
-from .drawing import BiosignalImageTransformer
-from .embedding import TinyBioMoEEmbedder, UntrainedBackboneWarning
+from .embedder import TinyBioMoEEmbedder, UntrainedBackboneWarning
+from .image_transformer import BiosignalImageTransformer
 
 __all__ = ["BiosignalImageTransformer", "TinyBioMoEEmbedder", "UntrainedBackboneWarning"]

@@ -2,7 +2,7 @@
 
 from .aggregation import TrialAggregator, WindowVotingClassifier, WindowVotingRegressor
 from .attention import AttentionMILClassifier, AttentionMILRegressor
-from .gathering import Trials, aggregate_windows, gather_trials
+from .collection import Trials, aggregate_windows, gather_trials
 
 __all__ = [
     "AttentionMILClassifier",

@@ -21,10 +21,10 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ..signals import check_known
-from ..targets import read_targets, read_values
+from .._validation.parameters import check_option
+from .._validation.targets import read_targets, read_values
 from .bags import Array, aggregate, validate_bags
-from .gathering import AGGREGATIONS
+from .collection import AGGREGATIONS
 
 
 class TrialAggregator(TransformerMixin, BaseEstimator):
@@ -47,7 +47,7 @@ class TrialAggregator(TransformerMixin, BaseEstimator):
         Mean or largest of each feature over the windows of a bag.
     window_size : int, default=None
         Columns of each window where windows stand side by side: 192 for what `TinyBioMoEEmbedder`
-        makes of tiles, or of several pictures. None takes a row as one window. Of no matter to
+        makes of tiles, or of several images. None takes a row as one window. Of no matter to
         bags in other forms.
 
     Attributes
@@ -100,7 +100,7 @@ class TrialAggregator(TransformerMixin, BaseEstimator):
             in their features, or hold infinity or NaN among numbers; columns that are no whole
             number of windows.
         """
-        check_known("how", self.how, AGGREGATIONS)
+        check_option("how", self.how, AGGREGATIONS)
         validate_bags(self, X, reset=True)
         return self
 
@@ -163,7 +163,7 @@ class _WindowVoting(MetaEstimatorMixin, BaseEstimator):
         self.window_size = window_size
 
     def _fit_windows(self, X: Any, y: ArrayLike) -> None:
-        check_known("how", self.how, AGGREGATIONS)
+        check_option("how", self.how, AGGREGATIONS)
         self._check_estimator()
         bags = validate_bags(self, X, reset=True)
         if is_classifier(self):

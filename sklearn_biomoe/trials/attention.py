@@ -15,11 +15,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ..targets import read_targets, read_values
+from .._validation.targets import read_targets, read_values
 from .bags import Array, Bags, validate_bags
 
 if TYPE_CHECKING:
-    from .network import AttentionMIL
+    from .attention_network import AttentionMIL
 
 # Modules that import torch are imported where they are first needed: loading it takes as long again
 # as all of `import sklearn_biomoe`.
@@ -78,7 +78,7 @@ class _AttentionPooling(BaseEstimator):
         import torch
 
         from ..inference import resolve_device
-        from .network import train
+        from .attention_network import train
 
         device = resolve_device(self.device)
         there = bags.without_missing().windows.astype(np.float64)
@@ -117,7 +117,7 @@ class _AttentionPooling(BaseEstimator):
         import torch
 
         from ..inference import resolve_device
-        from .network import pad
+        from .attention_network import pad
 
         device = resolve_device(self.device)
         network = self._new_network(len(self.weights_["output.bias"])).to(device).eval()
@@ -133,7 +133,7 @@ class _AttentionPooling(BaseEstimator):
         return rows
 
     def _new_network(self, n_outputs: int) -> AttentionMIL:
-        from .network import AttentionMIL
+        from .attention_network import AttentionMIL
 
         return AttentionMIL(self.n_window_features_, self.hidden_size, n_outputs, self.dropout)
 

@@ -14,7 +14,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-Array = NDArray[Any]
+from .._typing import Array
+
 KINDS = [np.float64, np.float32]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import convert, load_backbone, weights_sha256
-from .finding import NAMED, find_weights
+from .named_weights import NAMED, find_weights
 
 
 def main(arguments: list[str] | None = None) -> int:

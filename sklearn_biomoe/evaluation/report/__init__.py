@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...images import BiosignalImages
-from ...storage import replace_file
+from ..._files import replace_file
+from ...images.stack import BiosignalImages
 from .examples import examples
 from .page import FOOTER, PAGE, STYLE, join_sections
-from .parts import (
+from .sections import (
     alarms,
     basis,
     best_first,
@@ -54,8 +54,8 @@ def write_report(
         is replaced once the new one is whole.
     images : dict of str to BiosignalImages, default=None
         Stacks whose windows are the rows that were studied, in the same order, each under a name
-        such as "eda". With them the page shows pictures of the windows that the best method got
-        right and wrong while it was surest. None shows no pictures.
+        such as "eda". With them the page shows images of the windows that the best method got
+        right and wrong while it was surest. None shows no images.
     title : str, default="Study"
 
     Returns

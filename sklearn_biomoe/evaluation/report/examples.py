@@ -1,4 +1,4 @@
-"""Pictures of windows that the best method got right and wrong while it was surest."""
+"""Images of windows that the best method got right and wrong while it was surest."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...images import BiosignalImages
+from ...images.stack import BiosignalImages
 from .page import number, paragraph
 
 WINDOWS_OF_A_KIND = 2  # of each class, right and wrong
-MOST_PICTURES = 4  # of a window
+MOST_IMAGES = 4  # of a window
 WIDTH, HEIGHT, DPI = 2.4, 2.25, 200  # inches, dots per inch
 
 
@@ -24,12 +24,12 @@ def examples(study: Any, ranked: pd.DataFrame, images: Mapping[str, BiosignalIma
     if not images:
         return ""
     best = ranked.index[0]
-    pictures = [
+    all_shown = [
         (name, stack, position)
         for name, stack in images.items()
         for position in range(len(stack.image_names))
     ]
-    shown = pictures[:MOST_PICTURES]
+    shown = all_shown[:MOST_IMAGES]
     of_class = [
         f"<h3>True class: {escape(str(name))}</h3>"
         + '<div class="multiples windows">'
@@ -38,8 +38,8 @@ def examples(study: Any, ranked: pd.DataFrame, images: Mapping[str, BiosignalIma
         for name in study.classes
     ]
     more = (
-        f" The first {MOST_PICTURES} of {len(pictures)} pictures of each window are shown."
-        if len(pictures) > MOST_PICTURES
+        f" The first {MOST_IMAGES} of {len(all_shown)} images of each window are shown."
+        if len(all_shown) > MOST_IMAGES
         else ""
     )
     note = paragraph(
@@ -68,24 +68,24 @@ def chosen_windows(study: Any, method: str, name: Any) -> Iterator[pd.Series]:
         yield from (row for _, row in of_kind.iterrows())
 
 
-def _figure(window: pd.Series, pictures: list[tuple[str, BiosignalImages, int]]) -> str:
+def _figure(window: pd.Series, images: list[tuple[str, BiosignalImages, int]]) -> str:
     kind = "Right" if window["predicted"] == window["target"] else "Wrong"
     told = f"true {window['target']}, predicted {window['predicted']}"
     if pd.notna(window["confidence"]):
         told += f", probability {number(window['confidence'], 2)}"
     told += f". Subject {window['subject']}, row {window['window']}"
     caption = f'<b class="{kind.lower()}">{kind}</b>: {escape(told)}'
-    drawn = "".join(_picture(*picture, window["window"]) for picture in pictures)
+    drawn = "".join(_image(*image, window["window"]) for image in images)
     return f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>\n"
 
 
-def _picture(name: str, stack: BiosignalImages, position: int, window: int) -> str:
-    """Draw one picture of a window over its axes."""
+def _image(name: str, stack: BiosignalImages, position: int, window: int) -> str:
+    """Draw one image of a window over its axes."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            "Pictures in a report need matplotlib: pip install 'sklearn-biomoe[plot]'; or pass no "
+            "Images in a report need matplotlib: pip install 'sklearn-biomoe[plot]'; or pass no "
             "images."
         ) from error
     from ...plotting import plot_image

@@ -1,0 +1,143 @@
+"""Draw the sheets of docs/images.md from real recordings, and how the open weights' losses fell.
+
+`pip install '.[docs]'` first.
+
+SKLEARN_BIOMOE_DATA names the folder of recordings, see `recordings.read_recordings`.
+"""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from recordings import Recording, read_empatica, read_recordings
+
+from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer, EDADecomposer, SignalFilter
+from sklearn_biomoe.plotting import plot_images
+from sklearn_biomoe.pretraining.loss_plot import draw_curves
+from sklearn_biomoe.representations import REPRESENTATIONS
+
+OUTPUT = Path(__file__).parent / "images"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+PAIRS = [name for name, entry in REPRESENTATIONS.items() if entry.axes == "pairs"]
+OTHERS = [  # one channel joined with none is its waveform
+    name for name in REPRESENTATIONS if name not in PAIRS and not name.startswith("waveform_")
+]
+
+
+def main() -> None:
+    folder = Path(os.environ["SKLEARN_BIOMOE_DATA"])
+    OUTPUT.mkdir(exist_ok=True)
+    recordings = read_recordings(folder)
+    for modality, recording in recordings.items():
+        rows = [[draw(modality, recording, names)] for names in (OTHERS, PAIRS)]
+        save(OUTPUT / f"{modality}.png", rows)
+    wristband = folder / "stress_predict" / "Raw_data"
+    save(OUTPUT / "ranges.png", [draw_ranges(recordings["eda"], wristband / "S04")])
+    save(OUTPUT / "components.png", [[draw_components(recordings["eda"])]])
+    save(OUTPUT / "channels.png", [[draw_channels(wristband / "S07", 370, 390)]])
+    save(OUTPUT / "tiles.png", draw_tiles(wristband / "S13", 1530, 1590))
+    draw_curves(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
+
+
+def draw(modality: str, recording: Recording, representations: list[str]) -> Figure:
+    # Pieces of 8 s, which suit a minute of pulse, would leave three of them in 10 s.
+    shorter = {"spectrogram_window": 3.0} if modality in ("bvp", "ppg") else {}
+    drawer = BiosignalImageTransformer(
+        representations, sampling_rate=recording.sampling_rate, modality=modality, **shorter
+    )
+    return plot_images(drawer.fit_transform(recording.signal[None]), titles=[modality])
+
+
+def draw_ranges(recording: Recording, folder: Path) -> list[Figure]:
+    """Draw one window's values over each kind of range; whole minutes of `folder` are training."""
+    signal, rate = read_empatica(folder / "EDA.csv", "EDA")
+    n_times = round(60 * rate)
+    training = signal[: len(signal) // n_times * n_times].reshape(-1, n_times)
+    figures = []
+    for value_range in ("preset", "window", "training"):
+        drawer = BiosignalImageTransformer(
+            ["waveform"], sampling_rate=rate, modality="eda", value_range=value_range
+        )
+        images = drawer.fit(training).transform(recording.signal[None])
+        figures.append(plot_images(images, titles=[value_range]))
+    return figures
+
+
+def draw_components(recording: Recording) -> Figure:
+    decomposer = EDADecomposer(["raw", "tonic", "phasic"], sampling_rate=recording.sampling_rate)
+    components = decomposer.fit_transform(recording.signal[None])
+    images = draw_joined(components, recording.sampling_rate, "eda")
+    return plot_images(images, titles=["raw, tonic, phasic"])
+
+
+def draw_channels(folder: Path, start: float, stop: float) -> Figure:
+    """Draw skin conductance and pulse of one window, at the pulse's rate."""
+    (eda, slow), (bvp, fast) = (read_seconds(folder, name, start, stop) for name in ("EDA", "BVP"))
+    eda = SignalFilter(sampling_rate=slow, resample_to=fast).fit_transform(eda[None])[0]
+    windows = np.stack([eda, bvp])[None]  # (1, 2, n_times)
+    return plot_images(draw_joined(windows, fast, ["eda", "bvp"]), titles=["eda and bvp"])
+
+
+def draw_joined(windows: np.ndarray, sampling_rate: float, modality) -> BiosignalImages:
+    drawer = BiosignalImageTransformer(
+        ["waveform_stacked", "waveform_overlaid"],
+        sampling_rate=sampling_rate,
+        modality=modality,
+        value_range="window",
+    )
+    return drawer.fit_transform(windows)
+
+
+def draw_tiles(folder: Path, start: float, stop: float) -> list[list[Figure]]:
+    """Draw a minute of pulse as a whole, and in tiles."""
+    signal, rate = read_seconds(folder, "BVP", start, stop)
+    whole, tiles = (
+        BiosignalImageTransformer(
+            representations, sampling_rate=rate, modality="bvp", tile_length=tile_length
+        ).fit_transform(signal[None])
+        for representations, tile_length in (
+            (["waveform", "spectrogram_psd", "scalogram"], None),
+            (["waveform"], 10.0),
+        )
+    )
+    return [[plot_images(whole, titles=["a minute"])], [plot_images(tiles, titles=["tiles"])]]
+
+
+def read_logs(*runs: str) -> pd.DataFrame:
+    """Read the logs of runs of pretraining, each of which went on from the one before."""
+    logs = [pd.read_csv(RESULTS / f"{run}_run_pretraining_log.csv") for run in runs]
+    for before, log in pairwise(logs):
+        log["images"] += before["images"].iloc[-1]
+    return pd.concat(logs)
+
+
+def read_seconds(folder: Path, name: str, start: float, stop: float) -> tuple[np.ndarray, float]:
+    signal, rate = read_empatica(folder / f"{name}.csv", name)
+    return signal[round(start * rate) : round(stop * rate)], rate
+
+
+def save(path: Path, rows: list[list[Figure]]) -> None:
+    """Write figures as one image of 256 colours."""
+    strips = [np.hstack([to_dots(figure) for figure in row]) for row in rows]
+    width = max(strip.shape[1] for strip in strips)
+    padding = [((0, 0), (0, width - strip.shape[1]), (0, 0)) for strip in strips]
+    sheet = np.vstack(
+        [np.pad(*strip, constant_values=255) for strip in zip(strips, padding, strict=True)]
+    )
+    Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def to_dots(figure: Figure) -> np.ndarray:
+    """Return what is shown, of shape (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+if __name__ == "__main__":
+    main()

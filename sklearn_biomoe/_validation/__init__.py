@@ -1,0 +1,1 @@
+"""Checks of inputs that several estimators share."""

@@ -1,0 +1,6 @@
+"""``python -m sklearn_biomoe.cli``, where scripts are not on the path."""
+
+from . import main
+
+if __name__ == "__main__":
+    main()

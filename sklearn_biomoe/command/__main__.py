@@ -1,6 +1,0 @@
-"""``python -m sklearn_biomoe.command``, where scripts are not on the path."""
-
-from . import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,158 @@
+"""Maps: scaled from 0 to 1 and resized, or where nothing is resized, drawn from what they repeat.
+
+Coloured maps fill the image. Their first row is at the bottom: frequency, and the time of a
+map's rows, go upwards; the time of its columns goes to the right.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..representations.pairs import N_BINS, are_near, transitions
+from ..signals import ValueRange
+from .colours import GREYS, N_COLOURS, colour, look_up
+
+DYNAMIC_RANGE = 50.0  # decibels below a map's maximum that colours tell apart
+
+
+def scale_power(maps: Tensor, size: int, limits: ValueRange | None) -> Tensor:
+    """Scale powers in decibels.
+
+    Parameters
+    ----------
+    maps : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+        Non-negative powers, lowest frequency first; it is drawn at the bottom.
+    size : int
+    limits : (float, float) or None
+        Decibels (of 1 unit of power) at 0 and 1. None takes each map's maximum and 50 dB under it.
+        A map of zeros is at 0.
+
+    Returns
+    -------
+    scaled : Tensor of shape (n_windows, size, size), float32
+    """
+    if limits is None:
+        low, high = -DYNAMIC_RANGE, 0.0
+        # A map of zeros has no maximum to refer to; the smallest number leaves it at zero.
+        largest = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    else:
+        low, high = limits[:2]
+        largest = maps.new_tensor(10 ** (high / 10))
+    # Shares of the largest fit into float32, whose logarithms are a tenth of the work.
+    shares = (maps / largest).clamp_(10 ** ((low - high) / 10), 1).float()
+    return resize(shares.log10_().mul_(10 / (high - low)).add_(1), size)
+
+
+def scale_span(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale values from each map's smallest to its largest; a map of one value is at 0."""
+    lowest = maps.amin(dim=(1, 2), keepdim=True)
+    span = maps.amax(dim=(1, 2), keepdim=True) - lowest
+    return resize((maps - lowest) / span.clamp(min=torch.finfo(maps.dtype).tiny), size)
+
+
+def scale_signed(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale values from -1 to 1."""
+    return resize(maps, size).add_(1).div_(2)
+
+
+def scale_distance(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale values from 0 to each map's largest; a map of zeros is at 0."""
+    largest = maps.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+    return resize(maps, size).div_(largest)
+
+
+def scale_angle(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
+    """Scale radians from -pi to pi.
+
+    Between the two, which are one direction, lies no zero: what is resized are the directions'
+    sines and cosines.
+    """
+    angles = torch.atan2(resize(maps.sin(), size), resize(maps.cos(), size))
+    return angles.add_(math.pi).div_(2 * math.pi)
+
+
+def resize(maps: Tensor, size: int) -> Tensor:
+    """Interpolate maps, averaging where they shrink, and turn their first row to the bottom.
+
+    Like ``torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)``, but faster for
+    small maps.
+
+    Returns
+    -------
+    resized : Tensor of shape (n_windows, size, size), float32
+        New memory, even where the maps have that size.
+    """
+    maps = maps.float()
+    if maps.shape[1:] == (size, size):
+        return maps.flip(1)
+    # Rows are fetched whole: columns are made rows for their turn.
+    maps = resize_rows(maps.transpose(1, 2).contiguous(), size, upright=False)
+    return resize_rows(maps.transpose(1, 2).contiguous(), size, upright=True)
+
+
+def resize_rows(maps: Tensor, size: int, upright: bool) -> Tensor:
+    """Resize maps (n_windows, n_rows, n_columns) to ``size`` rows, the last first if upright."""
+    index, weights = (taps.to(maps.device) for taps in resize_taps(maps.shape[1], size))
+    if upright:
+        index, weights = index.flip(1), weights.flip(1)
+    resized = maps.index_select(1, index[0]).mul_(weights[0])
+    for rows, weight in zip(index[1:], weights[1:], strict=True):
+        resized += maps.index_select(1, rows).mul_(weight)
+    return resized
+
+
+@lru_cache(maxsize=32)
+def resize_taps(n_rows: int, size: int) -> tuple[Tensor, Tensor]:
+    """Which rows make up each of ``size`` rows: int64 (n_taps, size) and weights (n_taps, size, 1).
+
+    Weights fall linearly with the distance of rows' centres, to zero at a row's height, of the
+    larger rows.
+    """
+    height = n_rows / size
+    reach = max(height, 1.0)
+    centre = (torch.arange(size, dtype=torch.float64) + 0.5) * height
+    first = (centre - reach + 0.5).floor().clamp(min=0).long()
+    index = first + torch.arange(math.ceil(2 * reach))[:, None]
+    weights = (1 - (index + 0.5 - centre).abs() / reach).clamp(min=0) * (index < n_rows)
+    weights = (weights / weights.sum(dim=0)).float()
+    return index.clamp(max=n_rows - 1), weights[..., None]
+
+
+def draw_distances(series: Tensor, colormap: str, out: Tensor) -> Tensor:
+    """Draw recurrence where pairs of samples are pixels: differences of bytes, without a map."""
+    lowest = series.amin(dim=1, keepdim=True)
+    span = series.amax(dim=1, keepdim=True) - lowest
+    shares = (series - lowest) / span.clamp(min=torch.finfo(series.dtype).tiny)
+    levels = shares.mul_(N_COLOURS - 1).round_().to(torch.uint8)
+    rows, columns = levels.flip(1)[:, :, None], levels.repeat_interleave(3, dim=1)[:, None]
+    greys = out.flatten(2)  # (n_windows, size, size x 3)
+    torch.maximum(rows, columns, out=greys).sub_(torch.minimum(rows, columns))
+    return out
+
+
+def draw_near(series: Tensor, colormap: str, out: Tensor) -> Tensor:
+    """Draw thresholded recurrence where pairs of samples are pixels: black or white."""
+    levels = are_near(series).flip(1).logical_not_().view(torch.uint8).mul_(N_COLOURS - 1)
+    return look_up(levels, GREYS, out)
+
+
+def draw_transitions(series: Tensor, colormap: str, out: Tensor) -> Tensor:
+    """Draw Markov transitions where pairs of samples are pixels: at most 8 rows differ."""
+    probabilities, bins = transitions(series)
+    kinds = probabilities.gather(2, bins[:, None].expand(-1, N_BINS, -1))
+    # A bin that no sample lies in takes another's values, so that it does not count for the scale.
+    first = kinds.gather(1, bins[:, :1, None].expand(-1, -1, kinds.shape[2]))
+    there = torch.zeros_like(probabilities[:, 0]).scatter_(1, bins, 1.0)
+    kinds = torch.where(there[..., None] > 0, kinds, first)
+    lowest = kinds.amin(dim=(1, 2), keepdim=True)
+    span = kinds.amax(dim=(1, 2), keepdim=True) - lowest
+    shares = (kinds - lowest) / span.clamp(min=torch.finfo(kinds.dtype).tiny)
+    coloured = colour(shares.float(), colormap, out.new_empty((*kinds.shape, 3)))
+    windows = torch.arange(len(bins), device=bins.device)[:, None]
+    index = (windows * N_BINS + bins.flip(1)).flatten()
+    torch.index_select(
+        coloured.flatten(2).flatten(0, 1), 0, index, out=out.flatten(2).flatten(0, 1)
+    )
+    return out
