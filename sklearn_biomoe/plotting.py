@@ -5,18 +5,17 @@ Needs matplotlib: ``pip install 'sklearn-biomoe[plot]'``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .images.axes import ImageAxes, image_axes
 from .images.curves import CURVE_COLOURS, LINE_WIDTH
 from .images.settings import ImageSettings, Panel, tile_starts
 from .images.stack import BiosignalImages
-from .representations import REPRESENTATIONS
+from .representations import REPRESENTATIONS, ImageAxes, image_axes, stacked_bands
 from .signals import ValueRange
 
 if TYPE_CHECKING:
@@ -210,7 +209,7 @@ def _show(
 ) -> None:
     settings = images.settings
     panel, tile = divmod(number, settings.n_tiles)
-    signal = images.signals[window]
+    signal = images.windows.values[window]
     axis.set_title(images.image_names[number], fontsize="small")
     if images.missing[window]:
         axis.set_axis_off()
@@ -231,16 +230,19 @@ def _show(
     axis.tick_params(labelsize="small")
     time = "time (s)" if settings.sampling_rate else "time (samples)"
     axis.set_xlabel(time, fontsize="small")
-    AXES[REPRESENTATIONS[shown.panel.representation].axes](axis, shown)
+    _set_axes(axis, shown)
 
 
 def _set_curve_axes(axis: Axes, shown: _Shown) -> None:
     """Draw axes of curves, which go from the first sample at the left border to the last."""
     axis.set_xlim(shown.axes.times)
-    rendering = REPRESENTATIONS[shown.panel.representation].rendering
-    {"single": _set_values, "stacked": _name_bands, "overlaid": _name_curves}[rendering](
-        axis, shown
-    )
+    entry = REPRESENTATIONS[shown.panel.representation]
+    if not entry.joins_channels:
+        _set_values(axis, shown)
+    elif entry.bands is stacked_bands:
+        _name_bands(axis, shown)
+    else:
+        _name_curves(axis, shown)
 
 
 def _set_values(axis: Axes, shown: _Shown) -> None:
@@ -334,10 +336,14 @@ def _name_parts(axis: Axes, shown: _Shown) -> None:
         label.set_color(colour)
 
 
-AXES: dict[str, Callable[[Axes, _Shown], None]] = {
-    "value": _set_curve_axes,
-    "frequency": _set_spectrogram_axes,
-    "scale": _set_scalogram_axes,
-    "pairs": _set_pair_axes,
-    "several": _name_parts,
-}
+def _set_axes(axis: Axes, shown: _Shown) -> None:
+    if REPRESENTATIONS[shown.panel.representation].parts:
+        _name_parts(axis, shown)
+    elif shown.axes.vertical == "value":
+        _set_curve_axes(axis, shown)
+    elif shown.axes.vertical == "time":
+        _set_pair_axes(axis, shown)
+    elif shown.axes.logarithmic:
+        _set_scalogram_axes(axis, shown)
+    else:
+        _set_spectrogram_axes(axis, shown)

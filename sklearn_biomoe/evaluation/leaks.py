@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
-from ..signals import SubjectScaler, cell_columns, missing_windows
+from ..signals import SubjectScaler, missing_windows
+from ..signals.containers import cell_columns
 from .folds import Fold, name_some
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._typing import FloatArray
-from ..images.axes import ImageAxes, image_axes
 from ..images.settings import tile_starts
 from ..images.stack import BiosignalImages
-from ..representations import REPRESENTATIONS, Representation
+from ..representations import REPRESENTATIONS, ImageAxes, Representation, image_axes
+from ..signals.windows import Windows
 
 PATCHES_IN_TIME, PATCHES_IN_FREQUENCY = 6, 4  # that fit side by side into an image
 CELLS_OF_CURVES, CELLS_OF_MAPS = 4, 2  # that a patch is wide; maps have many more patches
@@ -48,7 +48,7 @@ class ShownImage:
     def signal(self) -> FloatArray:
         """The samples shown, (n_channels, n_times)."""
         (panel,) = self.images.settings.panels
-        return np.asarray(self.images.signals[0][list(panel.channels)], dtype=np.float64)
+        return np.asarray(self.images.windows.values[0][list(panel.channels)], dtype=np.float64)
 
     @property
     def sampling_rate(self) -> float:
@@ -61,24 +61,28 @@ class ShownImage:
         own = [(float(channel.min()), float(channel.max())) for channel in self.signal]
         limits = tuple(given or there for given, there in zip(panel.limits, own, strict=True))
         settings = replace(self.images.settings, panels=(replace(panel, limits=limits),))
-        windows = np.repeat(np.asarray(self.images.signals, dtype=np.float64), len(signals), axis=0)
+        windows = np.repeat(
+            np.asarray(self.images.windows.values, dtype=np.float64), len(signals), axis=0
+        )
         windows[:, list(panel.channels)] = signals
-        return BiosignalImages(windows, settings)
+        return BiosignalImages(Windows(windows, np.zeros(len(windows), bool)), settings)
 
 
 def single_out(images: BiosignalImages, number: int) -> ShownImage:
     """Return an image of the first window, a tile perhaps, by its own."""
     settings = images.settings
     panel, tile = divmod(number, settings.n_tiles)
-    signal = np.asarray(images.signals[0])
+    signal = images.windows.values[0]
     length = settings.tile_length or signal.shape[1]
     first = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)[tile]
     chosen = settings.panels[panel]
     alone = replace(settings, panels=(chosen,), n_tiles=1, tile_length=None, tile_step=None)
-    stack = BiosignalImages(signal[None, :, first : first + length], alone)
+    stack = BiosignalImages(
+        Windows(signal[None, :, first : first + length], images.missing[:1]), alone
+    )
     modality = settings.modalities[chosen.channels[0]]
     rate = settings.sampling_rate
-    axes = image_axes(chosen.representation, stack.signals.shape[2], rate, modality, first)
+    axes = image_axes(chosen.representation, length, rate, modality, first)
     name = images.image_names[number]
     return ShownImage(name, chosen.representation, stack, axes, first / (rate or 1.0))
 
@@ -185,7 +189,7 @@ def project(relevance: FloatArray, shown: ShownImage, grid: Grid) -> FloatArray:
         return np.add.reduceat(
             np.add.reduceat(upright, grid.rows[:-1], axis=0), grid.columns[:-1], axis=1
         )
-    if shown.entry.axes == "pairs":
+    if shown.axes.vertical == "time":
         both = relevance.sum(axis=2)
         by_column = both.sum(axis=0) / 2 + both.sum(axis=1)[::-1] / 2
     elif shown.entry.parts:

@@ -26,7 +26,7 @@ def hide_patches(shown: ShownImage, grid: Grid) -> NDArray[np.uint8]:
         In the order of ``grid.patches()``.
     """
     patches = list(grid.patches())
-    if shown.entry.axes == "value":
+    if shown.axes.vertical == "value":
         edges = shown.axes.time_at(grid.columns / grid.columns[-1])
         cut = [straighten(shown, edges[c.start], edges[c.stop]) for _, c in patches]
         return np.asarray(shown.redraw(np.stack(cut)))[:, 0]
@@ -37,7 +37,7 @@ def hide_patches(shown: ShownImage, grid: Grid) -> NDArray[np.uint8]:
         rows, columns = grid.pixels(patch)
         if shown.axes.frequencies is not None:
             hidden[rows, columns] = neutral[rows, columns]
-        elif shown.entry.axes == "pairs":
+        elif shown.axes.vertical == "time":
             hidden[:, columns] = neutral[:, columns]
             rows = slice(len(image) - columns.stop, len(image) - columns.start)
             hidden[rows] = neutral[rows]
@@ -75,7 +75,7 @@ def blur(shown: ShownImage) -> NDArray[np.uint8]:
     weights = torch.exp(-0.5 * (offsets / (BLUR * size)) ** 2)
     weights = weights / weights.sum()
     padded = functional.pad(image, [reach] * 4, mode="reflect")  # (3, 1, H, W)
-    upwards = (offsets == 0).float() if shown.entry.axes == "value" else weights
+    upwards = (offsets == 0).float() if shown.axes.vertical == "value" else weights
     blurred = functional.conv2d(padded, weights[None, None, None])
     blurred = functional.conv2d(blurred, upwards[None, None, :, None])[:, 0]
     return blurred.round().byte().permute(1, 2, 0).numpy()

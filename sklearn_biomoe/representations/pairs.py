@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..signals import Modality
+from ..signals.modalities import Modality
+from .scaling import N_LEVELS, to_levels
 
 LONGEST_SERIES = 224  # samples that a map of pairs compares, the side of an image
 NEAR = 0.2  # share of a window's largest distance below which two samples recur
@@ -177,3 +178,33 @@ def shorten(signals: Tensor) -> Tensor:
     samples = signals.index_select(1, index.flatten()).unflatten(1, index.shape)
     first = samples[:, 0]
     return first + (samples - first[:, None]).sum(dim=1) / lengths
+
+
+def distance_levels(series: Tensor) -> Tensor:
+    """Compute levels of `recurrence` from differences of samples that are rounded first."""
+    lowest = series.amin(dim=1, keepdim=True)
+    span = series.amax(dim=1, keepdim=True) - lowest
+    shares = (series - lowest) / span.clamp(min=torch.finfo(series.dtype).tiny)
+    levels = shares.mul_(N_LEVELS - 1).round_().to(torch.uint8)
+    rows, columns = levels.flip(1)[:, :, None], levels[:, None]
+    return torch.maximum(rows, columns).sub_(torch.minimum(rows, columns))
+
+
+def near_levels(series: Tensor) -> Tensor:
+    """Compute levels of `recurrence_thresholded`: the highest for pairs that recur, else 0."""
+    return are_near(series).flip(1).view(torch.uint8).mul_(N_LEVELS - 1)
+
+
+def transition_levels(series: Tensor) -> Tensor:
+    """Compute levels of `mtf`, of which at most 8 rows differ."""
+    probabilities, bins = transitions(series)
+    kinds = probabilities.gather(2, bins[:, None].expand(-1, N_BINS, -1))
+    # A bin without samples takes the values of another, so that it does not change the scale.
+    first = kinds.gather(1, bins[:, :1, None].expand(-1, -1, kinds.shape[2]))
+    occupied = torch.zeros_like(probabilities[:, 0]).scatter_(1, bins, 1.0)
+    kinds = torch.where(occupied[..., None] > 0, kinds, first)
+    lowest = kinds.amin(dim=(1, 2), keepdim=True)
+    span = kinds.amax(dim=(1, 2), keepdim=True) - lowest
+    shares = (kinds - lowest) / span.clamp(min=torch.finfo(kinds.dtype).tiny)
+    levels = to_levels(shares.float())  # (n_windows, N_BINS, n_samples)
+    return levels.gather(1, bins.flip(1)[..., None].expand(-1, -1, levels.shape[2]))

@@ -8,7 +8,7 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from ..signals import Modality
+from ..signals.modalities import Modality
 from .spectrograms import squared_magnitude
 
 N_SCALES = 64  # rows of a scalogram

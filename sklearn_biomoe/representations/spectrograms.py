@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..signals import Modality
+from ..signals.modalities import Modality
 
 PHASE_FLOOR = 1e-12  # of a window's largest magnitude: what is below has no phase but rounding's
 

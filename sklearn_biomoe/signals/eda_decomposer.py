@@ -18,7 +18,7 @@ from .._typing import Array
 from .._validation.parameters import check_option
 from . import filtering
 from .modalities import check_hertz
-from .windows import Signals, label_windows, prepare_windows, shortest_window, validate_windows
+from .windows import Windows, label_windows, validate_windows
 
 _COMPONENTS = ("raw", "tonic", "phasic", "detrended", "sympathetic")
 
@@ -169,8 +169,7 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
-        signals = self._read(X, reset=False)
-        windows = prepare_windows(signals, self._decompose)
+        windows = self._read(X, reset=False).map(self._decompose).values
         if isinstance(X, pd.DataFrame | pd.Series):
             return label_windows(list(windows), X, modality="eda")
         return windows
@@ -241,15 +240,15 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             needs["component 'sympathetic'"] = (2 * _SYMPATHETIC_BAND[1], n_padded + 1)
         return needs
 
-    def _read(self, X: Any, *, reset: bool) -> Signals:
+    def _read(self, X: Any, *, reset: bool) -> Windows:
         """Read the windows, and refuse what a component could not be computed from."""
-        signals = validate_windows(self, X, modality="eda", reset=reset)
+        windows = validate_windows(self, X, modality="eda", reset=reset)
         if self.n_channels_ > 1:
             raise ValueError(
                 f"Windows of modality 'eda' have {self.n_channels_} channels, but EDADecomposer "
                 "takes one; pass one column, or X[:, [i]] of a 3-D array, to a decomposer each."
             )
-        row, n_times = shortest_window(signals)
+        row, n_times = windows.shortest()
         for step, (_, n_needed) in self._requirements().items():
             if n_times < n_needed:
                 raise ValueError(
@@ -257,7 +256,7 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                     f"{n_needed} or more at sampling_rate={self.sampling_rate!r}; cut longer "
                     "windows, or leave such components out."
                 )
-        return signals
+        return windows
 
     def _decompose(self, signals: Array) -> Array:
         """Turn windows (n_windows, 1, n_times) into (n_windows, n_components, n_times)."""

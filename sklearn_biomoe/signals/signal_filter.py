@@ -18,15 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import Array
 from .._validation.parameters import check_option
 from . import filtering
+from .containers import cell_columns
 from .modalities import MODALITIES, check_hertz
-from .windows import (
-    Signals,
-    cell_columns,
-    label_windows,
-    prepare_windows,
-    shortest_window,
-    validate_windows,
-)
+from .windows import Windows, label_windows, validate_windows
 
 
 class SignalFilter(  # type: ignore[call-arg]
@@ -148,9 +142,9 @@ class SignalFilter(  # type: ignore[call-arg]
             windows that `transform` would refuse.
         """
         self._check_parameters()
-        signals = self._read(X, reset=True)
+        windows = self._read(X, reset=True)
         # Names of 2-D output; output of any other form is one column of cells.
-        self._n_times_in = signals.shape[-1] if _is_matrix(X) else None
+        self._n_times_in = windows.values.shape[-1] if _is_matrix(X) else None
         return self
 
     def transform(self, X: ArrayLike) -> Any:
@@ -180,9 +174,8 @@ class SignalFilter(  # type: ignore[call-arg]
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
-        signals = self._read(X, reset=False)
-        windows = prepare_windows(signals, self._prepare)
-        return self._in_the_form_of(X, windows)
+        windows = self._read(X, reset=False).map(self._prepare)
+        return self._in_the_form_of(X, windows.values)
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
@@ -288,17 +281,17 @@ class SignalFilter(  # type: ignore[call-arg]
     def _sections(self) -> Array:
         return filtering.band_sections(self._band(), self.order, self.sampling_rate)
 
-    def _read(self, X: Any, *, reset: bool) -> Signals:
+    def _read(self, X: Any, *, reset: bool) -> Windows:
         """Read the windows, and refuse what a step could not work on."""
-        signals = validate_windows(
+        windows = validate_windows(
             self, X, modality=self.modality, reset=reset, allow_nan=self.missing != "error"
         )
         if self.missing == "interpolate":
-            _refuse_empty_channels(signals, self.modality)
-        self._refuse_short(signals)
-        return signals
+            _refuse_empty_channels(windows, self.modality)
+        self._refuse_short(windows)
+        return windows
 
-    def _refuse_short(self, signals: Signals) -> None:
+    def _refuse_short(self, windows: Windows) -> None:
         padding = {}
         if self.band is not None:
             padding[f"band={self._band()!r} of order {self.order}"] = filtering.band_padding(
@@ -306,7 +299,7 @@ class SignalFilter(  # type: ignore[call-arg]
             )
         if self.notch is not None:
             padding[f"notch={self.notch!r}"] = filtering.NOTCH_PADDING
-        row, n_times = shortest_window(signals)
+        row, n_times = windows.shortest()
         for step, n_padded in padding.items():
             if n_times <= n_padded:
                 raise ValueError(
@@ -344,7 +337,7 @@ class SignalFilter(  # type: ignore[call-arg]
             signals = filtering.resample(signals, self._ratio())
         return signals
 
-    def _in_the_form_of(self, X: Any, windows: Signals) -> Any:
+    def _in_the_form_of(self, X: Any, windows: Array) -> Any:
         if _is_matrix(X):
             if not isinstance(X, pd.DataFrame):
                 return windows[:, 0]
@@ -367,13 +360,13 @@ def _is_matrix(X: Any) -> bool:
     return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 2
 
 
-def _refuse_empty_channels(signals: Signals, modality: str) -> None:
-    empty = np.stack([np.isnan(window).all(axis=-1) for window in signals])
+def _refuse_empty_channels(windows: Windows, modality: str) -> None:
+    empty = np.stack([np.isnan(window).all(axis=-1) for window in windows.values])
     empty[empty.all(axis=1)] = False  # windows that are missing stay so
     if empty.any():
         row, channel = np.argwhere(empty)[0]
         of = "" if empty.shape[1] == 1 else f" in channel {channel}"
         raise ValueError(
-            f"Window {row} of modality {modality!r} holds NaN alone{of} ({signals[row].shape[-1]} "
+            f"Window {row} of modality {modality!r} holds NaN alone{of} ({windows.lengths[row]} "
             "samples), so there is nothing to interpolate from; drop the window."
         )

@@ -6,24 +6,20 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ..images.fitting import ImageParameters, check_lengths, fit_settings, warn_outside
 from ..images.stack import BiosignalImages
-from ..signals import Signals, ValueRange, missing_rows, validate_windows
-from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ..signals.modalities import ValueRange
+from ..signals.windows import validate_windows
 from .pickling import VersionedPickle
-
-# Modules that import torch are imported where they are first needed: loading it takes as long again
-# as all of `import sklearn_biomoe`.
 
 
 class BiosignalImageTransformer(  # type: ignore[call-arg]
     VersionedPickle,
-    CallbackSupportMixin,
     TransformerMixin,
     BaseEstimator,
     auto_wrap_output_keys=None,
@@ -153,16 +149,15 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         self.tile_step = tile_step
         self.image_size = image_size
 
-    @with_callbacks
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and windows, and learn the ranges that are to be learnt.
+        """Check parameters and windows, and learn the ranges that are "training".
 
         Parameters
         ----------
         X : array-like
             Windows in any form that the class describes.
         y : array-like of shape (n_windows,) or None
-            Labels; only their number is looked at.
+            Labels; only their number is checked.
 
         Returns
         -------
@@ -172,23 +167,22 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         ------
         ValueError
             For unknown representations, modalities and colormaps, a missing or non-positive
-            sampling rate, a frequency range above the Nyquist limit, windows shorter than a
-            spectrogram's pieces or than a tile, ranges that cannot be learnt, another number of
-            labels than windows, windows that `transform` would refuse, and where all are missing.
+            sampling rate, and a frequency range above the Nyquist limit. If windows are shorter
+            than the pieces of a spectrogram or than a tile, a range cannot be learnt, the number
+            of labels differs from that of windows, all windows are missing, or `transform` would
+            refuse them.
         """
-        from ..images.fitting import check_lengths, check_parameters, lay_out
-
-        check_parameters(self)
-        with fit_task(self, X, y):
-            signals = self._read(X, reset=True)
-            _check_labels(y, len(signals), self._label)
-            settings = lay_out(self, signals[~missing_rows(signals)])
-            check_lengths(settings, signals, self._label)
-            self.settings_ = settings
+        parameters = self._parameters()
+        parameters.check()
+        windows = validate_windows(self, X, modality=parameters.label, reset=True)
+        _check_labels(y, len(windows), parameters.label)
+        settings = fit_settings(parameters, windows)
+        check_lengths(settings, windows, parameters.label)
+        self.settings_ = settings
         return self
 
     def transform(self, X: ArrayLike) -> BiosignalImages:
-        """Stack the images of all windows, to be drawn on access.
+        """Stack the images of all windows, which are drawn on access.
 
         Parameters
         ----------
@@ -198,24 +192,22 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         Returns
         -------
         images : BiosignalImages of shape (n_windows, n_images, image_size, image_size, 3)
-            uint8. First the images of each channel, then those that join channels; tiles of one
-            image stand side by side.
+            uint8. First the images of each channel, then those that join channels; the tiles of one
+            image are next to each other.
 
         Raises
         ------
         ValueError
-            For windows that hold NaN or infinity, are empty, too short or not numeric, or have
-            another number of channels, columns or tiles than in `fit`; the first bad row is named.
-            Windows that are missing altogether are no error.
+            If windows hold NaN or infinity, are empty, too short or not numeric, or have another
+            number of channels, columns or tiles than in `fit`; the message names the first such
+            row. Windows that are missing entirely are accepted.
         """
-        from ..images.fitting import check_lengths, warn_outside
-
         check_is_fitted(self, "settings_")
-        signals = self._read(X, reset=False)
-        check_lengths(self.settings_, signals, self._label)
-        warn_outside(self.settings_, self, signals[~missing_rows(signals)])
-        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
-        return BiosignalImages(signals, self.settings_, index)
+        parameters = self._parameters()
+        windows = validate_windows(self, X, modality=parameters.label, reset=False)
+        check_lengths(self.settings_, windows, parameters.label)
+        warn_outside(self.settings_, parameters, windows.present)
+        return BiosignalImages(windows, self.settings_)
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
@@ -246,12 +238,8 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    @property
-    def _label(self) -> str:
-        return self.modality if isinstance(self.modality, str) else "+".join(self.modality)
-
-    def _read(self, X: Any, *, reset: bool) -> Signals:
-        return validate_windows(self, X, modality=self._label, reset=reset)
+    def _parameters(self) -> ImageParameters:
+        return ImageParameters(**self.get_params(deep=False))
 
 
 def _check_labels(y: Any, n_windows: int, label: str) -> None:
