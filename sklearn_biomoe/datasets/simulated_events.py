@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from numpy.random import RandomState
 from sklearn.utils import Bunch, check_random_state
 
 from .._typing import FloatArray
@@ -23,7 +24,7 @@ def make_event_windows(
     n_subjects: int = 8,
     n_windows_per_subject: int = 20,
     *,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: int | RandomState | None = None,
 ) -> Bunch:
     """Simulate windows of one signal, half of which contain an event at a known place.
 
@@ -104,18 +105,14 @@ def make_event_windows(
     )
 
 
-def _add_response(
-    signal: FloatArray, times: FloatArray, random: np.random.RandomState
-) -> SignalWithEvent:
+def _add_response(signal: FloatArray, times: FloatArray, random: RandomState) -> SignalWithEvent:
     onset = random.uniform(4, 46)
     response = np.where(times > onset, bateman((times - onset).clip(0), 0.75, 3.0), 0.0)
     # After 8 s the response has decayed to an eighth.
     return signal + np.median(signal) * response, onset, onset + 8, np.nan, np.nan
 
 
-def _add_burst(
-    signal: FloatArray, times: FloatArray, random: np.random.RandomState
-) -> SignalWithEvent:
+def _add_burst(signal: FloatArray, times: FloatArray, random: RandomState) -> SignalWithEvent:
     length, frequency = 6.0, random.uniform(2.5, 4.5)
     start = random.uniform(4, _DURATION - 4 - length)
     times = times - start
@@ -125,9 +122,7 @@ def _add_burst(
     return signal + wave, start, start + length, frequency - 0.25, frequency + 0.25
 
 
-def _add_pause(
-    signal: FloatArray, times: FloatArray, random: np.random.RandomState
-) -> SignalWithEvent:
+def _add_pause(signal: FloatArray, times: FloatArray, random: RandomState) -> SignalWithEvent:
     length = 12.0
     start = random.uniform(4, _DURATION - 4 - length)
     times = times - start
@@ -137,7 +132,7 @@ def _add_pause(
     return level + (signal - level) * depth, start, start + length, np.nan, np.nan
 
 
-_AddEvent = Callable[[FloatArray, FloatArray, np.random.RandomState], SignalWithEvent]
+_AddEvent = Callable[[FloatArray, FloatArray, RandomState], SignalWithEvent]
 _EVENTS: dict[str, tuple[str, _AddEvent]] = {
     "response": ("eda", _add_response),
     "burst": ("bvp", _add_burst),

@@ -98,27 +98,26 @@ def cut_windows(
     check_option("mixed", mixed, ["drop", "majority", "raise"])
     if not recordings:
         raise ValueError("recordings is empty; expected signals by subject and modality.")
+    check_rates(sampling_rates, duration)
     step = duration if step is None else step
     check_number("step", step, above=0, unit="seconds")
     check_number("label_rate", label_rate, above=0, unit="Hz")
-    check_rates(sampling_rates, duration)
     signals = {
         subject: read_signals(subject, recording, sampling_rates)
         for subject, recording in recordings.items()
     }
-    codes, classes = {}, np.empty(0)
-    if labels is not None:
-        codes, classes = _encode(labels, signals, sampling_rates, label_rate)
-    tables = []
+    tables = {}
     for subject, recording in signals.items():
         start_times = np.arange(0, max(_length(recording, sampling_rates), step / 2), step, float)
-        table = list_intervals(subject, start_times, recording, sampling_rates, duration)
-        if labels is not None:
-            _label(table, codes[subject], len(classes), duration, label_rate, mixed)
-        tables.append(table)
-    intervals = pd.concat(tables, ignore_index=True)
-    windows = cut_intervals(intervals, signals, sampling_rates, duration)
+        tables[subject] = list_intervals(subject, start_times, recording, sampling_rates, duration)
+    classes = None
     if labels is not None:
+        codes, classes = _encode(labels, signals, sampling_rates, label_rate)
+        for subject, table in tables.items():
+            _label(table, codes[subject], len(classes), duration, label_rate, mixed)
+    intervals = pd.concat(tables.values(), ignore_index=True)
+    windows = cut_intervals(intervals, signals, sampling_rates, duration)
+    if classes is not None:
         windows.target = classes[intervals["code"][intervals["reason"] == ""]]
     return windows
 
@@ -172,7 +171,7 @@ def list_intervals(
     sampling_rates: Mapping[str, float],
     duration: float,
 ) -> pd.DataFrame:
-    """Return one row per start time; ``reason`` is "" or the signal that ends too early."""
+    """Return a row for each start time; ``reason`` names a signal that ends too early, or is ""."""
     reasons = np.full(len(start_times), "", dtype=object)
     for name, rate in sampling_rates.items():
         ends = _first_samples(start_times, rate) + round(duration * rate)

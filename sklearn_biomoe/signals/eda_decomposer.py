@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array
 from .._validation.parameters import check_number, check_option
-from .windows import Signals, label_windows, prepare_windows, shortest_window, validate_windows
+from .signal_filter import check_shortest
+from .windows import Signals, label_windows, prepare_windows, validate_windows
 
 _COMPONENTS = ("raw", "tonic", "phasic", "detrended", "sympathetic")
 
@@ -248,14 +249,8 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                 "accepts one; use one EDADecomposer for each column, or for each X[:, [i]] of a "
                 "3-D array."
             )
-        row, n_times = shortest_window(signals)
-        for step, (_, n_needed) in self._requirements().items():
-            if n_times < n_needed:
-                raise ValueError(
-                    f"Window {row} of modality 'eda' has {n_times} samples, but {step} needs "
-                    f"{n_needed} or more at sampling_rate={self.sampling_rate!r}; cut longer "
-                    "windows or remove that component."
-                )
+        needed = {step: n_times for step, (_, n_times) in self._requirements().items()}
+        check_shortest(signals, needed, "eda")
         return signals
 
     def _decompose(self, signals: Array) -> Array:

@@ -37,36 +37,27 @@ class Modality:
     unit: str = ""
 
 
+_PULSE = Modality(
+    ("spectrogram_psd",), band=(0.5, 8.0), spectrogram_window=8.0, frequency_range=(0.5, 5.0)
+)
+
 MODALITIES = {
     "eda": Modality(
-        representations=("waveform",),
+        ("waveform",),
         band=(None, 1.0),
         spectrogram_window=20.0,
         frequency_range=(0.0, 0.5),
         value_range=(0.05, 20.0, "log"),
         unit="µS",
     ),
-    "bvp": Modality(
-        representations=("spectrogram_psd",),
-        band=(0.5, 8.0),
-        spectrogram_window=8.0,
-        frequency_range=(0.5, 5.0),
-    ),
-    "ppg": Modality(
-        representations=("spectrogram_psd",),
-        band=(0.5, 8.0),
-        spectrogram_window=8.0,
-        frequency_range=(0.5, 5.0),
-    ),
+    "bvp": _PULSE,
+    "ppg": _PULSE,
     "resp": Modality(
-        representations=("waveform",),
-        band=(0.05, 1.0),
-        spectrogram_window=20.0,
-        frequency_range=(0.05, 1.0),
+        ("waveform",), band=(0.05, 1.0), spectrogram_window=20.0, frequency_range=(0.05, 1.0)
     ),
-    "resp_rate": Modality(representations=("waveform",), value_range=(4.0, 40.0), unit="1/min"),
+    "resp_rate": Modality(("waveform",), value_range=(4.0, 40.0), unit="1/min"),
     "spo2": Modality(
-        representations=("waveform",),
+        ("waveform",),
         band=(None, 0.2),
         spectrogram_window=20.0,
         frequency_range=(0.0, 0.5),
@@ -74,22 +65,16 @@ MODALITIES = {
         unit="%",
     ),
     "ecg": Modality(
-        representations=("scalogram",),
-        band=(0.5, 40.0),
-        spectrogram_window=1.0,
-        frequency_range=(0.5, 40.0),
+        ("scalogram",), band=(0.5, 40.0), spectrogram_window=1.0, frequency_range=(0.5, 40.0)
     ),
     "emg": Modality(
-        representations=("spectrogram_psd",),
+        ("spectrogram_psd",),
         band=(20.0, None),
         spectrogram_window=0.25,
         frequency_range=(20.0, 250.0),
     ),
     "eeg": Modality(
-        representations=("spectrogram_psd",),
-        band=(0.5, 45.0),
-        spectrogram_window=2.0,
-        frequency_range=(0.5, 45.0),
+        ("spectrogram_psd",), band=(0.5, 45.0), spectrogram_window=2.0, frequency_range=(0.5, 45.0)
     ),
-    "generic": Modality(representations=("waveform",)),
+    "generic": Modality(("waveform",)),
 }

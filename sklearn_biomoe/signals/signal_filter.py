@@ -313,32 +313,21 @@ class SignalFilter(  # type: ignore[call-arg]
         )
         if self.missing == "interpolate":
             _check_channels(signals, self.modality)
-        self._check_lengths(signals)
-        return signals
-
-    def _check_lengths(self, signals: Signals) -> None:
-        padding = {}
+        needed = {}
         if self.band is not None:
             name = f"band={self._band()!r} of order {self.order}"
-            padding[name] = _sections_padding(self._butterworth())
+            needed[name] = _sections_padding(self._butterworth()) + 1
         if self.notch is not None:
-            padding[f"notch={self.notch!r}"] = _NOTCH_PADDING
-        row, n_times = shortest_window(signals)
-        for step, n_padded in padding.items():
-            if n_times <= n_padded:
-                raise ValueError(
-                    f"Window {row} of modality {self.modality!r} has {n_times} samples, but {step} "
-                    f"needs {n_padded + 1} or more, since it is padded by {n_padded} at each end; "
-                    "cut longer windows, lower the order of the band, or filter the recording "
-                    "before cutting."
-                )
+            needed[f"notch={self.notch!r}"] = _NOTCH_PADDING + 1
+        check_shortest(signals, needed, self.modality)
+        return signals
 
     def _prepare(self, signals: Array) -> Array:
         """Apply all steps to windows of one length, (n_windows, n_channels, n_times)."""
         gaps = np.asarray(np.isnan(signals).any(axis=-1))
         if gaps.any() and self.missing == "interpolate":
             signals = signals.copy()
-            signals[gaps] = fill_gaps(signals[gaps])
+            signals[gaps] = _fill_gaps(signals[gaps])
             gaps[:] = False
         steps = (self.detrend, self.band, self.notch, self.resample_to)
         if all(step is None for step in steps):
@@ -362,25 +351,19 @@ class SignalFilter(  # type: ignore[call-arg]
         return signals
 
 
-def fill_gaps(signals: Array) -> Array:
-    """Fill NaN by linear interpolation, and at the ends with the nearest sample.
+def check_shortest(signals: Signals, needed: dict[str, int], modality: str) -> None:
+    """Raise ValueError if a window has fewer samples than ``needed`` by one of the steps."""
+    row, n_times = shortest_window(signals)
+    for step, n_needed in needed.items():
+        if n_times < n_needed:
+            raise ValueError(
+                f"Window {row} of modality {modality!r} has {n_times} samples, but {step} needs "
+                f"{n_needed} or more; cut longer windows or leave out that step."
+            )
 
-    Parameters
-    ----------
-    signals : ndarray of shape (..., n_times), float
-        Each channel has at least one sample that is not NaN.
 
-    Returns
-    -------
-    filled : ndarray of the same shape
-        Equal to `numpy.interp` over the samples that are not NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> fill_gaps(np.array([[np.nan, 1.0, np.nan, 2.0, np.nan]]))
-    array([[1. , 1. , 1.5, 2. , 2. ]])
-    """
+def _fill_gaps(signals: Array) -> Array:
+    """Interpolate NaN linearly, and fill the ends with the nearest sample, like `numpy.interp`."""
     n_times = signals.shape[-1]
     position = np.arange(n_times)
     known = ~np.isnan(signals)
