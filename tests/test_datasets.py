@@ -336,14 +336,14 @@ def test_transitions_balance_time(transitions):
     )
 
 
-# Stress-Predict, a small copy whose windows are counted by hand
+# Stress-Predict, small simulated files whose windows are counted by hand
 
-BEGIN = 1_000_000  # UTC second at which the signals of the small copy start
+BEGIN = 1_000_000  # UTC second at which the simulated signals start
 FILES = ["Raw_data/S07/BVP.csv", "Raw_data/S07/EDA.csv"]
 LABELS = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
 
 
-def write_copy(folder, labels, *, first=10, n_seconds=400):
+def write_files(folder, labels, *, first=10, n_seconds=400):
     """Write subject 7; ``labels`` holds one character per second: 0, 1 or '-' for no label.
 
     The first label is ``first`` seconds after the beginning of both signals, which last
@@ -368,17 +368,17 @@ def hashes_of(folder):
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Return a function that writes a small copy and loads it."""
+    """Return a function that writes small files and loads their windows."""
 
     def write_and_load(labels, protocol="grid", **options):
-        write_copy(tmp_path, labels, **options)
+        write_files(tmp_path, labels, **options)
         monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path))
         return fetch_stress_predict(data_home=tmp_path, protocol=protocol)
 
     return write_and_load
 
 
-def test_grid_of_a_copy(load):
+def test_grid_of_small_files(load):
     """Change at 100 s: windows at 0 and 30 are before it, 60 and 90 contain it, 120 is after it."""
     windows = load("0" * 100 + "1" * 140)
     np.testing.assert_array_equal(windows.elapsed_time, [0, 30, 120, 150, 180])
@@ -415,7 +415,7 @@ def test_windows_are_inside_the_signals(load, first, n_seconds, expected):
     np.testing.assert_array_equal(windows.elapsed_time, expected)
 
 
-def test_transitions_of_a_copy(load):
+def test_transitions_of_small_files(load):
     """Rest for 100 s, stress for 120 s, rest for 60 s.
 
     Around the onset at 100, earlier windows start at 40 and 10 (-20 is before the first label) and
@@ -455,7 +455,7 @@ def places(tmp_path, monkeypatch):
     homes = {name: tmp_path / name for name in ("home", "env", "cache")}
     for home in homes.values():
         home.mkdir()
-    write_copy(tmp_path / "origin", "0" * 60)
+    write_files(tmp_path / "origin", "0" * 60)
     monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path / "origin"))
     monkeypatch.setenv("SKLEARN_BIOMOE_DATA", str(homes["env"]))
     monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", str(homes["cache"]))
@@ -472,7 +472,7 @@ def places(tmp_path, monkeypatch):
     "folder", ["home", "home/stress_predict", "env", "env/stress_predict", "cache/stress_predict"]
 )
 def test_each_folder_is_searched(places, folder):
-    write_copy(places["home"].parent / folder, "0" * 60)
+    write_files(places["home"].parent / folder, "0" * 60)
     windows = fetch_stress_predict(data_home=places["home"], download_if_missing=False)
     assert len(windows.data) == 1
 
@@ -482,14 +482,14 @@ def test_search_order(places, monkeypatch):
     folders = [places["home"], places["home"] / "stress_predict", places["env"]]
     folders += [places["env"] / "stress_predict", places["cache"] / "stress_predict"]
     for folder in reversed(folders):
-        write_copy(folder, "1" * 60)
+        write_files(folder, "1" * 60)
         with pytest.raises(ValueError, match="is not the published file") as caught:
             fetch_stress_predict(data_home=str(places["home"]))
         assert str(caught.value).startswith(str(folder / LABELS))
 
 
 def test_wrong_hash_names_file_and_hashes(places):
-    write_copy(places["home"], "0" * 60)
+    write_files(places["home"], "0" * 60)
     (places["home"] / FILES[1]).write_text("changed")
     found = hashlib.sha256(b"changed").hexdigest()
     expected = stress_predict._read_registry()[FILES[1]]
@@ -499,7 +499,7 @@ def test_wrong_hash_names_file_and_hashes(places):
 
 
 def test_not_found_lists_places_and_missing_files(places):
-    write_copy(places["env"], "0" * 60)
+    write_files(places["env"], "0" * 60)
     (places["env"] / FILES[0]).unlink()
     with pytest.raises(OSError, match="were not found in") as caught:
         fetch_stress_predict(data_home=places["home"], download_if_missing=False)
@@ -567,7 +567,7 @@ def test_pooch_is_only_required_for_downloads(places, monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "sklearn-biomoe\[data\]"') as caught:
         fetch_stress_predict()
     assert str(places["env"]) in str(caught.value)
-    write_copy(places["cache"] / "stress_predict", "0" * 60)
+    write_files(places["cache"] / "stress_predict", "0" * 60)
     assert len(fetch_stress_predict().data) == 1
 
 
@@ -575,7 +575,7 @@ def test_offline(places, monkeypatch):
     monkeypatch.setenv("SKLEARN_BIOMOE_OFFLINE", "1")
     with pytest.raises(OSError, match="SKLEARN_BIOMOE_OFFLINE is set: no download"):
         fetch_stress_predict()
-    write_copy(places["cache"] / "stress_predict", "0" * 60)
+    write_files(places["cache"] / "stress_predict", "0" * 60)
     assert len(fetch_stress_predict().data) == 1
 
 

@@ -8,8 +8,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy import signal
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import make_pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, SignalFilter
 
@@ -156,21 +154,6 @@ def test_resampled_wide_columns_get_new_names():
     assert list(steps.transform(wide).columns) == expected
     assert list(SignalFilter().fit(wide).get_feature_names_out()) == list(wide.columns)
     assert list(steps.fit(wide.to_numpy()).get_feature_names_out()) == expected
-
-
-def test_before_images_in_a_column_transformer(small_backbone):
-    from sklearn_biomoe import TinyBioMoEEmbedder
-
-    X = pd.DataFrame({"bvp": RAGGED, "age": range(5)}, index=list("vwxyz"))
-    steps = SignalFilter(RATE, band=(0.5, 8.0), modality="bvp")
-    branch = make_pipeline(
-        steps, BiosignalImageTransformer(["waveform"], modality="bvp"), TinyBioMoEEmbedder()
-    )
-    model = ColumnTransformer([("bvp", branch, "bvp"), ("age", "passthrough", ["age"])])
-    frame = model.set_output(transform="pandas").fit_transform(X)
-    assert frame.shape == (5, 193)
-    assert list(frame.index) == list("vwxyz")
-    assert model.get_feature_names_out()[0] == "bvp__bvp_waveform_000"
 
 
 # Gaps

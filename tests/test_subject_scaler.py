@@ -311,7 +311,11 @@ def test_clone_and_pickle():
         ({}, {}, "requires the subject of each row; pass subject_column="),
         ({}, {"groups": SUBJECTS[1:]}, r"groups has shape \(27,\), but X has 28 rows"),
         ({}, {"groups": FEATURES}, r"groups has shape \(28, 3\)"),
-        ({}, {"groups": [None, *SUBJECTS[1:]]}, r"Row 0 has no subject but None \(1 of 28 rows"),
+        (
+            {},
+            {"groups": [None, *SUBJECTS[1:]]},
+            r"subject of row 0 is NaN, None or .* 1 of 28 rows",
+        ),
         ({"subject_column": "who"}, {}, "subject_column='who' is not a column of X, .* 3: 'a'"),
         ({"subject_column": 3}, {}, "subject_column=3 is not a column"),
         ({"subject_column": "a"}, {"groups": SUBJECTS}, "Both subject_column='a' and groups"),
@@ -352,7 +356,7 @@ def test_invalid_input_to_transform():
         scaler.transform(FEATURES)
     with pytest.raises(ValueError, match="infinity"):
         scaler.transform(FEATURES * np.inf, groups=SUBJECTS)
-    with pytest.raises(ValueError, match="no features besides the columns of subject"):
+    with pytest.raises(ValueError, match="all of them columns of subject"):
         SubjectScaler(subject_column=0).fit(FEATURES[:, :1])
     with pytest.raises(ValueError, match="Arrays have no column names"):
         by_column("own").fit(FEATURES)

@@ -15,30 +15,21 @@ from .._typing import Array
 
 
 def check_subjects(subjects: Any, n_rows: int) -> Array:
-    """Return the subject of each row as a string or a number; raise ValueError for gaps.
-
-    Examples
-    --------
-    >>> check_subjects(["S1", None], 2)
-    Traceback (most recent call last):
-    ...
-    ValueError: Row 1 has no subject but None (1 of 2 rows have none); drop such rows.
-    """
+    """Return the subject of each row as a string or a number; raise ValueError for gaps."""
     subjects = check_length("groups", subjects, n_rows)
     missing = pd.isna(subjects)
     if subjects.dtype.kind == "f":
         missing |= np.isinf(subjects)
     if missing.any():
-        row = int(missing.argmax())
         raise ValueError(
-            f"Row {row} has no subject but {subjects.tolist()[row]} ({missing.sum()} of {n_rows} "
-            "rows have none); drop such rows."
+            f"The subject of row {missing.argmax()} is NaN, None or infinite (as in "
+            f"{missing.sum()} of {n_rows} rows); drop such rows."
         )
     if subjects.dtype.kind != "O":
         return subjects
     subjects = np.array(subjects.tolist())  # strings, which can be sorted
     if subjects.shape != (n_rows,) or subjects.dtype.kind == "O":
-        raise TypeError("Subjects must all be strings or all be numbers.")
+        raise TypeError("Invalid type of subjects; each argument must be a string or a number.")
     return subjects
 
 
@@ -67,9 +58,9 @@ def column_position(parameter: str, column: str | int, names: list[Any]) -> int:
         return int(column) % len(names)
     shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
     raise ValueError(
-        f"{parameter}={column!r} is not a column of X, which has {len(names)}: {shown}. Arrays have "
-        "no column names: pass a position, or a DataFrame (set_output(transform='pandas') on the "
-        "previous step)."
+        f"{parameter}={column!r} is not a column of X, which has {len(names)}: {shown}. Arrays "
+        "have no column names: pass a position, or a DataFrame (set_output(transform='pandas') on "
+        "the previous step)."
     )
 
 

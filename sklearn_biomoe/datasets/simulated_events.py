@@ -95,14 +95,10 @@ def make_event_windows(
         times = np.arange(len(signals[row])) / rate
         signals[row], *places[row] = add_event(signals[row], times, random)
     windows.data[modality] = signals
-    return Bunch(
-        data=windows.data,
-        target=windows.target,
-        groups=windows.groups,
-        modality=modality,
-        sampling_rates=windows.sampling_rates,
-        events=pd.DataFrame(places, columns=["start", "stop", "low", "high"]),
-    )
+    del windows["DESCR"]
+    events = pd.DataFrame(places, columns=["start", "stop", "low", "high"])
+    windows.update(modality=modality, events=events)
+    return windows
 
 
 def _add_response(signal: FloatArray, times: FloatArray, random: RandomState) -> SignalWithEvent:

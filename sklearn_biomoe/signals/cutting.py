@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 from .._typing import Array, FloatArray, Rows
 from .._validation.parameters import check_number, check_option
 
-Signals = Mapping[str, Array]  # of one subject, by modality
+SubjectSignals = Mapping[str, Array]  # of one subject, by modality
 
 
 def cut_windows(
@@ -167,7 +167,7 @@ def read_signals(
 def list_intervals(
     subject: Hashable,
     start_times: FloatArray,
-    signals: Signals,
+    signals: SubjectSignals,
     sampling_rates: Mapping[str, float],
     duration: float,
 ) -> pd.DataFrame:
@@ -183,7 +183,7 @@ def list_intervals(
 
 def cut_intervals(
     intervals: pd.DataFrame,
-    signals: Mapping[Hashable, Signals],
+    signals: Mapping[Hashable, SubjectSignals],
     sampling_rates: Mapping[str, float],
     duration: float,
 ) -> Bunch:
@@ -211,7 +211,7 @@ def cut_intervals(
     )
 
 
-def _length(signals: Signals, sampling_rates: Mapping[str, float]) -> float:
+def _length(signals: SubjectSignals, sampling_rates: Mapping[str, float]) -> float:
     """Return the length of the longest signal in seconds."""
     return max(signals[name].shape[-1] / rate for name, rate in sampling_rates.items())
 
@@ -223,7 +223,7 @@ def _first_samples(start_times: FloatArray, rate: float) -> Rows:
 
 def _encode(
     labels: Mapping[Hashable, ArrayLike],
-    signals: Mapping[Hashable, Signals],
+    signals: Mapping[Hashable, SubjectSignals],
     sampling_rates: Mapping[str, float],
     label_rate: float,
 ) -> tuple[dict[Hashable, Rows], Array]:
@@ -264,9 +264,9 @@ def _label(
     if mixed == "raise" and (is_mixed & is_inside).any():
         raise ValueError(
             f"The window of subject {intervals['subject'][0]!r} that starts at "
-            f"{starts[is_mixed & is_inside][0]:g} s has more than one label (time without a label "
-            f"counts as one), as do {(is_mixed & is_inside).sum()} windows of this subject; pass "
-            "mixed='drop' or mixed='majority'."
+            f"{starts[is_mixed & is_inside][0]:g} s has more than one label, where time without a "
+            f"label counts as one ({(is_mixed & is_inside).sum()} such windows of this subject); "
+            "pass mixed='drop' or mixed='majority'."
         )
     is_tied = (seconds == seconds.max(axis=1, keepdims=True)).sum(axis=1) > 1
     ambiguous, reason = (

@@ -219,7 +219,7 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
             if self.sampling_rate <= lowest:
                 raise ValueError(
                     f"sampling_rate={self.sampling_rate!r} is too low for {step}, which requires "
-                    f"more than {lowest:g} Hz; remove that component or use a higher sampling rate."
+                    f"more than {lowest:g} Hz; remove such components or use a higher rate."
                 )
         if self._uses_neurokit():
             _import_neurokit()

@@ -265,7 +265,9 @@ class SubjectScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         positions = {subject_position, calibration_position}
         removed = [position for position in positions if position is not None]
         if len(removed) == len(column_names(X)):
-            raise ValueError("X has no features besides the columns of subject and calibration.")
+            raise ValueError(
+                f"X has {len(removed)} feature(s), all of them columns of subject and calibration."
+            )
         if reset:
             self._removed = removed
         features = check_array(
@@ -321,8 +323,8 @@ def _subject_statistics(subject: Any, features: Array, used: Mask) -> tuple[Arra
     """Return the mean and scale of the used rows of a subject; NaN for features without values."""
     if not used.any():
         raise ValueError(
-            f"Subject {subject.item()!r} has no calibration row among its {len(used)}; mark some, "
-            "or pass unseen='own' or 'training'."
+            f"Subject {subject.item()!r} has no calibration row among its {len(used)} rows; mark "
+            "some, or pass unseen='own' or 'training'."
         )
     rows = features[used]
     mean, deviation = _ignore_nan(np.nanmean, rows), _ignore_nan(np.nanstd, rows)
