@@ -127,10 +127,23 @@ def fetch_stress_predict(
     registry = _read_registry()
     folder = _find_or_download(data_home, registry, download_if_missing)
     _verify(folder, registry)
-    recordings = _read_recordings(folder, registry)
-    windows = _grid(recordings) if protocol == "grid" else _transitions(recordings)
+    select = _select_grid if protocol == "grid" else _select_transitions
+    tables, targets, groups, pairs, elapsed_time = [], [], [], [], []
+    n_windows = 0
+    for recording in _read_recordings(folder, registry):
+        starts, target, rows = select(recording)
+        tables.append(recording.cut(starts))
+        targets.append(target)
+        groups.append(np.full(len(target), recording.subject))
+        pairs.append(rows + n_windows)
+        elapsed_time.append(starts - recording.seconds[0])
+        n_windows += len(starts)
     return Bunch(
-        **windows,
+        data=pd.concat(tables, ignore_index=True),
+        target=np.concatenate(targets),
+        groups=np.concatenate(groups),
+        **({} if protocol == "grid" else {"pairs": np.concatenate(pairs)}),
+        elapsed_time=np.concatenate(elapsed_time).astype(float),
         sampling_rates={"bvp": 64.0, "eda": 4.0},
         target_names=["rest", "stress"],
         DESCR=_DESCR,
@@ -217,9 +230,11 @@ class _Recording:
         """Return the number of seconds with this label before ``ends``."""
         return np.searchsorted(self.seconds[self.labels == label], ends)
 
-    def cut(self, name: str, starts: Rows) -> list[FloatArray]:
-        begin, rate, samples = self.signals[name]
-        return [samples[i : i + _WINDOW * rate] for i in (starts - begin) * rate]
+    def cut(self, starts: Rows) -> pd.DataFrame:
+        columns: dict[str, Any] = {"subject": np.full(len(starts), self.subject)}
+        for name, (begin, rate, samples) in self.signals.items():
+            columns[name] = [samples[i : i + _WINDOW * rate] for i in (starts - begin) * rate]
+        return pd.DataFrame(columns)
 
 
 def _read_recordings(folder: Path, registry: dict[str, str]) -> list[_Recording]:
@@ -243,57 +258,23 @@ def _read_signal(path: Path) -> tuple[int, int, FloatArray]:
     return int(begin), int(rate), samples  # whole seconds and Hz in all files
 
 
-def _frame(recordings: list[_Recording], starts: list[Rows]) -> dict[str, Any]:
-    """Cut the windows at ``starts`` from each recording."""
-    both = list(zip(recordings, starts, strict=True))
-    subject = np.concatenate([np.full(len(at), recording.subject) for recording, at in both])
-    cells = {
-        name: [window for recording, at in both for window in recording.cut(name, at)]
-        for name in ("bvp", "eda")
-    }
-    elapsed_time = np.concatenate([at - recording.seconds[0] for recording, at in both])
-    data = pd.DataFrame({"subject": subject, **cells})
-    return {"data": data, "elapsed_time": elapsed_time.astype(float)}
+def _select_grid(recording: _Recording) -> tuple[Rows, Rows, Rows]:
+    """Return the starts and labels of the windows, and no pairs."""
+    starts = np.arange(recording.seconds[0], recording.seconds[-1] + 1, _STEP)
+    labels = recording.window_labels(starts)
+    usable = labels >= 0
+    return starts[usable], labels[usable], np.empty((0, 2), dtype=int)
 
 
-def _grid(recordings: list[_Recording]) -> dict[str, Any]:
-    starts, targets = [], []
-    for recording in recordings:
-        at = np.arange(recording.seconds[0], recording.seconds[-1] + 1, _STEP)
-        labels = recording.window_labels(at)
-        starts.append(at[labels >= 0])
-        targets.append(labels[labels >= 0])
-    frame = _frame(recordings, starts)
-    groups = frame["data"]["subject"].to_numpy(copy=True)
-    return {**frame, "target": np.concatenate(targets), "groups": groups}
-
-
-def _transitions(recordings: list[_Recording]) -> dict[str, Any]:
-    starts, pairs, targets, groups = [], [], [], []
-    n_windows = 0
-    for recording in recordings:
-        at, target = _window_pairs(recording)
-        distinct, rows = np.unique(at, return_inverse=True)
-        starts.append(distinct)
-        pairs.append(rows.reshape(at.shape) + n_windows)
-        targets.append(target)
-        groups.append(np.full(len(target), recording.subject))
-        n_windows += len(distinct)
-    return {
-        **_frame(recordings, starts),
-        "pairs": np.concatenate(pairs),
-        "target": np.concatenate(targets),
-        "groups": np.concatenate(groups),
-    }
-
-
-def _window_pairs(recording: _Recording) -> tuple[Rows, Rows]:
-    """Return starts of earlier and later windows, (n_pairs, 2), and labels of the later ones."""
+def _select_transitions(recording: _Recording) -> tuple[Rows, Rows, Rows]:
+    """Return the starts of distinct windows, and the labels and rows of the pairs."""
     labels = recording.labels
     changes = np.flatnonzero(np.diff(labels)) + 1
     p, q = (grid.ravel() for grid in np.meshgrid(_DISTANCES, _DISTANCES, indexing="ij"))
     second = recording.seconds[changes, None]
-    at = np.stack([second - p - _WINDOW, second + q], axis=-1)  # (n_changes, 9, 2)
+    starts = np.stack([second - p - _WINDOW, second + q], axis=-1)  # (n_changes, 9, 2)
     sides = np.stack([labels[changes - 1], labels[changes]], axis=-1)[:, None]  # (n_changes, 1, 2)
-    usable = (recording.window_labels(at) == sides).all(axis=-1)
-    return at[usable], np.broadcast_to(sides[..., 1], usable.shape)[usable]
+    usable = (recording.window_labels(starts) == sides).all(axis=-1)
+    distinct, rows = np.unique(starts[usable], return_inverse=True)
+    target = np.broadcast_to(sides[..., 1], usable.shape)[usable]
+    return distinct, target, rows.reshape(-1, 2)
