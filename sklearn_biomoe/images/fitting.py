@@ -86,10 +86,10 @@ class ImageParameters:
         window = self.spectrogram_window
         if window is not None and not is_preset(window):
             check_number("spectrogram_window", window, above=0, unit="seconds", alternative="None")
-        frequencies = self.frequency_range
+        frequencies: Any = self.frequency_range
         if frequencies is not None and not is_preset(frequencies):
             _check_pair("frequency_range", frequencies, "Hz, None or 'preset'")
-            if frequencies[0] < 0:  # type: ignore[operator]
+            if frequencies[0] < 0:
                 raise ValueError(
                     f"frequency_range={frequencies!r}; expected frequencies of 0 Hz or more."
                 )
