@@ -95,8 +95,8 @@ class ImageParameters:
                 )
         if self.power_range not in ("window", "training"):
             _check_pair("power_range", self.power_range, "decibels, 'window' or 'training'")
-        ranges = self.value_range if isinstance(self.value_range, list) else [self.value_range]
-        for value_range in ranges:
+        ranges: Any = self.value_range
+        for value_range in ranges if isinstance(ranges, list) else [ranges]:
             if value_range in ("preset", "window", "training"):
                 continue
             logarithmic = isinstance(value_range, tuple) and value_range[2:] == ("log",)
