@@ -57,15 +57,16 @@ def time_only_methods() -> dict[str, Pipeline]:
 
 def data_alarms(
     X: Any, y: Array, groups: Array, folds: list[Fold], intervals: FloatArray | None
-) -> Iterator[Alarm]:
-    """Yield alarms about the data and the folds."""
-    yield from _shared_subjects(groups, folds)
-    if intervals is None:
-        yield from _equal_windows(X, folds)
-    else:
-        yield from _overlapping_windows(groups, folds, intervals)
-    yield from _scaled_before(X, groups)
-    yield from _unseen_classes(y, folds)
+) -> list[Alarm]:
+    """Return alarms about the data and the folds."""
+    messages = {
+        "subject in both parts": _shared_subjects(groups, folds),
+        "overlapping windows": _overlapping_windows(groups, folds, intervals),
+        "equal windows": _equal_windows(X, folds) if intervals is None else None,
+        "scaling over test subjects": _scaled_before(X, groups),
+        "class not trained on": _unseen_classes(y, folds),
+    }
+    return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
 
 def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
@@ -73,19 +74,17 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
     for name, method in methods.items():
         parts = [method, *method.get_params(deep=True).values()]
         if any(isinstance(part, SubjectScaler) and part.unseen == "own" for part in parts):
-            yield Alarm(
-                "scaling over test subjects",
-                name,
+            message = (
                 "scales the test subject by all windows of that subject: its scores apply only "
-                "after a recording has ended.",
+                "after a recording has ended."
             )
+            yield Alarm("scaling over test subjects", name, message)
         if any(isinstance(part, FrozenEstimator) for part in parts):
-            yield Alarm(
-                "fitted before",
-                name,
+            message = (
                 "contains a FrozenEstimator, which was fitted before the study, possibly on the "
-                "test subjects.",
+                "test subjects."
             )
+            yield Alarm("fitted before", name, message)
 
 
 def time_alarms(summary: pd.DataFrame, controls: list[str]) -> Iterator[Alarm]:
@@ -95,36 +94,32 @@ def time_alarms(summary: pd.DataFrame, controls: list[str]) -> Iterator[Alarm]:
         mean, chance_high = (float(summary[column][name]) for column in ("mean", "chance_high"))
         if mean <= chance_high:
             continue
-        yield Alarm(
-            "time alone scores",
-            name,
+        message = (
             f"scores {mean:.3f}, above the chance limit {chance_high:.3f}: the time of a window "
-            "predicts its class, so any signal that drifts over time can score above chance.",
+            "predicts its class, so any signal that drifts over time can score above chance."
         )
+        yield Alarm("time alone scores", name, message)
         if len(beaten := methods.index[methods["mean"] <= mean]):
-            yield Alarm(
-                "time alone scores",
-                name,
-                f"scores {mean:.3f}, as high as or higher than {name_some(beaten)}.",
-            )
+            message = f"scores {mean:.3f}, as high as or higher than {name_some(beaten)}."
+            yield Alarm("time alone scores", name, message)
 
 
-def _shared_subjects(groups: Array, folds: list[Fold]) -> Iterator[Alarm]:
+def _shared_subjects(groups: Array, folds: list[Fold]) -> str | None:
     shared = [np.intersect1d(groups[fold.train], groups[fold.test]) for fold in folds]
     n_folds = sum(len(subjects) > 0 for subjects in shared)
-    if n_folds:
-        yield Alarm(
-            "subject in both parts",
-            None,
-            f"{n_folds} of {len(folds)} folds train and test on the same subjects: "
-            f"{name_some(np.unique(np.concatenate(shared)))}. The scores do not apply to new "
-            "subjects.",
-        )
+    if n_folds == 0:
+        return None
+    return (
+        f"{n_folds} of {len(folds)} folds train and test on the same subjects: "
+        f"{name_some(np.unique(np.concatenate(shared)))}. The scores do not apply to new subjects."
+    )
 
 
 def _overlapping_windows(
-    groups: Array, folds: list[Fold], intervals: FloatArray
-) -> Iterator[Alarm]:
+    groups: Array, folds: list[Fold], intervals: FloatArray | None
+) -> str | None:
+    if intervals is None:
+        return None
     found: set[int] = set()
     for fold in folds:
         for subject in np.intersect1d(groups[fold.train], groups[fold.test]):
@@ -133,53 +128,43 @@ def _overlapping_windows(
             (starts, stops), (other_starts, other_stops) = intervals[test].T, intervals[train].T
             overlap = (starts[:, None] < other_stops) & (other_starts < stops[:, None])
             found |= set(test[overlap.any(axis=1)].tolist())
-    if found:
-        yield Alarm(
-            "overlapping windows",
-            None,
-            f"{len(found)} test windows overlap in time with training windows of the same "
-            f"subject: rows {name_some(sorted(found))}.",
-        )
+    if not found:
+        return None
+    return (
+        f"{len(found)} test windows overlap in time with training windows of the same subject: "
+        f"rows {name_some(sorted(found))}."
+    )
 
 
-def _equal_windows(X: Any, folds: list[Fold]) -> Iterator[Alarm]:
+def _equal_windows(X: Any, folds: list[Fold]) -> str | None:
     hashes = np.array(hash_rows(X))
     if len(np.unique(hashes)) == len(hashes):
-        return
+        return None
     columns = cell_columns(X) or [X]
     present = ~np.logical_and.reduce([missing_windows(column) for column in columns])
     found: set[int] = set()
     for fold in folds:
         equal = np.isin(hashes[fold.test], hashes[fold.train]) & present[fold.test]
         found |= set(fold.test[equal].tolist())
-    if found:
-        yield Alarm(
-            "equal windows",
-            None,
-            f"{len(found)} test windows are equal to training windows: rows "
-            f"{name_some(sorted(found))}.",
-        )
+    if not found:
+        return None
+    return f"{len(found)} test windows equal training windows: rows {name_some(sorted(found))}."
 
 
-def _scaled_before(X: Any, groups: Array) -> Iterator[Alarm]:
+def _scaled_before(X: Any, groups: Array) -> str | None:
     numbers = _numeric_columns(X)
-    if numbers.shape[1] == 0 or len(numbers) < 3:
-        return
     by_subject = [numbers[groups == subject] for subject in np.unique(groups)]
     if all(len(own) > 2 and _is_standardised(own) for own in by_subject):
-        message = (
+        return (
             "Features have mean 0 and standard deviation 1 within each subject: they were scaled "
-            "by all windows of the test subject. The scores apply only after a recording has "
-            "ended."
+            "by all windows of the test subject. The scores apply only after a recording has ended."
         )
-    elif _is_standardised(numbers):
-        message = (
+    if len(numbers) > 2 and _is_standardised(numbers):
+        return (
             "Features have mean 0 and standard deviation 1 over all windows, including those of "
             "the test subjects. Scale within the folds: add StandardScaler to the method."
         )
-    else:
-        return
-    yield Alarm("scaling over test subjects", None, message)
+    return None
 
 
 def _numeric_columns(X: Any) -> FloatArray:
@@ -200,16 +185,17 @@ def _is_standardised(numbers: FloatArray) -> bool:
     )
 
 
-def _unseen_classes(y: Array, folds: list[Fold]) -> Iterator[Alarm]:
-    for fold in folds:
-        unseen = np.setdiff1d(y, y[fold.train])
-        if len(unseen):
-            yield Alarm(
-                "class not trained on",
-                None,
-                f"Fold {fold.number} has no training windows of class {name_some(unseen)}: no "
-                "method can predict it, and its test windows count as wrong.",
-            )
+def _unseen_classes(y: Array, folds: list[Fold]) -> str | None:
+    unseen = {fold.number: np.setdiff1d(y, y[fold.train]) for fold in folds}
+    unseen = {number: classes for number, classes in unseen.items() if len(classes)}
+    if not unseen:
+        return None
+    return (
+        f"{len(unseen)} of {len(folds)} folds have no training windows of class "
+        f"{name_some(np.unique(np.concatenate(list(unseen.values()))))}: folds "
+        f"{name_some(list(unseen))}. No method can predict these classes there, and their test "
+        "windows count as wrong."
+    )
 
 
 def hash_rows(X: Any) -> list[str]:

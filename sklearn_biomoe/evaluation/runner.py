@@ -6,6 +6,7 @@ import re
 import time
 import warnings
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -61,40 +62,30 @@ def run_folds(
 
     Methods are pairs of an estimator and its X. Results are in the order of the folds.
     """
-    classes = np.unique(y)
-    paths = {
-        (name, fold.number): None if folder is None else folder / _file_name(name, fold)
-        for name in methods
-        for fold in folds
-    }
-    found = {key: _read(path, folds[key[1]]) for key, path in paths.items()}
-    todo = [key for key, result in found.items() if result is None]
-    computed = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_run_fold)(
-            *methods[name], y, groups, classes, folds[number], name, paths[name, number]
-        )
-        for name, number in todo
-    )
-    with progress_bar(len(todo), "study", "fold", progress) as bar:
-        for key, result in zip(todo, computed, strict=True):
-            found[key] = result
+    results, tasks = {}, {}
+    for name, fold in product(methods, folds):
+        path = None if folder is None else folder / _file_name(name, fold)
+        result = _read(path, fold)
+        if result is None:
+            tasks[name, fold.number] = delayed(_run_fold)(
+                name, *methods[name], y, groups, fold, path
+            )
+        else:
+            results[name, fold.number] = result
+    computed = Parallel(n_jobs=n_jobs, return_as="generator")(tasks.values())
+    with progress_bar(len(tasks), "study", "fold", progress) as bar:
+        for key, result in zip(tasks, computed, strict=True):
+            results[key] = result
             if bar is not None:
                 bar.update()
-    results = {key: result for key, result in found.items() if result is not None}
     return {name: [results[name, fold.number] for fold in folds] for name in methods}
 
 
 def _run_fold(
-    method: Any,
-    X: Any,
-    y: Array,
-    groups: Array,
-    classes: Array,
-    fold: Fold,
-    name: str,
-    path: Path | None,
+    name: str, method: Any, X: Any, y: Array, groups: Array, fold: Fold, path: Path | None
 ) -> FoldResult:
     started = time.perf_counter()
+    classes = np.unique(y)
     try:
         fitted = clone(method)
         subjects = groups_for(fitted, groups[fold.train])

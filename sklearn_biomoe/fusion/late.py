@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from .._validation.parameters import check_option
-from .._validation.targets import predict_probabilities, read_targets, read_values
+from .._validation.targets import read_targets, read_values
 from .branches import Array, LateFusion, read_table
 from .combining import fill_with_means, learn_class_weights, learn_value_weights
 
@@ -233,7 +233,10 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
 
     def _outputs(self, fitted: Any, part: Any) -> Array:
         """Probabilities of all classes, 0 for those that were not trained on."""
-        return predict_probabilities(fitted, part, self.classes_)
+        found = fitted.predict_proba(part)
+        probabilities = np.zeros((len(found), len(self.classes_)))
+        probabilities[:, np.searchsorted(self.classes_, fitted.classes_)] = found
+        return probabilities
 
     def _side_by_side(self, predictions: Array) -> Array:
         # Of two classes one says it all, as in scikit-learn's StackingClassifier.

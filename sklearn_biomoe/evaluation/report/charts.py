@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ class _Scale:
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
 
-    def at(self, value: float) -> float:
+    def at(self, value: Any) -> Any:
         return 2 + 96 * (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> Array:
@@ -34,7 +35,7 @@ class _Scale:
 def render_strips(study: StudyResults, summary: pd.DataFrame) -> str:
     """Return a strip for each method: a dot for each subject, the mean and its interval."""
     chance = 1 / len(study.classes)
-    values = [*study.scores["balanced_accuracy"].dropna(), chance]
+    values = [*study.scores["balanced_accuracy"], chance]
     scale = _Scale(floor(min(values) * 10) / 10, ceil(max(values) * 10) / 10)
     axis = _render_axis(scale)
     strips = [
@@ -70,7 +71,7 @@ def _render_axis(scale: _Scale) -> str:
 def _render_strip(
     name: str, row: pd.Series, scores: pd.DataFrame, scale: _Scale, chance: float
 ) -> str:
-    scores = scores.dropna(subset="balanced_accuracy").sort_values("balanced_accuracy")
+    scores = scores.sort_values("balanced_accuracy")
     values = scores["balanced_accuracy"].to_numpy()
     label = (
         f"{name}: mean {format_number(row['mean'])}, 95 % interval "
@@ -79,15 +80,15 @@ def _render_strip(
     )
     left, right = (np.clip(scale.at(row[end]), 2, 98) for end in ("chance_low", "chance_high"))
     shapes = [
-        *(_vertical_line(scale.at(tick), "grid") for tick in scale.ticks()),
+        *(_line("grid", x, x, 0, STRIP_HEIGHT) for x in map(scale.at, scale.ticks())),
         f'<rect class="by-chance" x="{left:.2f}%" y="0" width="{right - left:.2f}%" '
         f'height="{STRIP_HEIGHT}"/>',
-        _vertical_line(scale.at(chance), "chance"),
-        *_render_dots(scores["subject"], np.array([scale.at(value) for value in values]), values),
+        _line("chance", scale.at(chance), scale.at(chance), 0, STRIP_HEIGHT),
+        *_render_dots(scores["subject"], scale.at(values), values),
     ]
     if pd.notna(row["low"]):
         ends = scale.at(row["low"]), scale.at(row["high"])
-        shapes += [_horizontal_line(*ends, kind) for kind in ("halo", "interval")]
+        shapes += [_line(kind, *ends, MIDDLE, MIDDLE) for kind in ("halo", "interval")]
     shapes.append(f'<circle class="mean" cx="{scale.at(row["mean"]):.2f}%" cy="{MIDDLE}" r="5"/>')
     return (
         f'<div class="strip"><span>{escape(name)}</span>\n<svg height="{STRIP_HEIGHT}" role="img" '
@@ -97,35 +98,26 @@ def _render_strip(
 
 
 def _render_dots(subjects: pd.Series, places: Array, values: Array) -> list[str]:
-    return [
-        f'<circle class="dot" cx="{x:.2f}%" cy="{y:.1f}" r="3.5"><title>subject '
-        f"{escape(str(subject))}: {format_number(value)}</title></circle>"
-        for subject, value, x, y in zip(
-            subjects, values, places, _separate_dots(places), strict=True
-        )
-    ]
-
-
-def _separate_dots(places: Array) -> Array:
-    """Return heights at which dots with nearby places do not overlap, around the middle."""
+    """Return dots at heights around the middle, so that dots with nearby places do not overlap."""
     bins = pd.Series(np.round(places / DOT_WIDTH))
     rank = bins.groupby(bins).cumcount().to_numpy()
     steps = np.where(rank % 2, 1, -1) * ((rank + 1) // 2)
-    return MIDDLE + steps * min(5.0, 14 / max(1, np.abs(steps).max(initial=0)))
+    heights = MIDDLE + steps * min(5.0, 14 / max(1, np.abs(steps).max(initial=0)))
+    return [
+        f'<circle class="dot" cx="{x:.2f}%" cy="{y:.1f}" r="3.5"><title>subject '
+        f"{escape(str(subject))}: {format_number(value)}</title></circle>"
+        for subject, value, x, y in zip(subjects, values, places, heights, strict=True)
+    ]
 
 
-def _vertical_line(x: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="{STRIP_HEIGHT}"/>'
+def _line(kind: str, x1: float, x2: float, y1: int, y2: int) -> str:
+    return f'<line class="{kind}" x1="{x1:.2f}%" x2="{x2:.2f}%" y1="{y1}" y2="{y2}"/>'
 
 
-def _horizontal_line(left: float, right: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{left:.2f}%" x2="{right:.2f}%" y1="{MIDDLE}" y2="{MIDDLE}"/>'
-
-
-def compute_roc_curve(positive: pd.Series, scores: pd.Series) -> Array:
-    """Return the points of a ROC curve, shape (n_points, 2): false and true positive rates."""
-    false_rate, true_rate, _ = roc_curve(positive, scores)
-    return np.column_stack([false_rate, true_rate])
+def compute_roc_curve(predictions: pd.DataFrame, label: Any) -> Array:
+    """Return the false and true positive rates of a class, shape (n_points, 2)."""
+    positive, scores = predictions["target"] == label, predictions[f"probability_{label}"]
+    return np.column_stack(roc_curve(positive, scores)[:2])
 
 
 def render_roc_chart(curves: Sequence[Array], name: str) -> str:

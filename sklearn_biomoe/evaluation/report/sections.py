@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from html import escape
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
-from ..._typing import Array
 from ..results import StudyResults
 from .charts import compute_roc_curve, render_legend, render_roc_chart, render_strips
 from .page import (
@@ -23,6 +23,8 @@ MAX_CURVES = 6  # colours
 DARK_SHARE = 0.8  # cells of larger shares have white text
 MAX_COLUMNS = 8  # methods side by side on a sheet of paper
 MAX_UNFOLDED = 12  # confusion matrices, and methods with their parameters
+SCORE_COLUMNS = ["Method", "Balanced accuracy", "95 % interval", "Chance", "p", "Macro-F1"]
+SCORE_COLUMNS += ["ROC-AUC", "Seconds"]
 
 
 def rank_methods(study: StudyResults) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def rank_methods(study: StudyResults) -> pd.DataFrame:
 
 def render_facts(study: StudyResults, title: str) -> str:
     """Return the heading, and windows, subjects, classes, protocol and chance level."""
-    rows = _unique_windows(study)
+    rows = study.predictions.drop_duplicates("window")
     n_windows = rows["subject"].value_counts()
     fewest, most = n_windows.min(), n_windows.max()
     each = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
@@ -51,11 +53,6 @@ def render_facts(study: StudyResults, title: str) -> str:
     }
     items = "\n".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return f'<header>\n<h1>{escape(title)}</h1>\n<dl class="facts">\n{items}\n</dl>\n</header>'
-
-
-def _unique_windows(study: StudyResults) -> pd.DataFrame:
-    """Return each window once, for its subject and target."""
-    return study.predictions.drop_duplicates("window")
 
 
 def _describe_protocol(predictions: pd.DataFrame) -> str:
@@ -86,14 +83,13 @@ def render_alarms(study: StudyResults) -> str:
         return render_paragraph(
             "<b>No alarms.</b> The documentation of studies lists the checks.", "quiet"
         )
-    items = []
-    for alarm in study.alarms:
-        about = alarm.kind if alarm.method is None else f"{alarm.kind}, {alarm.method}"
-        items.append(f"<li><b>{escape(about)}:</b> {escape(alarm.message)}</li>")
-    heading = f"{format_count(len(items), 'alarm')}: read before the scores"
-    return "\n".join(
-        [f'<div class="alarms" role="alert"><h2>{heading}</h2>', "<ul>", *items, "</ul></div>"]
-    )
+    items = [
+        f"<li><b>{escape(', '.join(filter(None, [alarm.kind, alarm.method])))}:</b> "
+        f"{escape(alarm.message)}</li>"
+        for alarm in study.alarms
+    ]
+    heading = f"<h2>{format_count(len(items), 'alarm')}: read before the scores</h2>"
+    return "\n".join([f'<div class="alarms" role="alert">{heading}<ul>', *items, "</ul></div>"])
 
 
 def render_scores(study: StudyResults, ranked: pd.DataFrame) -> str:
@@ -112,7 +108,6 @@ def render_scores(study: StudyResults, ranked: pd.DataFrame) -> str:
         "The best method was selected by these scores. Its score on new subjects will probably be "
         "lower."
     )
-    columns, rows = _score_table(ranked)
     caption = (
         "Mean ± standard deviation over subjects, best method first. 95 % interval: of the mean, "
         "from bootstraps over subjects. Chance: 95 % of the means with predictions permuted within "
@@ -124,16 +119,14 @@ def render_scores(study: StudyResults, ranked: pd.DataFrame) -> str:
         [
             render_paragraph(lead, "lead"),
             render_paragraph(selected, "note") if n_methods > 1 else "",
-            render_table(columns, rows, caption=caption, kind="best"),
+            render_table(SCORE_COLUMNS, _score_rows(ranked), caption=caption, kind="best"),
             render_strips(study, ranked),
         ]
     )
 
 
-def _score_table(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    columns = ["Method", "Balanced accuracy", "95 % interval", "Chance", "p"]
-    columns += ["Macro-F1", "ROC-AUC", "Seconds"]
-    rows = [
+def _score_rows(ranked: pd.DataFrame) -> list[list[str]]:
+    return [
         [
             str(name),
             f"{format_number(row['mean'])} ± {format_number(row['sd'])}",
@@ -146,24 +139,23 @@ def _score_table(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         ]
         for name, row in ranked.iterrows()
     ]
-    return columns, rows
 
 
 def render_comparisons(study: StudyResults, ranked: pd.DataFrame) -> str:
     """Return comparisons of the best method with all others."""
-    best, pairs = ranked.index[0], study.comparisons()
-    if pairs.empty:
+    best, *others = ranked.index
+    if not others:
         return ""
-    comparisons = _comparisons_of(best, pairs)
+    pairs = study.comparisons(list(combinations(ranked.index, 2)))  # each as better minus worse
     rows = [
         [
-            other,
+            row["other"],
             ("+" if row["difference"] > 0 else "") + format_number(row["difference"]),
             format_interval(row["low"], row["high"]),
             format_p_value(row["p_value"]),
             format_p_value(row["p_corrected"]),
         ]
-        for other, row in comparisons.loc[ranked.index.drop(best)].iterrows()
+        for _, row in pairs[pairs["method"] == best].iterrows()
     ]
     text = (
         f"Balanced accuracy of <strong>{escape(str(best))}</strong> minus that of each other "
@@ -178,16 +170,6 @@ def render_comparisons(study: StudyResults, ranked: pd.DataFrame) -> str:
     return render_paragraph(text) + render_table(columns, rows, caption=caption)
 
 
-def _comparisons_of(method: Any, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return all comparisons of a method as that method minus the other."""
-    first = pairs[pairs["method"] == method].set_index("other")
-    second = pairs[pairs["other"] == method].set_index("method")
-    second = second.assign(
-        difference=-second["difference"], low=-second["high"], high=-second["low"]
-    )
-    return pd.concat([first, second])
-
-
 def render_confusions(study: StudyResults, ranked: pd.DataFrame) -> str:
     """Return the confusion matrix of each method."""
     n_repeats = study.predictions["repeat"].nunique()
@@ -196,10 +178,10 @@ def render_confusions(study: StudyResults, ranked: pd.DataFrame) -> str:
         "Rows are true classes, columns predicted classes. Numbers are windows of all "
         f"subjects{summed}; percentages and colours are shares of the row."
     )
-    least = 3 + 4.4 * len(study.classes)  # rem that names of classes need
+    width = 3 + 4.4 * len(study.classes)  # rem that names of classes need
     figures = [_render_confusion(study.confusion(name), str(name)) for name in ranked.index]
     grids = [
-        f'<div class="multiples confusions" style="--least:{least:.1f}rem">{"".join(some)}</div>'
+        f'<div class="multiples confusions" style="--least:{width:.1f}rem">{"".join(some)}</div>'
         for some in (figures[:MAX_UNFOLDED], figures[MAX_UNFOLDED:])
         if some
     ]
@@ -218,22 +200,17 @@ def _fold_others(parts: list[str], n_others: int) -> str:
 
 def _render_confusion(counts: pd.DataFrame, name: str) -> str:
     head = "".join(f'<th scope="col">{escape(str(label))}</th>' for label in counts.columns)
-    body = [
-        f'<tr><th scope="row">{escape(str(label))}</th>{_render_confusion_cells(row)}</tr>'
-        for label, row in zip(counts.index, counts.to_numpy(), strict=True)
-    ]
+    body = ""
+    for label, row in counts.iterrows():
+        cells = "".join(
+            f'<td class="{"dark" if share > DARK_SHARE else "light"}" style="--share:{share:.3f}">'
+            f"{n:,.0f}<small>{share:.0%}</small></td>"
+            for n, share in zip(row, row / max(1, row.sum()), strict=True)
+        )
+        body += f'<tr><th scope="row">{escape(str(label))}</th>{cells}</tr>'
     return (
         f"<figure><figcaption>{escape(name)}</figcaption>\n<table><thead><tr><td></td>{head}</tr>"
-        f"</thead>\n<tbody>{''.join(body)}</tbody></table></figure>\n"
-    )
-
-
-def _render_confusion_cells(row: Array) -> str:
-    shares = row / max(1, row.sum())
-    return "".join(
-        f'<td class="{"dark" if share > DARK_SHARE else "light"}" style="--share:{share:.3f}">'
-        f"{n:,.0f}<small>{share:.0%}</small></td>"
-        for n, share in zip(row, shares, strict=True)
+        f"</thead>\n<tbody>{body}</tbody></table></figure>\n"
     )
 
 
@@ -246,15 +223,7 @@ def render_roc_curves(study: StudyResults, ranked: pd.DataFrame) -> str:
         return render_paragraph("No method has probabilities, which ROC curves need.", "note")
     shown = available[:MAX_CURVES]
     charts = [
-        render_roc_chart(
-            [
-                compute_roc_curve(
-                    by_method[name]["target"] == label, by_method[name][f"probability_{label}"]
-                )
-                for name in shown
-            ],
-            str(label),
-        )
+        render_roc_chart([compute_roc_curve(by_method[name], label) for name in shown], str(label))
         for label in (study.classes[1:] if len(study.classes) == 2 else study.classes)
     ]
     legend = render_legend(
@@ -275,7 +244,7 @@ def _describe_curves(study: StudyResults, ranked: pd.DataFrame, available: list[
     classes = f"class {study.classes[1]}" if two_classes else "each class against the others"
     text = (
         f"{methods}, {classes}, windows of all subjects pooled. The number beside each name is the "
-        "mean ROC-AUC over subjects, which differs from the area under the pooled curve."
+        "mean ROC-AUC over subjects, which may differ from the area under the pooled curve."
     )
     others = [str(name) for name in ranked.index if name not in available]
     if others:
@@ -286,7 +255,7 @@ def _describe_curves(study: StudyResults, ranked: pd.DataFrame, available: list[
 def render_subjects(study: StudyResults, ranked: pd.DataFrame) -> str:
     """Return the score of each subject by each method."""
     scores = study.scores.pivot_table("balanced_accuracy", "subject", "method", dropna=False)
-    n_windows = _unique_windows(study)["subject"].value_counts()
+    n_windows = study.predictions.drop_duplicates("window")["subject"].value_counts()
     n_methods = len(ranked)
     tables = []
     for start in range(0, n_methods, MAX_COLUMNS):
@@ -311,10 +280,9 @@ def render_methods(study: StudyResults) -> str:
         for name, text in study.methods.items()
     )
     content = f'<dl class="methods">\n{items}\n</dl>'
-    n_methods = len(study.methods)
-    if n_methods <= MAX_UNFOLDED:
+    if len(study.methods) <= MAX_UNFOLDED:
         return content
-    return render_details(format_count(n_methods, "method"), content)
+    return render_details(format_count(len(study.methods), "method"), content)
 
 
 def render_environment(study: StudyResults) -> str:
