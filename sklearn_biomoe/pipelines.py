@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -177,3 +179,17 @@ def _parts(part: Any) -> Iterator[Any]:
     # scikit-learn keeps some fitted parts, as of calibration, in objects that are not estimators.
     elif isinstance(part, BaseEstimator) or hasattr(part, "predict_proba"):
         yield from getattr(part, "__dict__", {}).values()
+
+
+def describe_estimator(estimator: Any) -> str:
+    """Return the representation of an estimator with all parameters, equal in every process.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> describe_estimator(Ridge())[:31]
+    'Ridge(alpha=1.0, copy_X=True, f'
+    """
+    with config_context(print_changed_only=False):
+        text = estimator.__repr__(N_CHAR_MAX=1_000_000)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
