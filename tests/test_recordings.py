@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from sklearn_biomoe.recordings.files import read_recording
+from sklearn_biomoe.recordings import RecordingError, list_channels, read_recording
 
 SECONDS = np.arange(0, 20, 1 / 64)
 PULSE = np.sin(2 * np.pi * 1.2 * SECONDS)
@@ -45,19 +45,21 @@ FORMATS["wfdb"] = (as_wfdb, None)
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_channel_by_its_name(name, tmp_path):
-    write, told_rate = FORMATS[name]
-    signals, rate = read_recording(write(tmp_path), ["pulse"], sampling_rate=told_rate)
-    assert (signals.shape, signals.dtype, rate) == ((1, len(PULSE)), np.float64, 64.0)
-    np.testing.assert_allclose(signals[0], PULSE, atol=1e-4)  # of 16 bits
+    write, rate = FORMATS[name]
+    recording = read_recording(write(tmp_path), "pulse", sampling_rate=rate)
+    pulse = recording["pulse"]
+    assert (list(recording.channels), pulse.sampling_rate) == (["pulse"], 64.0)
+    np.testing.assert_allclose(pulse.samples, PULSE, atol=1e-4)  # 16 bits
 
 
-def test_channels_of_different_rates_are_brought_to_one(tmp_path):
+def test_channels_have_their_own_rates(tmp_path):
     path = as_edf(tmp_path)
-    with pytest.raises(ValueError, match="slow 80 samples at 4 Hz, pulse 1280 samples at 64 Hz"):
-        read_recording(path, ["slow", "pulse"])
-    signals, rate = read_recording(path, ["slow", "pulse"], resample_to=32)
-    assert (signals.shape, rate) == ((2, 640), 32.0)
-    np.testing.assert_allclose(signals[0], resample_poly(SLOW, 8, 1, padtype="line"), atol=1e-3)
+    recording = read_recording(path, ["pulse", "slow"])
+    assert [channel.sampling_rate for channel in recording.channels.values()] == [64, 4]
+    resampled = read_recording(path, ["slow", "pulse"], resample_to=32)
+    assert {(len(c.samples), c.sampling_rate) for c in resampled.channels.values()} == {(640, 32)}
+    expected = resample_poly(SLOW, 8, 1, padtype="line")
+    np.testing.assert_allclose(resampled["slow"].samples, expected, atol=1e-3)
 
 
 def test_channels_of_one_wfdb_record_at_different_rates(tmp_path):
@@ -72,36 +74,37 @@ def test_channels_of_one_wfdb_record_at_different_rates(tmp_path):
         e_p_signal=[SLOW, PULSE],
         write_dir=str(tmp_path),
     )
-    signals, rate = read_recording(tmp_path / "S1.hea", ["pulse"])
-    assert rate == 64.0
-    np.testing.assert_allclose(signals[0], PULSE, atol=1e-4)
+    pulse = read_recording(tmp_path / "S1.hea", "pulse")["pulse"]
+    assert pulse.sampling_rate == 64.0
+    np.testing.assert_allclose(pulse.samples, PULSE, atol=1e-4)
 
 
 def test_gaps_stay_gaps(tmp_path):
     pulse = PULSE.copy()
     pulse[640:704] = np.nan
-    pd.DataFrame({"pulse": pulse}).to_csv(tmp_path / "S1.csv", index=False)
-    plain, _ = read_recording(tmp_path / "S1.csv", ["pulse"], sampling_rate=64)
-    np.testing.assert_array_equal(plain[0], pulse)
-    resampled, _ = read_recording(tmp_path / "S1.csv", ["pulse"], sampling_rate=64, resample_to=32)
-    assert np.flatnonzero(np.isnan(resampled[0])).tolist() == list(range(320, 352))
-    np.testing.assert_allclose(resampled[0][40:280], PULSE[80:560:2], atol=0.01)
+    path = tmp_path / "S1.csv"
+    pd.DataFrame({"pulse": pulse}).to_csv(path, index=False)
+    plain = read_recording(path, "pulse", sampling_rate=64)["pulse"].samples
+    np.testing.assert_array_equal(plain, pulse)
+    resampled = read_recording(path, "pulse", sampling_rate=64, resample_to=32)["pulse"].samples
+    assert np.flatnonzero(np.isnan(resampled)).tolist() == list(range(320, 352))
+    np.testing.assert_allclose(resampled[40:280], PULSE[80:560:2], atol=0.01)
 
 
 @pytest.mark.parametrize(
     ("name", "channels", "options", "message"),
     [
-        ("csv", ["eda"], {"sampling_rate": 64}, "channel 'eda' is not there; there are 'pulse'"),
-        ("csv", ["pulse"], {}, "tells no sampling rate; give it, in Hz"),
-        ("edf", ["pulse"], {"sampling_rate": 64}, "tells its sampling rate itself; leave it out"),
-        ("edf", ["double"], {}, "channel 'double' is twice or more there"),
-        ("wfdb", ["eda"], {}, "channel 'eda' is not there; there are 'other', 'pulse'"),
-        ("parquet", ["eda"], {"sampling_rate": 64}, "channel 'eda' is not there"),
+        ("csv", "12", {"sampling_rate": 64}, "no channel '12'; the channels are 'pulse', 'other'"),
+        ("csv", "pulse", {}, "channel 'pulse' has no sampling rate; pass sampling_rate in Hz"),
+        ("edf", "pulse", {"sampling_rate": 4}, "'pulse' is recorded at 64 Hz, but .* is 4 Hz"),
+        ("edf", "double", {}, "2 channels are called 'double'; pass one of 'double #1', 'double"),
+        ("wfdb", "eda", {}, "no channel 'eda'; the channels are 'other', 'pulse'"),
+        ("parquet", "eda", {"sampling_rate": 64}, "no channel 'eda'"),
     ],
 )
 def test_refused(name, channels, options, message, tmp_path):
     path = FORMATS[name][0](tmp_path)
-    with pytest.raises(ValueError, match=f"S1.*{message}"):
+    with pytest.raises(RecordingError, match=f"S1.*{message}"):
         read_recording(path, channels, **options)
 
 
@@ -110,15 +113,15 @@ def test_damaged_files_are_named(suffix, tmp_path):
     path = tmp_path / f"S1{suffix}"
     path.write_bytes(b"pulse\nno number\n" * 20)
     rate = 64 if suffix in (".csv", ".parquet") else None
-    with pytest.raises(ValueError, match=rf"S1\{suffix} cannot be read"):
+    with pytest.raises(RecordingError, match=rf"S1\{suffix} cannot be read"):
         read_recording(path, ["pulse"], sampling_rate=rate)
 
 
-def test_files_that_are_not_there_or_of_other_formats(tmp_path):
+def test_missing_files_and_other_formats(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*S1\.edf"):
         read_recording(tmp_path / "S1.edf", ["pulse"])
     (tmp_path / "S1.mat").touch()
-    with pytest.raises(ValueError, match=r"is none of \.csv, \.parquet, \.edf, \.hea"):
+    with pytest.raises(RecordingError, match=r"suffix '\.mat', which no reader takes; .*\.hea"):
         read_recording(tmp_path / "S1.mat", ["pulse"])
 
 
@@ -128,3 +131,11 @@ def test_without_the_library(name, package, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(ImportError, match=rf"need {package}: pip install 'sklearn-biomoe\[rec"):
         read_recording(path, ["pulse"])
+
+
+def test_listed_channels(tmp_path):
+    listed = list_channels(as_edf(tmp_path))
+    assert listed["name"].tolist() == ["slow", "pulse", "double #1", "double #2"]
+    assert listed["sampling_rate"].tolist() == [4, 64, 4, 4]
+    assert listed["n_samples"].tolist() == [80, 1280, 80, 80]
+    assert listed["duration"].tolist() == [20] * 4
