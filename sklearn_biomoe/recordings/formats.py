@@ -134,14 +134,42 @@ def rate_of(sampling_rate: SamplingRate, channel: str) -> float | None:
     return sampling_rate
 
 
+def place_segments(
+    onsets: Sequence[float], lengths: Sequence[int], sampling_rate: float
+) -> tuple[list[int], int]:
+    """Return the first sample of each segment, and the number of samples of the channel.
+
+    Parameters as for `join_segments`, which describes the rule.
+    """
+    positions: list[int] = []
+    end = 0
+    for onset, length in zip(onsets, lengths, strict=True):
+        position = round(onset * sampling_rate)
+        if positions and abs(onset * sampling_rate - end) < 1:
+            position = end
+        if position < end:
+            raise RecordingError(
+                f"Samples at {onset:g} s begin before {end / sampling_rate:g} s, where "
+                "the recording starts or those before end; the times in the file are not in order."
+            )
+        positions.append(position)
+        end = position + length
+    if end - sum(lengths) > LARGEST_GAP:
+        raise RecordingError(
+            f"{sum(lengths)} samples are spread over {end / sampling_rate:g} s; the times in the "
+            "file are damaged, or the file has to be split where nothing was recorded."
+        )
+    return positions, end
+
+
 def join_segments(segments: Sequence[tuple[float, FloatArray]], sampling_rate: float) -> FloatArray:
     """Place segments of a channel on its time axis, with NaN between them.
 
     Parameters
     ----------
     segments : sequence of (onset, samples)
-        Onsets in seconds from the recording's start, in order. Each is rounded to the nearest
-        sample.
+        Onsets in seconds from the recording's start, in order. A segment that begins less than a
+        sample from the end of the one before continues it; others begin at the nearest sample.
     sampling_rate : float
         In Hz.
 
@@ -156,25 +184,12 @@ def join_segments(segments: Sequence[tuple[float, FloatArray]], sampling_rate: f
 
     Examples
     --------
-    >>> join_segments([(0.5, np.array([1.0, 2.0])), (1.5, np.array([3.0]))], sampling_rate=2)
-    array([nan,  1.,  2.,  3.])
+    >>> join_segments([(0.5, np.array([1.0, 2.0])), (2.0, np.array([3.0]))], sampling_rate=2)
+    array([nan,  1.,  2., nan,  3.])
     """
-    positions = [round(onset * sampling_rate) for onset, _ in segments]
-    end = 0
-    for (onset, samples), position in zip(segments, positions, strict=True):
-        if position < end:
-            raise RecordingError(
-                f"Samples at {onset:g} s overlap those before, which end at "
-                f"{end / sampling_rate:g} s; the times of the file are not in order."
-            )
-        end = position + len(samples)
-    n_recorded = sum(len(samples) for _, samples in segments)
-    if end - n_recorded > LARGEST_GAP:
-        raise RecordingError(
-            f"{n_recorded} samples are spread over {end / sampling_rate:g} s; the times of the "
-            "file are damaged, or it has to be split where nothing was recorded."
-        )
-    joined = np.full(end, np.nan)
+    onsets, lengths = [onset for onset, _ in segments], [len(samples) for _, samples in segments]
+    positions, n_samples = place_segments(onsets, lengths, sampling_rate)
+    joined = np.full(n_samples, np.nan)
     for (_, samples), position in zip(segments, positions, strict=True):
         joined[position : position + len(samples)] = samples
     return joined

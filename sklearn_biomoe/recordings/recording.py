@@ -118,7 +118,7 @@ class Recording:
     All channels begin at the same instant, ``start_time``, and sample i of a channel is taken at
     i / sampling_rate seconds after it. A channel that starts later, or a gap in the recording, is
     NaN samples at that place; samples are never moved to close a gap. A place between two samples
-    of a channel's grid is rounded to the nearest one, so times are right to half a sample.
+    of a channel's grid is rounded to one of them, so times are right to one sample.
 
     Parameters
     ----------
