@@ -24,6 +24,7 @@ from .formats import (
     Format,
     RecordingError,
     SamplingRate,
+    decode,
     join_segments,
     name_channels,
     place_segments,
@@ -112,15 +113,6 @@ def list_channels(path: Path) -> list[ChannelHeader]:
         n_samples += file.n_lost(number)
         headers.append(ChannelHeader(file.names[number], rate, decode(signal["unit"]), n_samples))
     return headers
-
-
-def decode(field: bytes) -> str:
-    """Decode text in UTF-8 or Latin-1 that is padded with spaces or NUL bytes."""
-    field = field.split(b"\0")[0]
-    try:
-        return field.decode().strip()
-    except UnicodeDecodeError:
-        return field.decode("latin-1").strip()
 
 
 class EDFFile:

@@ -84,6 +84,15 @@ def import_library(name: str, format_name: str) -> Any:
         ) from error
 
 
+def decode(field: bytes) -> str:
+    """Decode text in UTF-8 or Latin-1 that is padded with spaces or NUL bytes."""
+    field = field.split(b"\0")[0]
+    try:
+        return field.decode().strip()
+    except UnicodeDecodeError:
+        return field.decode("latin-1").strip()
+
+
 def name_channels(labels: Sequence[str]) -> list[str]:
     """Return one name per channel: labels that occur more than once are numbered.
 
