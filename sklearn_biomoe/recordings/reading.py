@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .._validation.parameters import check_number
-from . import edf, parquet_tables, text_tables, wfdb_records
+from . import acqknowledge, edf, parquet_tables, text_tables, wfdb_records
 from .formats import Format, RecordingError, SamplingRate, rate_of
 from .recording import Channel, Recording
 from .resampling import resample
@@ -23,6 +23,7 @@ FORMATS: list[Format] = [
     parquet_tables.FORMAT,
     edf.FORMAT,
     wfdb_records.FORMAT,
+    acqknowledge.FORMAT,
 ]
 SUFFIXES = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
 RATE_TOLERANCE = 1e-3
