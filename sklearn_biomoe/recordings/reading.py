@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .._validation.parameters import check_number
-from . import acqknowledge, edf, parquet_tables, text_tables, wfdb_records
+from . import acqknowledge, edf, objects, parquet_tables, text_tables, wfdb_records
 from .formats import Format, RecordingError, SamplingRate, rate_of
 from .recording import Channel, Recording
 from .resampling import resample
@@ -41,9 +41,11 @@ def read_recording(
 
     Parameters
     ----------
-    source : path
-        The format is found by the suffix, in any case: ".csv", ".parquet", ".edf", or ".hea" for
-        WFDB records.
+    source : path, mne.io.Raw, DataFrame, mapping of str to array, or Recording
+        The format of a file is found by the suffix, in any case: ".csv", ".parquet", ".edf",
+        ".bdf", ".hea" for WFDB records, ".acq" for AcqKnowledge. A frame's index is its times: a
+        DatetimeIndex, a TimedeltaIndex or floats in seconds. The values of an `mne.io.Raw` are in
+        SI units, such as V.
     channels : str or sequence of str, default=None
         Names as `list_channels` lists them, in the order wanted; a str is one name. None reads all
         channels. Of channels with the same label the name ends in " #1", " #2", ...
@@ -55,7 +57,11 @@ def read_recording(
     resample_to : float, default=None
         In Hz. Brings all channels to this rate.
     **options
-        Of the format's reader.
+        For EDF and BDF: ``decimal=","`` for headers with decimal commas, ``annotations=False`` if
+        annotations are damaged, ``incomplete="keep"`` for truncated files. For WFDB: ``annotator``,
+        the suffix of the annotation file ("atr" if there is one), and ``incomplete="keep"`` if
+        segments are missing. For AcqKnowledge: ``annotations=False`` if markers are damaged. For
+        frames: ``irregular="interpolate"`` for irregular times.
 
     Returns
     -------
@@ -90,27 +96,27 @@ def read_recording(
     _check_rates(sampling_rate)
     if resample_to is not None:
         check_number("resample_to", resample_to, above=0, unit="Hz", alternative="None")
-    path, format_ = _find_format(source)
+    source, place, format_ = _find_format(source)
     _check_options(format_, options)
     recording = _call(
-        format_, path, lambda: format_.read(path, names, sampling_rate=sampling_rate, **options)
+        format_, place, lambda: format_.read(source, names, sampling_rate=sampling_rate, **options)
     )
     read = {}
     for name in names or recording.channels:
         channel = recording.channels[name]
         given = rate_of(sampling_rate, name)
         if given is not None:
-            channel = _with_rate(channel, given, f"{path}: channel {name!r}")
+            channel = _with_rate(channel, given, f"{place}: channel {name!r}")
         read[name] = channel if resample_to is None else _resample(channel, resample_to)
-    return replace(recording, channels=read, source=str(path))
+    return replace(recording, channels=read, source=recording.source or place)
 
 
-def list_channels(source: str | PathLike[str]) -> pd.DataFrame:
+def list_channels(source: Any) -> pd.DataFrame:
     r"""List the channels of a file without reading all samples.
 
     Parameters
     ----------
-    source : path
+    source : path or object
         As `read_recording` takes it.
 
     Returns
@@ -134,8 +140,8 @@ def list_channels(source: str | PathLike[str]) -> pd.DataFrame:
     0  eda            NaN            NaN          3
     1  bvp            NaN            NaN          3
     """
-    path, format_ = _find_format(source)
-    headers = _call(format_, path, lambda: format_.list_channels(path))
+    source, place, format_ = _find_format(source)
+    headers = _call(format_, place, lambda: format_.list_channels(source))
     frame = pd.DataFrame(
         [asdict(header) for header in headers],
         columns=["name", "sampling_rate", "unit", "n_samples"],
@@ -144,33 +150,37 @@ def list_channels(source: str | PathLike[str]) -> pd.DataFrame:
     return frame
 
 
-def _find_format(source: Any) -> tuple[Path, Format]:
+def _find_format(source: Any) -> tuple[Any, str, Format]:
+    """Return a path or object, its name in messages, and its format."""
+    if not isinstance(source, str | PathLike):
+        return source, type(source).__name__, objects.FORMAT
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     for format_ in FORMATS:
         if format_.matches is not None and format_.matches(path):
-            return path, format_
+            return path, str(path), format_
     for format_ in FORMATS:
         if path.is_file() and path.suffix.lower() in format_.suffixes:
-            return path, format_
+            return path, str(path), format_
     kind = "folder" if path.is_dir() else f"file with the suffix {path.suffix!r}"
     raise RecordingError(
-        f"{path} is a {kind}, which no reader takes; expected one of {', '.join(SUFFIXES)}."
+        f"{path} is a {kind}, which no reader takes; expected one of {', '.join(SUFFIXES)}. If MNE "
+        "reads it, pass mne.io.read_raw(path)."
     )
 
 
-def _call(format_: Format, path: Path, function: Any) -> Any:
+def _call(format_: Format, place: str, function: Any) -> Any:
     """Call a reader; put the path into its errors."""
     try:
         return function()
     except RecordingError as error:
-        raise RecordingError(f"{path}: {error}") from error
+        raise RecordingError(f"{place}: {error}") from error
     except (OSError, ImportError):
         raise
     except Exception as error:  # libraries raise anything for damaged files
         raise RecordingError(
-            f"{path} cannot be read as {format_.name}: {type(error).__name__}: {error}"
+            f"{place} cannot be read as {format_.name}: {type(error).__name__}: {error}"
         ) from error
 
 

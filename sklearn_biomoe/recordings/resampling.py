@@ -1,6 +1,7 @@
 """Channels brought to another sampling rate; gaps stay gaps."""
 
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import scipy  # loads scipy.signal on first use
@@ -28,8 +29,8 @@ def resample(samples: FloatArray, sampling_rate: float, resample_to: float) -> F
     Notes
     -----
     `scipy.signal.resample_poly` with the nearest fraction of the rates whose denominator is 1000 or
-    less. If that is off by half a sample or more at the end, cubic interpolation of the
-    signal at four times the rate corrects it.
+    less. If that is off by half a sample or more at the end, cubic interpolation of the signal at
+    four times the rate corrects it.
 
     Examples
     --------
@@ -60,11 +61,21 @@ def resample(samples: FloatArray, sampling_rate: float, resample_to: float) -> F
 def _resample_by(samples: FloatArray, ratio: Fraction) -> FloatArray:
     if ratio == 1:
         return samples.copy()
+    if len(samples) == 1:  # which has no line to continue
+        return np.full(ceil(ratio), samples[0])
     return scipy.signal.resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
 
 
 def _correct(samples: FloatArray, rate: float, resample_to: float, n_resampled: int) -> FloatArray:
-    fine = _resample_by(samples, Fraction(OVERSAMPLING))
+    """Interpolate between four times as many samples, by the cubic through the four nearest."""
+    fine = np.pad(_resample_by(samples, Fraction(OVERSAMPLING)), (1, 2), mode="edge")
     at = np.arange(n_resampled) * (OVERSAMPLING * rate / resample_to)
-    spline = scipy.interpolate.make_interp_spline(np.arange(len(fine)), fine, k=3)
-    return spline(np.minimum(at, len(fine) - 1))
+    at = np.minimum(at, len(fine) - 4)
+    first = at.astype(np.int64)
+    t = at - first
+    return (
+        fine[first] * (-t * (t - 1) * (t - 2) / 6)
+        + fine[first + 1] * ((t + 1) * (t - 1) * (t - 2) / 2)
+        + fine[first + 2] * (-(t + 1) * t * (t - 2) / 2)
+        + fine[first + 3] * ((t + 1) * t * (t - 1) / 6)
+    )
