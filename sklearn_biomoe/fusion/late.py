@@ -121,12 +121,14 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
         cv: Any = 5,
         subject_column: str | int | None = None,
     ) -> None:
-        self.estimators = estimators
-        self.fusion = fusion
-        self.final_estimator = final_estimator
+        super().__init__(
+            estimators,
+            fusion=fusion,
+            final_estimator=final_estimator,
+            cv=cv,
+            subject_column=subject_column,
+        )
         self.calibration = calibration
-        self.cv = cv
-        self.subject_column = subject_column
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Combine the probabilities of the modalities that each window has.
@@ -263,21 +265,6 @@ class LateFusionRegressor(RegressorMixin, ModalityEnsemble):
     _default_final_estimator = RidgeCV
     _prior_name = "the mean of the training windows"
     _unfit = "are missing"
-
-    def __init__(
-        self,
-        estimators: list[tuple[str, Any, Any]],
-        *,
-        fusion: str = "mean",
-        final_estimator: Any = None,
-        cv: Any = 5,
-        subject_column: str | int | None = None,
-    ) -> None:
-        self.estimators = estimators
-        self.fusion = fusion
-        self.final_estimator = final_estimator
-        self.cv = cv
-        self.subject_column = subject_column
 
     def predict(self, X: Any) -> FloatArray:
         """Combine the values of the modalities that each window has.

@@ -32,17 +32,27 @@ from .combination_rules import share_of_votes, stacking_features, weighted_mean
 class ModalityEnsemble(_BaseComposition):
     """Base of the late fusion estimators: one estimator per modality, combined by a rule."""
 
-    estimators: list[tuple[str, Any, Any]]
-    fusion: str
-    final_estimator: Any
-    cv: Any
-    subject_column: str | int | None
     prior_: Any
 
     _fusions: tuple[str, ...]
     _default_final_estimator: type
     _prior_name: str  # what windows that lack every modality are predicted as
     _unfit: str  # what training windows are if `_can_fit` is false
+
+    def __init__(
+        self,
+        estimators: list[tuple[str, Any, Any]],
+        *,
+        fusion: str = "mean",
+        final_estimator: Any = None,
+        cv: Any = 5,
+        subject_column: str | int | None = None,
+    ) -> None:
+        self.estimators = estimators
+        self.fusion = fusion
+        self.final_estimator = final_estimator
+        self.cv = cv
+        self.subject_column = subject_column
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of this estimator and of the modalities' estimators.
