@@ -6,7 +6,6 @@ import subprocess
 import sys
 import warnings
 from functools import partial
-from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from scipy import signal
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sklearn_biomoe import BiosignalImageTransformer, EDADecomposer, SignalFilter
 
@@ -310,26 +308,6 @@ def test_no_warnings_come_from_neurokit():
         "EDADecomposer(sampling_rate=4).fit_transform(np.ones((1, 240)))"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
-
-
-# Checks draw windows of one sample, for which no filter works.
-DECOMPOSERS = [
-    EDADecomposer(["raw"], sampling_rate=4.0),
-    EDADecomposer(["detrended", "raw"], sampling_rate=4.0),
-]
-
-
-@parametrize_with_checks(DECOMPOSERS)
-def test_estimator_checks(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest:
-        assert check.func.__name__ == "check_array_api_input"
-        raise
-
-
-def test_how_many_estimator_checks_run():
-    assert min(len(list(estimator_checks_generator(each))) for each in DECOMPOSERS) >= 40
 
 
 def test_missing_windows_stay_missing():

@@ -1,7 +1,6 @@
 """Filters equal scipy's row by row, and gaps are filled, refused or passed on as asked."""
 
 import re
-from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ import pytest
 from scipy import signal
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sklearn_biomoe import BiosignalImageTransformer, SignalFilter
 
@@ -329,24 +327,3 @@ def test_other_windows_than_in_fit():
         SignalFilter().fit(list(TWO_CHANNELS)).transform(RAGGED)
     with pytest.raises(ValueError, match="299 features"):
         SignalFilter().fit(EQUAL).transform(EQUAL[:, 1:])
-
-
-FILTERS = [
-    SignalFilter(),
-    SignalFilter(missing="interpolate"),
-    SignalFilter(sampling_rate=4.0, detrend="linear", missing="propagate"),
-    SignalFilter(sampling_rate=4.0, detrend="constant", resample_to=6.0),
-]
-
-
-@parametrize_with_checks(FILTERS)
-def test_estimator_checks(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest:
-        assert check.func.__name__ == "check_array_api_input"
-        raise
-
-
-def test_how_many_estimator_checks_run():
-    assert min(len(list(estimator_checks_generator(each))) for each in FILTERS) >= 40
