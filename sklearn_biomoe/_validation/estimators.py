@@ -6,17 +6,7 @@ from sklearn.base import is_classifier, is_regressor
 
 
 def check_predictor(name: str, estimator: Any, kind: str) -> None:
-    """Raise TypeError if ``estimator`` is not an instance of a classifier or a regressor.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import Ridge
-    >>> check_predictor("Estimator 'eda'", Ridge(), "classifier")
-    Traceback (most recent call last):
-    ...
-    TypeError: Estimator 'eda' is Ridge(); expected an unfitted classifier, or a Pipeline that ends
-    in one.
-    """
+    """Raise TypeError if ``estimator`` is not an instance of a "classifier" or "regressor"."""
     is_of_kind = is_classifier if kind == "classifier" else is_regressor
     if isinstance(estimator, type) or not hasattr(estimator, "fit") or not is_of_kind(estimator):
         raise TypeError(
@@ -26,17 +16,7 @@ def check_predictor(name: str, estimator: Any, kind: str) -> None:
 
 
 def check_predict_proba(name: str, estimator: Any, alternative: str) -> None:
-    """Raise TypeError if ``estimator`` has no ``predict_proba``; suggest an alternative.
-
-    Examples
-    --------
-    >>> from sklearn.svm import LinearSVC
-    >>> check_predict_proba("Estimator 'eda'", LinearSVC(), "pass calibration='sigmoid'")
-    Traceback (most recent call last):
-    ...
-    TypeError: Estimator 'eda' is LinearSVC(), which has no predict_proba; pass another classifier,
-    or pass calibration='sigmoid'.
-    """
+    """Raise TypeError if ``estimator`` has no ``predict_proba``; suggest an alternative."""
     if not hasattr(estimator, "predict_proba"):
         raise TypeError(
             f"{name} is {estimator!r:.80}, which has no predict_proba; pass another classifier, or "

@@ -61,21 +61,10 @@ def stacking_features(predictions: FloatArray, means: FloatArray) -> FloatArray:
 
 
 def fit_class_weights(probabilities: FloatArray, y: Rows) -> FloatArray:
-    """Return the weights of the modalities for which true classes are the most likely.
+    """Return weights, with a sum of 1, that maximise the likelihood of the true classes.
 
-    All classes have the same total weight in the likelihood.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_modalities, n_windows, n_classes)
-        Predictions for held-out windows.
-    y : ndarray of shape (n_windows,), int
-        True classes, as positions.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_modalities,)
-        With a sum of 1.
+    All classes have the same total weight in the likelihood. ``probabilities`` are of held-out
+    windows, and y, (n_windows,), has the positions of their classes.
     """
     importance = 1 / np.bincount(y)[y]
 
@@ -89,19 +78,10 @@ def fit_class_weights(probabilities: FloatArray, y: Rows) -> FloatArray:
 
 
 def fit_value_weights(values: FloatArray, y: FloatArray) -> FloatArray:
-    """Return the weights of the modalities for which the mean squared error is the smallest.
+    """Return weights, with a sum of 1, that minimise the squared error.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_modalities, n_windows, 1)
-        Predictions for held-out windows.
-    y : ndarray of shape (n_windows,)
-        True values.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_modalities,)
-        With a sum of 1.
+    ``values``, (n_modalities, n_windows, 1), are of held-out windows, and y, (n_windows,), has
+    their true values.
     """
     variance = y.var() or 1.0  # makes the tolerance of the search independent of the unit
 

@@ -24,6 +24,7 @@ from .._validation.subjects import (
     column_position,
     column_values,
     groups_for,
+    name_some,
 )
 from ..signals import missing_windows
 from .combination_rules import share_of_votes, stacking_features, weighted_mean
@@ -55,31 +56,14 @@ class ModalityEnsemble(_BaseComposition):
         self.subject_column = subject_column
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters of this estimator and of the modalities' estimators.
+        """Return the parameters of this estimator and, if ``deep``, of the modalities' estimators.
 
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include those of the modalities' estimators, such as ``eda__C``.
-
-        Returns
-        -------
-        params : dict
+        The latter have names such as ``eda__C``.
         """
         return self._get_params("_named_estimators", deep=deep)
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, or replace estimators by the name of their modality.
-
-        Parameters
-        ----------
-        **params : dict
-            Such as ``eda__C=0.1`` or ``eda=LogisticRegression()``.
-
-        Returns
-        -------
-        self : estimator
-        """
+        """Set parameters, such as ``eda__C=0.1``, or replace estimators: ``eda=Ridge()``."""
         self._set_params("_named_estimators", **params)
         return self
 
@@ -396,10 +380,9 @@ def _select(X: Any, name: str, columns: Any) -> Any:
         return _safe_indexing(X, columns, axis=1)
     except (ValueError, IndexError, KeyError, TypeError) as error:
         known = column_names(X)
-        shown = ", ".join(map(repr, known[:10])) + (", ..." if len(known) > 10 else "")
         raise ValueError(
             f"Columns {columns!r} of modality {name!r} are not all in X, which has {len(known)}: "
-            f"{shown}."
+            f"{name_some(known, at_most=10)}."
         ) from error
 
 

@@ -22,7 +22,7 @@ from .._validation.parameters import check_integer, check_number
 from .._validation.targets import read_targets, read_values
 from ..inference import resolve_device
 from .attention_network import AttentionMIL, pad, train
-from .bags import Bags, array_of_cells, validate_bags
+from .bags import Bags, validate_bags
 
 
 class _AttentionPooling(BaseEstimator, ABC):
@@ -165,8 +165,7 @@ class _AttentionPooling(BaseEstimator, ABC):
         return AttentionMIL(self.n_window_features_, self.hidden_size, n_outputs, self.dropout)
 
     def _standardised(self, bags: Bags) -> Array:
-        windows = (bags.windows - self.mean_) / self.scale_
-        return array_of_cells(np.split(windows, np.cumsum(bags.lengths)[:-1]))
+        return Bags((bags.windows - self.mean_) / self.scale_, bags.lengths).to_cells()
 
 
 class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):

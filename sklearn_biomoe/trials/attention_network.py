@@ -19,22 +19,11 @@ DTYPE = torch.float64
 
 
 class AttentionMIL(nn.Module):
-    """Gated attention over the windows of a bag, and a linear layer on the weighted mean.
+    """Gated attention over the windows of a bag, and a linear layer on their weighted mean.
 
-    Parameters
-    ----------
-    n_features : int
-        Features of each window.
-    hidden_size : int
-        Size of the hidden layer of the attention.
-    n_outputs : int
-    dropout : float
-        Dropout probability of pooled features and of hidden values of the attention.
-
-    References
-    ----------
-    Ilse, Tomczak and Welling, "Attention-based Deep Multiple Instance Learning", ICML 2018, arXiv
-    1802.04712, equations 8 and 9.
+    Equations 8 and 9 of Ilse, Tomczak and Welling, "Attention-based Deep Multiple Instance
+    Learning", ICML 2018, arXiv 1802.04712. Takes bags of shape (n_bags, n_windows, n_features),
+    padded with windows of NaN.
     """
 
     def __init__(self, n_features: int, hidden_size: int, n_outputs: int, dropout: float) -> None:
@@ -47,18 +36,13 @@ class AttentionMIL(nn.Module):
         self.to(DTYPE)
 
     def forward(self, bags: Tensor) -> Tensor:
-        """Return outputs, (n_bags, n_outputs), for bags padded with windows of NaN."""
+        """Return outputs, (n_bags, n_outputs)."""
         weights = self.attention(bags)
         pooled = torch.einsum("bw,bwf->bf", weights, bags.nan_to_num())
         return self.output(self.dropout(pooled))
 
     def attention(self, bags: Tensor) -> Tensor:
-        """Return the weight of each window, (n_bags, n_windows), which is 0 for windows of NaN.
-
-        Parameters
-        ----------
-        bags : Tensor of shape (n_bags, n_windows, n_features)
-        """
+        """Return the weight of each window, (n_bags, n_windows), which is 0 for windows of NaN."""
         missing = bags[..., 0].isnan()
         windows = bags.nan_to_num()
         hidden = torch.tanh(self.content(windows)) * torch.sigmoid(self.gate(windows))
@@ -88,16 +72,8 @@ def train(
 ) -> list[float]:
     """Train the network in place; return the mean loss of each epoch.
 
-    Parameters
-    ----------
-    network : AttentionMIL
-    bags : ndarray of shape (n_bags,), object
-    targets : ndarray
-        Positions of classes, (n_bags,), int; or values, (n_bags, 1), float.
-    class_weights : ndarray of shape (n_classes,) or None
-    **settings : dict
-        Parameters of skorch's NeuralNet: max_epochs, lr, batch_size, device,
-        optimizer__weight_decay.
+    ``bags`` are cells, (n_bags,). ``targets`` are positions of classes, (n_bags,), int, or values,
+    (n_bags, 1), float. ``settings`` are parameters of skorch's NeuralNet.
     """
     criterion: nn.Module = nn.MSELoss()
     if targets.dtype.kind == "i":

@@ -46,30 +46,36 @@ class Bags:
         lengths = np.bincount(self.bag_of_window[present], minlength=len(self))
         return Bags(self.windows[present], lengths)
 
+    def aggregate(self, how: str) -> Array:
+        """Return the "mean" or "max" of each bag, (n_bags, n_features).
+
+        Examples
+        --------
+        >>> Bags(np.array([[1.0, 0.0], [3.0, 4.0], [5.0, 5.0]]), np.array([2, 1])).aggregate("mean")
+        array([[2., 2.],
+               [5., 5.]])
+        """
+        starts = np.cumsum(self.lengths) - self.lengths
+        if how == "max":
+            return np.maximum.reduceat(self.windows, starts, axis=0)
+        sums = np.add.reduceat(self.windows, starts, axis=0, dtype=np.float64)
+        return (sums / self.lengths[:, None]).astype(self.windows.dtype, copy=False)
+
+    def to_cells(self) -> Array:
+        """Return an object array, (n_bags,), whose cells are (n_windows, n_features)."""
+        cells = np.empty(len(self), dtype=object)
+        for position, windows in enumerate(np.split(self.windows, np.cumsum(self.lengths)[:-1])):
+            cells[position] = (
+                windows  # assigned one by one, as equal lengths would make a 3-D array
+            )
+        return cells
+
 
 def validate_bags(estimator: Any, X: Any, *, reset: bool) -> Bags:
-    """Read X for an estimator that has a ``window_size``.
+    """Read bags in any form for an estimator that has a ``window_size``.
 
-    Sets ``n_window_features_`` and ``n_features_in_`` if ``reset``, else compares X with them.
-
-    Parameters
-    ----------
-    estimator : estimator
-    X : array-like of n_bags
-        Bags in any form that `sklearn_biomoe.trials.TrialAggregator` describes.
-    reset : bool
-        True in `fit`.
-
-    Returns
-    -------
-    bags : Bags
-        Each of at least one window that is not missing.
-
-    Raises
-    ------
-    ValueError
-        If a bag has another shape, no windows or other features than in `fit`, or a window contains
-        infinity or some NaN.
+    Sets ``n_window_features_`` and ``n_features_in_`` if ``reset``, which is True in `fit`, else
+    compares X with them. Each returned bag has at least one window that is not missing.
     """
     cells = _bag_cells(X)
     if cells is not None:
@@ -90,31 +96,6 @@ def validate_bags(estimator: Any, X: Any, *, reset: bool) -> Bags:
         )
     _check_windows(bags)
     return bags
-
-
-def aggregate(values: Array, lengths: Rows, how: str) -> Array:
-    """Reduce values of windows, (n_windows, n_values), to one row per bag, (n_bags, n_values).
-
-    Examples
-    --------
-    >>> values = np.array([[1.0, 0.0], [3.0, 4.0], [5.0, 5.0]])
-    >>> aggregate(values, np.array([2, 1]), "mean")
-    array([[2., 2.],
-           [5., 5.]])
-    """
-    starts = np.cumsum(lengths) - lengths
-    if how == "max":
-        return np.maximum.reduceat(values, starts, axis=0)
-    sums = np.add.reduceat(values, starts, axis=0, dtype=np.float64)
-    return (sums / lengths[:, None]).astype(values.dtype, copy=False)
-
-
-def array_of_cells(arrays: list[Array]) -> Array:
-    """Return an object array with one cell per array, even if all have one shape."""
-    cells = np.empty(len(arrays), dtype=object)
-    for position, array in enumerate(arrays):
-        cells[position] = array
-    return cells
 
 
 def partly_missing(windows: Array) -> Mask:

@@ -13,7 +13,7 @@ from .._typing import Array, Rows
 from .._validation.parameters import check_option
 from .._validation.subjects import check_length
 from .._validation.targets import check_there
-from .bags import AGGREGATIONS, DTYPES, IMPUTE, aggregate, array_of_cells, partly_missing
+from .bags import AGGREGATIONS, DTYPES, IMPUTE, Bags, partly_missing
 
 
 class Trials(NamedTuple):
@@ -77,14 +77,10 @@ def gather_trials(
     >>> y.tolist(), groups.tolist(), names.tolist()
     (['pain', 'none'], [1, 2], ['b', 'a'])
     """
-    windows = check_array(X, dtype=DTYPES, ensure_all_finite="allow-nan")
-    names, trial_of_window = _read_trials(trials, windows)
+    bags, names, trial_of_window = _group(X, trials)
     labels = None if y is None else _one_per_trial("y", y, names, trial_of_window)
     subjects = None if groups is None else _one_per_trial("groups", groups, names, trial_of_window)
-    order = np.argsort(trial_of_window, kind="stable")
-    ends = np.cumsum(np.bincount(trial_of_window))
-    bags = array_of_cells(np.split(windows[order], ends[:-1]))
-    return Trials(bags, labels, subjects, names)
+    return Trials(bags.to_cells(), labels, subjects, names)
 
 
 def aggregate_windows(
@@ -129,22 +125,17 @@ def aggregate_windows(
     check_option("how", how, AGGREGATIONS)
     columns = values.columns if isinstance(values, pd.DataFrame) else None
     one_dimensional = np.ndim(values) == 1
-    table = np.reshape(values, (-1, 1)) if one_dimensional else values
-    windows = check_array(table, dtype=DTYPES, ensure_all_finite="allow-nan")
-    names, trial_of_window = _read_trials(trials, windows)
-    present = ~np.isnan(windows[:, 0])
-    order = np.argsort(trial_of_window[present], kind="stable")
-    lengths = np.bincount(trial_of_window[present])
-    rows = aggregate(windows[present][order], lengths, how)
+    bags, names, _ = _group(np.reshape(values, (-1, 1)) if one_dimensional else values, trials)
+    rows = bags.without_missing().aggregate(how)
     frame = pd.DataFrame(rows, index=pd.Index(names, name="trial"), columns=columns)
     return frame.iloc[:, 0].rename(None) if one_dimensional else frame
 
 
-def _read_trials(trials: ArrayLike, windows: Array) -> tuple[Array, Rows]:
-    """Return the names of the trials, and for each window the position of its trial."""
+def _group(X: ArrayLike, trials: ArrayLike) -> tuple[Bags, Array, Rows]:
+    """Return bags, the names of their trials, and for each window the position of its trial."""
+    windows = check_array(X, dtype=DTYPES, ensure_all_finite="allow-nan")
     trial_of_row = check_length("trials", trials, len(windows))
     check_there("trials", trial_of_row)
-    trial_of_window, names = pd.factorize(trial_of_row)  # in the order of first appearance
     incomplete = partly_missing(windows)
     if incomplete.any():
         row = int(incomplete.argmax())
@@ -152,13 +143,16 @@ def _read_trials(trials: ArrayLike, windows: Array) -> tuple[Array, Rows]:
             f"Row {row}, of trial {_show(trial_of_row[row])}, has {np.isnan(windows[row]).sum()} "
             f"NaN in {windows.shape[1]} values; {IMPUTE}"
         )
-    n_present = np.bincount(trial_of_window[~np.isnan(windows[:, 0])], minlength=len(names))
-    if (n_present == 0).any():
+    trial_of_window, names = pd.factorize(trial_of_row)  # in the order of first appearance
+    order = np.argsort(trial_of_window, kind="stable")
+    bags = Bags(windows[order], np.bincount(trial_of_window))
+    empty = bags.without_missing().lengths == 0
+    if empty.any():
         raise ValueError(
-            f"Trial {_show(names[int(n_present.argmin())])} has only missing windows (rows of "
-            "NaN); drop its rows."
+            f"Trial {_show(names[int(empty.argmax())])} has only missing windows (rows of NaN); "
+            "drop its rows."
         )
-    return np.asarray(names), trial_of_window
+    return bags, np.asarray(names), trial_of_window
 
 
 def _one_per_trial(parameter: str, values: ArrayLike, names: Array, trial_of_window: Rows) -> Array:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array
 from .._validation.parameters import check_option
-from .bags import AGGREGATIONS, aggregate, validate_bags
+from .bags import AGGREGATIONS, validate_bags
 
 
 class TrialAggregator(TransformerMixin, BaseEstimator):
@@ -112,8 +112,7 @@ class TrialAggregator(TransformerMixin, BaseEstimator):
             As `fit`, and if windows have another number of features than in `fit`.
         """
         check_is_fitted(self, "n_window_features_")
-        bags = validate_bags(self, X, reset=False).without_missing()
-        return aggregate(bags.windows, bags.lengths, self.how)
+        return validate_bags(self, X, reset=False).without_missing().aggregate(self.how)
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None

@@ -16,7 +16,7 @@ from .._typing import Array, FloatArray
 from .._validation.estimators import check_predict_proba, check_predictor
 from .._validation.parameters import check_option
 from .._validation.targets import read_targets, read_values
-from .bags import AGGREGATIONS, Bags, aggregate, validate_bags
+from .bags import AGGREGATIONS, Bags, validate_bags
 
 
 class _WindowVoting(MetaEstimatorMixin, BaseEstimator, ABC):
@@ -78,7 +78,7 @@ class _WindowVoting(MetaEstimatorMixin, BaseEstimator, ABC):
         check_is_fitted(self, "estimator_")
         bags = validate_bags(self, X, reset=False).without_missing()
         predictions = np.asarray(getattr(self.estimator_, method)(bags.windows), dtype=np.float64)
-        return aggregate(predictions.reshape(len(predictions), -1), bags.lengths, self.how)
+        return Bags(predictions.reshape(len(predictions), -1), bags.lengths).aggregate(self.how)
 
 
 class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
