@@ -37,6 +37,7 @@ from sklearn_biomoe.fusion.combination_rules import (
     share_of_votes,
     weighted_mean,
 )
+from sklearn_biomoe.fusion.modality_ensemble import ModalityEnsemble
 
 RANDOM = np.random.default_rng(0)
 SUBJECTS = np.repeat(np.arange(6), 20)
@@ -343,11 +344,10 @@ def test_inner_searches_are_given_the_subjects():
 GRID = {"eda__C": [0.01, 1.0], "fusion": ["mean", "weighted"]}
 
 
-@pytest.mark.parametrize("fusion", ["mean", "stacking"])
-def test_cross_validation_and_search_by_column(fusion):
+def test_cross_validation_and_search_by_column():
     frame = pd.DataFrame(X).add_prefix("x").assign(subject=SUBJECTS)
     estimators = [("eda", LOGISTIC, ["x0", "x1"]), ("bvp", LOGISTIC, ["x2", "x3", "x4"])]
-    model = LateFusionClassifier(estimators, fusion=fusion, subject_column="subject")
+    model = LateFusionClassifier(estimators, fusion="stacking", subject_column="subject")
     outer = {"groups": SUBJECTS, "cv": LeaveOneGroupOut()}
     scores = cross_validate(model, frame, Y, **outer, scoring="roc_auc")["test_score"]
     assert len(scores) == 6
@@ -536,6 +536,17 @@ def test_subject_column_and_groups_have_to_agree():
     assert model.estimators_
     with pytest.raises(ValueError, match="subject_column=0 and groups differ, first in row 20"):
         recorder(subject_column=0).fit(WITH_SUBJECTS, Y, groups=np.maximum(SUBJECTS - 1, 0))
+
+
+def test_base_class_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        ModalityEnsemble([("eda", LOGISTIC, [0])])
+
+
+@pytest.mark.parametrize("estimator", ["drop", None, StandardScaler(), Ridge])
+def test_regressor_refuses_other_estimators(estimator):
+    with pytest.raises(TypeError, match=r"Estimator 'eda' is .*unfitted regressor"):
+        LateFusionRegressor([("eda", estimator, [0])]).fit(X, VALUES)
 
 
 def test_regressor_refuses_votes_and_classifiers():

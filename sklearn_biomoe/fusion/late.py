@@ -109,7 +109,7 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
     _fusions = ("mean", "weighted", "vote", "stacking")
     _default_final_estimator = LogisticRegression
     _prior_name = "the class frequencies of the training windows"
-    _unfit = "are missing or of one class"
+    _reason_to_drop = "are missing or of one class"
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class LateFusionRegressor(RegressorMixin, ModalityEnsemble):
     _fusions = ("mean", "weighted", "stacking")
     _default_final_estimator = RidgeCV
     _prior_name = "the mean of the training windows"
-    _unfit = "are missing"
+    _reason_to_drop = "are missing"
 
     def predict(self, X: Any) -> FloatArray:
         """Combine the values of the modalities that each window has.

@@ -38,7 +38,7 @@ class ModalityEnsemble(_BaseComposition):
     _fusions: tuple[str, ...]
     _default_final_estimator: type
     _prior_name: str  # what windows that lack every modality are predicted as
-    _unfit: str  # what training windows are if `_can_fit` is false
+    _reason_to_drop: str  # what training windows are if `_can_fit` is false
 
     def __init__(
         self,
@@ -122,8 +122,8 @@ class ModalityEnsemble(_BaseComposition):
         subjects = self._read_subjects(X, groups)
         parts = self._select_columns(X)
         present = {name: np.flatnonzero(~missing_windows(part)) for name, part in parts.items()}
-        unfit = [name for name, rows in present.items() if not self._can_fit(y[rows])]
-        present = _drop(unfit, present, f"its training windows {self._unfit}")
+        dropped = [name for name, rows in present.items() if not self._can_fit(y[rows])]
+        present = _drop(dropped, present, f"its training windows {self._reason_to_drop}")
         if self.fusion in ("weighted", "stacking"):
             present = self._fit_combination(parts, present, y, subjects)
         self.estimators_ = {
@@ -258,7 +258,7 @@ class ModalityEnsemble(_BaseComposition):
             if n:
                 warnings.warn(
                     f"Modality {name!r} is skipped in {n} of {n_folds} inner folds, in which its "
-                    f"training windows {self._unfit}.",
+                    f"training windows {self._reason_to_drop}.",
                     UserWarning,
                     stacklevel=4,
                 )
