@@ -100,12 +100,9 @@ def test_unusable_windows_are_kept_as_missing():
 
 
 def test_unusable_windows_raise():
-    with pytest.raises(
-        ValueError, match=r"'S1' at -1 s, of event 0, cannot be used: before .*4 of 5"
-    ):
-        cut_windows(
-            {"S1": recording(gap=(31, 32))}, events=UNUSABLE, around=(-2, 6), unusable="raise"
-        )
+    recordings = {"S1": recording(gap=(31, 32))}
+    with pytest.raises(ValueError, match=r"of event 0, cannot be used: before the start .4 of 5"):
+        cut_windows(recordings, events=UNUSABLE, around=(-2, 6), unusable="raise")
 
 
 def test_a_gap_in_the_baseline():
@@ -126,7 +123,7 @@ def test_annotations_are_events():
     notes = make_annotations([(10, 20, "baseline"), (40, 20, "pain")])
     windows = cut_windows({"S1": recording(annotations=notes)}, events="annotations", duration=10)
     assert windows.target.tolist() == ["baseline", "baseline", "pain", "pain"]
-    with pytest.raises(ValueError, match="needs Recording objects, but the recordings of .* 'S2'"):
+    with pytest.raises(ValueError, match=r"needs Recording objects, but the recordings of .* 'S2'"):
         cut_windows({"S2": {"eda": np.zeros(40)}}, {"eda": 4}, events="annotations", duration=1)
 
 
@@ -220,10 +217,10 @@ def test_timestamps_and_wrong_times(tmp_path):
     onsets = read_events(write(tmp_path / "a.csv", text))["onset"]
     assert (onsets[1] - onsets[0]).total_seconds() == 60
     wrong = write(tmp_path / "b.csv", "subject,onset,duration\nS1,1,2\nS1,1,long\n")
-    with pytest.raises(ValueError, match="b.csv, line 3: duration is 'long'; expected seconds"):
+    with pytest.raises(ValueError, match=r"b\.csv, line 3: duration is 'long'; expected seconds"):
         read_events(wrong)
     wrong = write(tmp_path / "c.csv", "subject,onset\nS1,1\nS1,soon\n")
     with pytest.raises(
-        ValueError, match="c.csv, line 3: onset is 'soon'; expected seconds, or ISO"
+        ValueError, match=r"c\.csv, line 3: onset is 'soon'; expected seconds, or ISO"
     ):
         read_events(wrong)
