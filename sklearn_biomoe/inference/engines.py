@@ -26,10 +26,6 @@ BYTES_PER_IMAGE = 4 * 2**25
 
 _LOADING = threading.Lock()
 
-# On processors with AVX-512, MKL splits sums by the number of threads and by the number of rows
-# unless configured otherwise. It reads the variable at its first call, in worker processes too.
-os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-
 # The threads of GNU OpenMP do not survive a fork, and a child that uses them waits forever. One
 # thread computes the same bits.
 if hasattr(os, "register_at_fork"):

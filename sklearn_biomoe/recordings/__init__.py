@@ -3,5 +3,14 @@
 from .formats import RecordingError
 from .reading import list_channels, read_recording
 from .recording import Channel, Recording
+from .study_files import StudyRecordings, read_study
 
-__all__ = ["Channel", "Recording", "RecordingError", "list_channels", "read_recording"]
+__all__ = [
+    "Channel",
+    "Recording",
+    "RecordingError",
+    "StudyRecordings",
+    "list_channels",
+    "read_recording",
+    "read_study",
+]
