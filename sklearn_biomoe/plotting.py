@@ -194,11 +194,7 @@ def _plot(
         return
     # In units of the panel, not of the axes: imshow does not warp images to logarithmic axes.
     axis.imshow(
-        image,
-        extent=(0, 1, 0, 1),
-        transform=axis.transAxes,
-        interpolation="nearest",
-        aspect="auto",
+        image, extent=(0, 1, 0, 1), transform=axis.transAxes, interpolation="nearest", aspect="auto"
     )
     shown = select_image(images, window, number)
     axis.tick_params(labelsize="small")

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray
 from .._validation.parameters import check_number, check_option
-from ..images.shown_image import ShownImage, select_image
+from ..images.shown_image import ShownImage
 from .decisions import (
-    EmbeddedImage,
+    RecordedImage,
     RecordedWindow,
     check_has_images,
     check_independent,
@@ -135,8 +135,8 @@ def explain(
           pairs, the rows and columns of a stretch of time are.
         - "gradient": integrate the gradient of the decision with respect to the image's pixels from
           the blurred image (curves are blurred along time) to the original. Needs a decision that
-          changes smoothly, unlike that of trees or nearest neighbours. The backbone runs in
-          float32, on the embedder's device.
+          changes smoothly, unlike that of trees or nearest neighbours; else a UserWarning is
+          issued. The backbone runs in float32, on the embedder's device.
     target : object, default=None
         The class explained; None for the class predicted for each window.
     stretch : float, default=None
@@ -156,11 +156,6 @@ def explain(
         is longer than an image; if all signals of a window are missing.
     sklearn.exceptions.NotFittedError
         If the pipeline is not fitted.
-
-    Warns
-    -----
-    UserWarning
-        If ``method="gradient"`` and the gradients do not sum to the change of the decision.
 
     Notes
     -----
@@ -213,28 +208,18 @@ def explain(
                 )
             images = []
             for image in window.images:
-                shown = select_image(image.call.images, 0, image.number)
-                images.append(_explain_image(window, image, shown, method, stretch))
+                _check_stretch(stretch, image.shown)
+                images.append(_explain_image(window, image, method, stretch))
             explanations.append(Explanation(window.value, own, method, tuple(images)))
     return explanations
 
 
 def _explain_image(
-    window: RecordedWindow,
-    image: EmbeddedImage,
-    shown: ShownImage,
-    method: str,
-    stretch: float | None,
+    window: RecordedWindow, image: RecordedImage, method: str, stretch: float | None
 ) -> ImageExplanation:
-    axes = shown.axes
-    duration = axes.times[1] - axes.times[0]
-    if stretch is not None and stretch > duration:
-        raise ValueError(
-            f"stretch={stretch:g} is longer than image {shown.name!r}, which shows {duration:g}; "
-            "pass a shorter one, or None for a sixth of each image."
-        )
+    shown, axes = image.shown, image.shown.axes
     grid = make_grid(shown, stretch)
-    values = METHODS[method](window, image, shown, grid)
+    values = METHODS[method](window, image, grid)
     frequency_edges = None
     if shown.vertical == "frequency":
         frequency_edges = axes.frequency_at(grid.rows / grid.rows[-1])
@@ -249,3 +234,13 @@ def _explain_image(
         unit=shown.unit(0),
         time_unit=shown.time_unit,
     )
+
+
+def _check_stretch(stretch: float | None, shown: ShownImage) -> None:
+    left, right = shown.axes.times
+    if stretch is not None and stretch > right - left:
+        raise ValueError(
+            f"stretch={stretch:g} is longer than image {shown.name!r}, which shows "
+            f"{right - left:g} {shown.time_unit}; pass a shorter one, or None for a sixth of each "
+            "image."
+        )

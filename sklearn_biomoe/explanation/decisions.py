@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import _safe_indexing
 
 from .._typing import Array, FloatArray
+from ..images.shown_image import ShownImage, select_image
 from ..images.stack import BiosignalImages
 from ..pipelines import find_embedders
 
@@ -76,29 +77,12 @@ def decide(pipeline: Any, X: Any, targets: Sequence[Any]) -> FloatArray:
 
 @dataclass(eq=False)
 class EmbedderCall:
-    """The call of an embedder when a pipeline evaluates a window.
-
-    Parameters
-    ----------
-    embedder : estimator
-    images : BiosignalImages or ndarray
-        Of the window.
-    embeddings : ndarray of shape (1, n_images, 192), float32
-        Of the images.
-
-    Attributes
-    ----------
-    replacement : ndarray of shape (n_rows, n_images, 192)
-        The embeddings that later calls return.
-    """
+    """The call of an embedder in the evaluation of a window."""
 
     embedder: Any
-    images: Any
-    embeddings: NDArray[np.float32]
-    replacement: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.replacement = self.embeddings
+    images: Any  # of the window
+    embeddings: NDArray[np.float32]  # (1, n_images, 192), of the images
+    replacement: Array  # (n_rows, n_images, 192), the embeddings that later calls return
 
     @cached_property
     def backbone(self) -> Any:
@@ -106,26 +90,20 @@ class EmbedderCall:
         return self.embedder._load_backbone().requires_grad_(False).eval()
 
 
-@dataclass(frozen=True)
-class EmbeddedImage:
-    """An image of a window.
-
-    Parameters
-    ----------
-    call : EmbedderCall
-    number : int
-        Position in ``call.images.image_names``.
-    """
+@dataclass(frozen=True, eq=False)
+class RecordedImage:
+    """An image of a window, and the embedder call that it is in."""
 
     call: EmbedderCall
-    number: int
+    number: int  # position in the call's images
+    shown: ShownImage
 
 
 class RecordedWindow:
-    """One window, the embedder calls in its evaluation, and the pipeline's decision about it.
+    """A pipeline's decision about one window, and the images that it depends on.
 
-    Uses a copy of the pipeline. All other steps run unchanged. They have to run in this process,
-    because the embedders are replaced here only.
+    Uses a copy of the pipeline, in which the embedders return recorded or other embeddings. The
+    copy has to run in this process; all its other steps are unchanged.
 
     Parameters
     ----------
@@ -138,8 +116,8 @@ class RecordedWindow:
 
     Attributes
     ----------
-    images : list of EmbeddedImage
-        Of the window, without those of missing signals.
+    images : list of RecordedImage
+        Without those of missing signals.
     value : float
         The decision.
     """
@@ -154,7 +132,7 @@ class RecordedWindow:
         for call in self._calls:
             _check_drawn(call)
         self.images = [
-            EmbeddedImage(call, number)
+            RecordedImage(call, number, select_image(call.images, 0, number))
             for call in self._calls
             for number in np.flatnonzero(np.isfinite(call.embeddings[0]).all(axis=1)).tolist()
         ]
@@ -164,25 +142,16 @@ class RecordedWindow:
         embed = embedder._embed_images
 
         def embed_and_record(images: Any, *args: Any) -> NDArray[np.float32]:
-            call = EmbedderCall(embedder, images, embed(images, *args))
+            embeddings = embed(images, *args)
+            call = EmbedderCall(embedder, images, embeddings, replacement=embeddings)
             self._calls.append(call)
             embedder._embed_images = lambda *_: call.replacement
-            return call.embeddings
+            return embeddings
 
         embedder._embed_images = embed_and_record
 
-    def decide_with(self, image: EmbeddedImage, embeddings: Array) -> FloatArray:
-        """Return the decisions if the image had other embeddings.
-
-        Parameters
-        ----------
-        image : EmbeddedImage
-        embeddings : ndarray of shape (n, 192)
-
-        Returns
-        -------
-        decisions : ndarray of shape (n,), float64
-        """
+    def decide_with(self, image: RecordedImage, embeddings: Array) -> FloatArray:
+        """Return the decisions with each of n other embeddings (n, 192) of an image: (n,)."""
         decisions = []
         for start in range(0, len(embeddings), ROWS_AT_ONCE):
             batch = embeddings[start : start + ROWS_AT_ONCE]

@@ -13,24 +13,16 @@ from ..images.shown_image import ShownImage
 PATCHES_IN_TIME, PATCHES_IN_FREQUENCY = 6, 4  # that fit next to each other into an image
 CELLS_OF_CURVES, CELLS_OF_MAPS = 4, 2  # width of a patch; maps have many more patches
 
+Patch = tuple[slice, slice]  # rows and columns of cells
+
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of an image, and patches of neighbouring cells that overlap.
+    """Cells of an image, and patches of neighbouring cells that overlap."""
 
-    Parameters
-    ----------
-    columns : ndarray of shape (n_columns + 1,), int64
-        Edges of the cells, in pixels from the left border.
-    rows : ndarray of shape (n_rows + 1,), int64
-        Edges of the cells, in pixels from the bottom.
-    width, height : int
-        Cells of a patch.
-    """
-
-    columns: Rows
-    rows: Rows
-    width: int
+    columns: Rows  # (n_columns + 1,), edges of the cells in pixels from the left
+    rows: Rows  # (n_rows + 1,), edges of the cells in pixels from the bottom
+    width: int  # of a patch, in cells
     height: int
 
     @property
@@ -38,11 +30,8 @@ class Grid:
         """(n_rows, n_columns)."""
         return len(self.rows) - 1, len(self.columns) - 1
 
-    def patches(self) -> Iterator[tuple[slice, slice]]:
-        """Yield the rows and the columns of cells of each patch; it is cut at the borders.
-
-        Each cell is in the same number of patches.
-        """
+    def patches(self) -> Iterator[Patch]:
+        """Yield patches, cut at the borders, so that each cell is in the same number of them."""
         n_rows, n_columns = self.shape
         for bottom in range(1 - self.height, n_rows):
             for left in range(1 - self.width, n_columns):
@@ -50,15 +39,6 @@ class Grid:
                     slice(max(bottom, 0), min(bottom + self.height, n_rows)),
                     slice(max(left, 0), min(left + self.width, n_columns)),
                 )
-
-    def pixels(self, patch: tuple[slice, slice]) -> tuple[slice, slice]:
-        """Return the rows of pixels of a patch, from the top, and its columns of pixels."""
-        rows, columns = patch
-        size = self.rows[-1]
-        return (
-            slice(int(size - self.rows[rows.stop]), int(size - self.rows[rows.start])),
-            slice(int(self.columns[columns.start]), int(self.columns[columns.stop])),
-        )
 
     def average(self, values: FloatArray) -> FloatArray:
         """Average, for each cell, the values of the patches that contain it."""
@@ -69,26 +49,17 @@ class Grid:
 
 
 def make_grid(shown: ShownImage, stretch: float | None) -> Grid:
-    """Divide an image into cells.
+    """Divide an image into cells, with patches of ``stretch`` seconds or a sixth of the image.
 
-    Parameters
-    ----------
-    shown : ShownImage
-    stretch : float or None
-        Seconds of a patch; None for a sixth of the image.
-
-    Returns
-    -------
-    grid : Grid
-        With one row if the vertical axis does not show frequency.
+    Images without frequencies on the vertical axis have one row of cells.
     """
     size = shown.settings.image_size
     has_frequencies = shown.vertical == "frequency"
     width = CELLS_OF_MAPS if has_frequencies else CELLS_OF_CURVES
+    height = CELLS_OF_MAPS if has_frequencies else 1
     left, right = shown.axes.times
     n_patches = PATCHES_IN_TIME if stretch is None else (right - left) / stretch
     n_columns = int(np.clip(round(n_patches * width), 1, size))
-    height = CELLS_OF_MAPS if has_frequencies else 1
     n_rows = PATCHES_IN_FREQUENCY * height if has_frequencies else 1
     columns, rows = (
         np.linspace(0, size, n + 1).round().astype(np.int64) for n in (n_columns, n_rows)
@@ -96,39 +67,31 @@ def make_grid(shown: ShownImage, stretch: float | None) -> Grid:
     return Grid(columns, rows, min(width, n_columns), height)
 
 
-def sum_over_cells(relevance: FloatArray, shown: ShownImage, grid: Grid) -> FloatArray:
-    """Sum the relevance of pixels (H, W, 3) over each cell.
+def patch_weights(shown: ShownImage, grid: Grid, patch: Patch) -> FloatArray:
+    """Return the share of each pixel that belongs to a patch: (H, W, 1), or (H, W, 3).
 
-    Half of a pixel's relevance in a map of pairs belongs to each of its two times. The colours of a
-    composite are assigned to cells by the time axes of its parts.
+    Half of a pixel of a map of pairs belongs to each of its two times. The colours of a composite
+    have different time axes.
     """
-    if shown.vertical == "frequency":
-        by_pixel = relevance.sum(axis=2)[::-1]
-        by_row = np.add.reduceat(by_pixel, grid.rows[:-1], axis=0)
-        return np.add.reduceat(by_row, grid.columns[:-1], axis=1)
-    by_column = relevance.sum(axis=(0, 2))
+    rows, columns = patch
+    pixels = np.arange(shown.settings.image_size)
+    times = composite_columns(shown) if shown.representation.parts else pixels[:, None]
+    left, right = grid.columns[columns.start], grid.columns[columns.stop]
+    in_columns = np.asarray((times >= left) & (times < right), dtype=np.float64)  # (W, 1 or 3)
     if shown.vertical == "time":
-        by_column = by_column / 2 + relevance.sum(axis=(1, 2))[::-1] / 2
-    elif shown.representation.parts:
-        by_colour = relevance.sum(axis=0)  # (W, 3)
-        columns = composite_columns(shown).T
-        by_column = np.bincount(columns.ravel(), by_colour.ravel(), len(by_colour))
-    return np.add.reduceat(by_column, grid.columns[:-1])[None]
+        return (in_columns[None] + in_columns[::-1, None]) / 2
+    in_rows = (pixels >= grid.rows[rows.start]) & (pixels < grid.rows[rows.stop])
+    return in_rows[::-1, None, None] * in_columns
 
 
 def composite_columns(shown: ShownImage) -> Rows:
-    """Return the column of a composite's curve that has the time of each column of each colour.
+    """Return the column of a composite's curve at the time of each colour's columns: (W, 3).
 
     Spectrograms extend from the first piece to the last, curves from the first sample to the last.
-
-    Returns
-    -------
-    columns : ndarray of shape (3, W), int64
     """
     size = shown.settings.image_size
     left, right = shown.axes.times
-    columns = []
-    for part in shown.representation.parts:
-        times = shown.axes_of(part).time_at((np.arange(size) + 0.5) / size)
-        columns.append(np.floor((times - left) / (right - left) * size).clip(0, size - 1))
-    return np.array(columns, dtype=np.int64)
+    middles = (np.arange(size) + 0.5) / size
+    times = [shown.axes_of(part).time_at(middles) for part in shown.representation.parts]
+    columns = np.floor((np.transpose(times) - left) / (right - left) * size)
+    return columns.clip(0, size - 1).astype(np.int64)

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from .._typing import FloatArray
-from ..images.shown_image import ShownImage
 from ..inference import resolve_device
-from .decisions import EmbeddedImage, RecordedWindow
-from .grids import Grid, sum_over_cells
+from .decisions import RecordedImage, RecordedWindow
+from .grids import Grid, patch_weights
 from .masking import blur
 
 N_STEPS = 16  # images from the blurred image to the original
@@ -20,37 +19,24 @@ MAX_GAP = 0.25  # of the summed absolute relevance; 16 steps of a smooth decisio
 STEP = 1e-2  # of central differences, relative to the root mean square of the embedding
 
 
-def integrate_gradients(
-    window: RecordedWindow, image: EmbeddedImage, shown: ShownImage, grid: Grid
-) -> FloatArray:
-    r"""Return each patch's share of the difference between the decisions about two images.
+def integrate_gradients(window: RecordedWindow, image: RecordedImage, grid: Grid) -> FloatArray:
+    r"""Return each patch's share of the difference between two decisions: (n_patches,).
 
     .. math:: (x - n) \cdot \frac{1}{16} \sum_s \nabla d(n + \alpha_s (x - n)),
               \quad \alpha_s = \frac{s - 1/2}{16}
 
     summed over the pixels of a patch, with the image x, the blurred image n and the decision d. All
-    cells together sum to d(x) - d(n), up to the error of 16 steps. The gradient of the embedding
-    with respect to the pixels is the backbone's. The gradient of the decision with respect to the
-    embedding is computed by central differences, for any steps after the embedder.
-
-    Returns
-    -------
-    shares : ndarray of shape (n_patches,)
-
-    Warns
-    -----
-    UserWarning
-        If the cells do not sum to the difference.
-
-    References
-    ----------
-    Sundararajan, Taly and Yan (2017), "Axiomatic attribution for deep networks".
+    cells together sum to d(x) - d(n), up to the error of 16 steps; a UserWarning reports a large
+    error. The gradient of the embedding with respect to the pixels is the backbone's. The gradient
+    of the decision with respect to the embedding is computed by central differences, whatever the
+    steps after the embedder are. See Sundararajan, Taly and Yan (2017), "Axiomatic attribution for
+    deep networks".
     """
     device = resolve_device(image.call.embedder.device)
     backbone = image.call.backbone.to(device)
     original, blurred = (
         torch.from_numpy(each.astype(np.float32) / 255).permute(2, 0, 1).to(device)
-        for each in (shown.image, blur(shown))
+        for each in (image.shown.image, blur(image.shown))
     )
     shares = (torch.arange(N_STEPS, device=device) + 0.5) / N_STEPS
     path = blurred + shares[:, None, None, None] * (original - blurred)  # (n_steps, 3, H, W)
@@ -65,13 +51,13 @@ def integrate_gradients(
     relevance = (gradient * (original - blurred)).permute(1, 2, 0).double().cpu().numpy()
     with torch.inference_mode():
         neutral = backbone(blurred[None]).cpu().double().numpy()
-    _check_sum(relevance, window.value - window.decide_with(image, neutral)[0], shown.name)
-    cells = sum_over_cells(relevance, shown, grid)
-    return np.array([cells[patch].sum() for patch in grid.patches()])
+    _check_sum(relevance, window.value - window.decide_with(image, neutral)[0], image.shown.name)
+    weights = (patch_weights(image.shown, grid, patch) for patch in grid.patches())
+    return np.array([(relevance * each).sum() for each in weights])
 
 
 def decision_gradient(
-    window: RecordedWindow, image: EmbeddedImage, embedding: FloatArray
+    window: RecordedWindow, image: RecordedImage, embedding: FloatArray
 ) -> FloatArray:
     """Differentiate the decision with respect to an embedding (192,), by central differences."""
     step = STEP * np.sqrt(np.mean(embedding**2)) or STEP

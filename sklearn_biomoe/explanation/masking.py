@@ -9,43 +9,24 @@ from torch.nn import functional
 
 from .._typing import FloatArray
 from ..images.shown_image import ShownImage
-from .grids import Grid, composite_columns
+from .grids import Grid, patch_weights
 
 BLUR = 1 / 8  # standard deviation, relative to the image's side
 
 
 def mask_patches(shown: ShownImage, grid: Grid) -> NDArray[np.uint8]:
-    """Draw the image once for each patch, with that patch masked.
+    """Draw the image once for each patch, with that patch masked: (n_patches, H, W, 3).
 
-    In a map, the patch is replaced by the blurred image; in a map of pairs, the rows and the
-    columns of a stretch of time are. In curves, the samples of the stretch are replaced by a
-    straight line, drawn in the same range of values.
-
-    Returns
-    -------
-    images : ndarray of shape (n_patches, H, W, 3), uint8
-        In the order of ``grid.patches()``.
+    In a map, the patch is replaced by the blurred image. In curves, the samples of the stretch are
+    replaced by a straight line, drawn in the same range of values.
     """
-    patches = list(grid.patches())
     if shown.is_curve:
         edges = shown.axes.time_at(grid.columns / grid.columns[-1])
-        return shown.redraw(
-            np.stack([straighten(shown, edges[c.start], edges[c.stop]) for _, c in patches])
-        )
-    neutral, size = blur(shown), len(shown.image)
-    images = np.repeat(shown.image[None], len(patches), axis=0)
-    for image, patch in zip(images, patches, strict=True):
-        rows, columns = grid.pixels(patch)
-        if shown.vertical == "frequency":
-            image[rows, columns] = neutral[rows, columns]
-        elif shown.vertical == "time":
-            rows = slice(size - columns.stop, size - columns.start)
-            image[:, columns], image[rows] = neutral[:, columns], neutral[rows]
-        else:
-            by_colour = composite_columns(shown).T  # (W, 3)
-            masked = (by_colour >= columns.start) & (by_colour < columns.stop)
-            image[:] = np.where(masked, neutral, image)
-    return images
+        stretches = [edges[[columns.start, columns.stop]] for _, columns in grid.patches()]
+        return shown.redraw(np.stack([straighten(shown, *stretch) for stretch in stretches]))
+    neutral = blur(shown)
+    masks = (patch_weights(shown, grid, patch) > 0 for patch in grid.patches())
+    return np.stack([np.where(mask, neutral, shown.image) for mask in masks])
 
 
 def straighten(shown: ShownImage, start: float, stop: float) -> FloatArray:

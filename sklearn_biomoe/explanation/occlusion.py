@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from .._typing import FloatArray
-from ..images.shown_image import ShownImage
 from ..inference import embed
-from .decisions import EmbeddedImage, RecordedWindow
+from .decisions import RecordedImage, RecordedWindow
 from .grids import Grid
 from .masking import mask_patches
 
 
-def occlude(
-    window: RecordedWindow, image: EmbeddedImage, shown: ShownImage, grid: Grid
-) -> FloatArray:
+def occlude(window: RecordedWindow, image: RecordedImage, grid: Grid) -> FloatArray:
     """Return how far masking each patch lowers the decision: (n_patches,).
 
-    Embeddings of masked images are not cached.
-
-    References
-    ----------
-    Zeiler and Fergus (2014), "Visualizing and understanding convolutional networks".
+    Embeddings of masked images are not cached. See Zeiler and Fergus (2014), "Visualizing and
+    understanding convolutional networks".
     """
     embedder = image.call.embedder
     embeddings = embed(
         embedder._engine(),
-        mask_patches(shown, grid)[:, None],  # (n_patches, 1, H, W, 3)
+        mask_patches(image.shown, grid)[:, None],  # (n_patches, 1, H, W, 3)
         batch_size=embedder._batch_size(),
         progress=embedder.progress,
     )

@@ -5,7 +5,7 @@ Needs matplotlib: ``pip install 'sklearn-biomoe[plot]'``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -108,14 +108,9 @@ def _plot_signal(axis: Axes, image: ImageExplanation) -> None:
     lowest, highest = float(image.signal.min()), float(image.signal.max())
     margin = 0.06 * (highest - lowest) or 0.5
     limits = [lowest - margin, highest + margin]
-    strongest = 1.6 * _largest(image.over_time)  # pale enough for the curve to be visible
+    top = 1.6 * _largest(image.over_time)  # pale enough for the curve to be visible
     axis.pcolormesh(
-        image.time_edges,
-        limits,
-        image.over_time[None],
-        cmap=COLORMAP,
-        vmin=-strongest,
-        vmax=strongest,
+        image.time_edges, limits, image.over_time[None], cmap=COLORMAP, vmin=-top, vmax=top
     )
     for channel in image.signal:
         axis.plot(image.signal_times, channel, color="black", linewidth=1)
@@ -136,6 +131,8 @@ def _plot_bars_over_time(axis: Axes, image: ImageExplanation) -> None:
 
 
 def _plot_image(axis: Axes, image: ImageExplanation) -> None:
+    from matplotlib.cm import ScalarMappable
+
     axis.imshow(
         image.image @ GREY,
         cmap="gray",
@@ -162,14 +159,8 @@ def _plot_image(axis: Axes, image: ImageExplanation) -> None:
         axis.set_yticks([])
     else:
         _set_frequency_axis(axis, edges)
-    _add_colorbar(axis, mesh)
-
-
-def _add_colorbar(axis: Axes, mesh: Any) -> None:
-    from matplotlib.cm import ScalarMappable
-
-    opaque = ScalarMappable(mesh.norm, mesh.cmap)
-    axis.figure.colorbar(opaque, ax=axis).ax.set_title("importance", fontsize="small")
+    bar = axis.figure.colorbar(ScalarMappable(mesh.norm, COLORMAP), ax=axis)  # without the alpha
+    bar.ax.set_title("importance", fontsize="small")
 
 
 def _plot_bars_over_frequencies(axis: Axes, image: ImageExplanation) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._typing import FloatArray
 from ..representations import REPRESENTATIONS, Representation
-from ..signals import ValueRange
+from ..signals import Modality, ValueRange
 from .axes import ImageAxes, image_axes
 from .rendering import draw
 from .settings import ImageSettings, Panel, tile_starts
@@ -20,26 +20,13 @@ from .stack import BiosignalImages
 
 @dataclass(frozen=True, eq=False)
 class ShownImage:
-    """One image of one window.
+    """One image of one window."""
 
-    Parameters
-    ----------
-    name : str
-        Such as "eda_waveform_tile1".
-    panel : Panel
-    settings : ImageSettings
-        Of the stack.
-    signal : ndarray of shape (n_channels, n_times), float64
-        The samples shown, of the panel's channels.
-    first_sample : int
-        Position in the window of the first sample shown.
-    """
-
-    name: str
+    name: str  # such as "eda_waveform_tile1"
     panel: Panel
-    settings: ImageSettings
-    signal: FloatArray
-    first_sample: int
+    settings: ImageSettings  # of the stack
+    signal: FloatArray  # (n_channels of the panel, n_times), the samples shown
+    first_sample: int  # its position in the window
 
     @property
     def representation(self) -> Representation:
@@ -54,13 +41,13 @@ class ShownImage:
 
     @property
     def is_curve(self) -> bool:
-        """Whether the image shows curves and nothing else."""
+        """Whether the image shows only curves."""
         return self.vertical == "value" and not self.representation.parts
 
     @property
-    def sampling_rate(self) -> float:
-        """In Hz; 1 if it is unknown, so that times are in samples."""
-        return self.settings.sampling_rate or 1.0
+    def modality(self) -> Modality:
+        """Of the (first) channel."""
+        return self.settings.modalities[self.panel.channels[0]]
 
     @property
     def time_unit(self) -> str:
@@ -70,7 +57,8 @@ class ShownImage:
     @property
     def sample_times(self) -> FloatArray:
         """Times of the samples shown, (n_times,)."""
-        return (self.first_sample + np.arange(self.signal.shape[1])) / self.sampling_rate
+        positions = self.first_sample + np.arange(self.signal.shape[1])
+        return positions / (self.settings.sampling_rate or 1.0)
 
     @property
     def axes(self) -> ImageAxes:
@@ -79,9 +67,8 @@ class ShownImage:
 
     def axes_of(self, representation: str) -> ImageAxes:
         """Return the axes that another representation of the same samples has."""
-        modality = self.settings.modalities[self.panel.channels[0]]
         n_times, rate = self.signal.shape[1], self.settings.sampling_rate
-        return image_axes(representation, n_times, rate, modality, self.first_sample)
+        return image_axes(representation, n_times, rate, self.modality, self.first_sample)
 
     def value_range(self, position: int) -> ValueRange:
         """Return the values at the bottom and the top of one of the panel's curves."""
@@ -98,57 +85,25 @@ class ShownImage:
         return self._draw(self.signal[None], self.panel.limits)[0]
 
     def redraw(self, signals: FloatArray) -> NDArray[np.uint8]:
-        """Draw curves of other samples in the same range of values.
-
-        Parameters
-        ----------
-        signals : ndarray of shape (n, n_channels, n_times), float64
-
-        Returns
-        -------
-        images : ndarray of shape (n, H, W, 3), uint8
-        """
+        """Draw curves of n other signals in the same range of values: (n, H, W, 3)."""
         return self._draw(signals, tuple(map(self.value_range, range(len(self.signal)))))
 
     def _draw(
         self, signals: FloatArray, limits: tuple[ValueRange | None, ...]
     ) -> NDArray[np.uint8]:
-        images = draw(
+        return draw(
             torch.from_numpy(signals),
             self.panel.representation,
             sampling_rate=self.settings.sampling_rate,
-            modality=self.settings.modalities[self.panel.channels[0]],
+            modality=self.modality,
             limits=limits,
             colormap=self.settings.colormap,
             size=self.settings.image_size,
-        )
-        return images.numpy()
+        ).numpy()
 
 
 def select_image(images: BiosignalImages, window: int, number: int) -> ShownImage:
-    """Return one image of a window that is not missing.
-
-    Parameters
-    ----------
-    images : BiosignalImages
-    window : int
-        Position of the window in the stack.
-    number : int
-        Position of the image in ``images.image_names``.
-
-    Returns
-    -------
-    shown : ShownImage
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_biomoe import BiosignalImageTransformer
-    >>> drawer = BiosignalImageTransformer(sampling_rate=4, modality="eda", tile_length=20)
-    >>> shown = select_image(drawer.fit_transform(np.ones((3, 240))), window=0, number=2)
-    >>> shown.name, shown.axes.times, shown.unit(0)
-    ('eda_waveform_tile2', (40.0, 59.75), 'µS')
-    """
+    """Return the image at a position in ``images.image_names``, of a window that is not missing."""
     settings = images.settings
     panel = settings.panels[number // settings.n_tiles]
     signal = images.signals[window][list(panel.channels)]
