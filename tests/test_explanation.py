@@ -359,9 +359,13 @@ def test_regressor():
     assert explanation.decision == pytest.approx(model.predict(WINDOWS[:1])[0])
     with pytest.raises(ValueError, match=r"target=3 is given, but Pipeline is a regressor"):
         explain(model, WINDOWS[:1], target=3)
-    two_values = fit_eda(Ridge(), np.eye(6)[:, :2])
+
+
+@pytest.mark.parametrize("last", [Ridge(), KNeighborsClassifier(1)])
+def test_models_with_several_outputs(last):
+    model = fit_eda(last, np.eye(6, 2, dtype=int))
     with pytest.raises(ValueError, match=r"predicts 2 values for each window, but only one"):
-        explain(two_values, WINDOWS[:1])
+        explain(model, WINDOWS[:1])
 
 
 # Fine-tuned models

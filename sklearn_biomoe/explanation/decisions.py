@@ -39,19 +39,26 @@ def decision_method(pipeline: Any) -> str:
 
 def choose_targets(pipeline: Any, X: Any, target: Any) -> list[Any]:
     """Return the class that is explained for each window: ``target``, or the one predicted."""
-    if decision_method(pipeline) == "predict":
-        if target is not None:
-            raise ValueError(
-                f"target={target!r} is given, but {type(pipeline).__name__} is a regressor, whose "
-                "predicted value is explained; leave target out."
-            )
-        return [None] * len(X)
+    method = decision_method(pipeline)
+    predicted = np.asarray(pipeline.predict(X))
+    if predicted.ndim != 1:
+        raise ValueError(
+            f"{type(pipeline).__name__} predicts {predicted.shape[1]} values for each window, but "
+            "only one can be explained. Fit a pipeline for each."
+        )
+    if method == "predict" and target is not None:
+        raise ValueError(
+            f"target={target!r} is given, but {type(pipeline).__name__} is a regressor, whose "
+            "predicted value is explained; leave target out."
+        )
+    if method == "predict":
+        return [None] * len(predicted)
     if target is None:
-        return np.asarray(pipeline.predict(X)).tolist()
+        return predicted.tolist()
     classes = pipeline.classes_.tolist()
     if target not in classes:
         raise ValueError(f"target={target!r} is not a class; expected one of {classes}.")
-    return [target] * len(X)
+    return [target] * len(predicted)
 
 
 def decide(pipeline: Any, X: Any, targets: Sequence[Any]) -> FloatArray:
@@ -59,11 +66,6 @@ def decide(pipeline: Any, X: Any, targets: Sequence[Any]) -> FloatArray:
     method = decision_method(pipeline)
     values = np.asarray(getattr(pipeline, method)(X), dtype=np.float64)
     if method == "predict":
-        if values.ndim != 1:
-            raise ValueError(
-                f"{type(pipeline).__name__} predicts {values.shape[1]} values for each window, but "
-                "only one can be explained. Fit a regressor for each."
-            )
         return values
     columns = [pipeline.classes_.tolist().index(target) for target in targets]
     if values.ndim == 1:  # two classes: the decision for the second
@@ -143,7 +145,7 @@ class RecordedWindow:
 
         def embed_and_record(images: Any, *args: Any) -> NDArray[np.float32]:
             embeddings = embed(images, *args)
-            call = EmbedderCall(embedder, images, embeddings, replacement=embeddings)
+            call = EmbedderCall(embedder, images, embeddings.copy(), embeddings)
             self._calls.append(call)
             embedder._embed_images = lambda *_: call.replacement
             return embeddings
