@@ -1,20 +1,69 @@
 """Biosignals to images to Tiny-BioMoE embeddings, as scikit-learn transformers."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._version import __version__
-from .images.stack import BiosignalImages
-from .pipelines import make_biosignal_embedder, make_multimodal_embedder
-from .signals import EDADecomposer, SignalFilter, SubjectScaler
-from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
+
+if TYPE_CHECKING:
+    from .evaluation import run_study
+    from .explanation import explain
+    from .fusion import LateFusionClassifier, LateFusionRegressor
+    from .images import BiosignalImages
+    from .pipelines import make_biosignal_embedder, make_multimodal_embedder
+    from .recordings import read_recording
+    from .signals import EDADecomposer, SignalFilter, SubjectScaler, cut_windows
+    from .transformers import (
+        BiosignalImageTransformer,
+        TinyBioMoEEmbedder,
+        UntrainedBackboneWarning,
+    )
+
+# Name -> module. Loaded when first used: importing the package imports neither torch nor
+# scikit-learn.
+_HOMES = {
+    "BiosignalImageTransformer": "transformers",
+    "BiosignalImages": "images",
+    "EDADecomposer": "signals",
+    "LateFusionClassifier": "fusion",
+    "LateFusionRegressor": "fusion",
+    "SignalFilter": "signals",
+    "SubjectScaler": "signals",
+    "TinyBioMoEEmbedder": "transformers",
+    "UntrainedBackboneWarning": "transformers",
+    "cut_windows": "signals",
+    "explain": "explanation",
+    "make_biosignal_embedder": "pipelines",
+    "make_multimodal_embedder": "pipelines",
+    "read_recording": "recordings",
+    "run_study": "evaluation",
+}
 
 __all__ = [
     "BiosignalImageTransformer",
     "BiosignalImages",
     "EDADecomposer",
+    "LateFusionClassifier",
+    "LateFusionRegressor",
     "SignalFilter",
     "SubjectScaler",
     "TinyBioMoEEmbedder",
     "UntrainedBackboneWarning",
     "__version__",
+    "cut_windows",
+    "explain",
     "make_biosignal_embedder",
     "make_multimodal_embedder",
+    "read_recording",
+    "run_study",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

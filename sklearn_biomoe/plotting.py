@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .images.curves import CURVE_COLOURS, LINE_WIDTH
 from .images.shown_image import ShownImage, select_image
 from .images.stack import BiosignalImages
-from .representations import REPRESENTATIONS
+from .representations import REPRESENTATIONS, stacked_bands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -205,7 +205,7 @@ def _plot(
     elif shown.is_curve and shown.representation.joins_channels:
         _label_channels(axis, shown)
     else:
-        VERTICAL_AXES[shown.vertical](axis, shown)
+        VERTICAL_AXES[shown.axes.vertical](axis, shown)
 
 
 def _set_value_axis(axis: Axes, shown: ShownImage) -> None:
@@ -259,7 +259,7 @@ def _label_channels(axis: Axes, shown: ShownImage) -> None:
         name = shown.settings.channel_names[channel]
         labels.append(f"{name}\n{low:.3g} to {high:.3g}{unit}{scale}")
     _set_labels(axis, labels)
-    if shown.panel.representation == "waveform_overlaid":
+    if shown.representation.bands is not stacked_bands:
         axis.tick_params(axis="y", length=0)
         for number, label in enumerate(axis.get_yticklabels()):
             label.set_color(np.divide(CURVE_COLOURS[number % len(CURVE_COLOURS)], 255).tolist())

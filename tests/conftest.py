@@ -52,7 +52,7 @@ def small_backbone(monkeypatch, tmp_path_factory):
     def forget():
         inference.free_engines()
         random_weights.random_sha256.cache_clear()
-        cache.open_memory.cache_clear()
+        cache._open.cache_clear()
 
     monkeypatch.setattr("sklearn_biomoe.weights.random_weights.TinyBioMoE", SmallBackbone)
     forget()

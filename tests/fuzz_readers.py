@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=[*INSTRUMENTED, "safetensors"]):
     import safetensors.torch
     import torch
 
-    from sklearn_biomoe.inference.cache import FileMemory
+    from sklearn_biomoe.inference.cache import FileCache
     from sklearn_biomoe.weights.state_dict import fit_to_backbone, parse_state_dict
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(4, dtype=torch.int64)}
@@ -39,7 +39,7 @@ def rows(content: bytes) -> None:
     path = FOLDER / "rows.sqlite"
     path.write_bytes(content)
     try:
-        memory = FileMemory(path)
+        memory = FileCache(path)
         found = memory.get(ROWS)
         memory.put(ROWS)
     except ValueError as error:
@@ -53,7 +53,7 @@ def seeds(folder: Path) -> None:
     torch.save({"model_state_dict": STATE}, folder / "zip.pth")
     torch.save(STATE, folder / "legacy.pth", _use_new_zipfile_serialization=False)
     (folder / "sound.safetensors").write_bytes(safetensors.torch.save(STATE))
-    FileMemory(folder / "rows.sqlite").put(ROWS)
+    FileCache(folder / "rows.sqlite").put(ROWS)
 
 
 if __name__ == "__main__":

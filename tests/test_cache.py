@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 from sklearn_biomoe.inference import Engine, embed
-from sklearn_biomoe.inference.cache import FileMemory, ProcessMemory, memory_of
+from sklearn_biomoe.inference.cache import FileCache, ProcessCache, open_cache
 from sklearn_biomoe.inference.embedding import image_keys
 
 pytestmark = [
@@ -41,7 +41,9 @@ def embedded(monkeypatch):
     monkeypatch.setattr(
         embedding,
         "_run",
-        lambda engine, images, size: seen.append(len(images)) or original(engine, images, size),
+        lambda engine, images, positions, size: (
+            seen.append(len(positions)) or original(engine, images, positions, size)
+        ),
     )
     return seen
 
@@ -144,7 +146,7 @@ def test_another_sample_weight_or_engine_is_another_row():
 
 
 def test_interrupted_calls_keep_the_rows_done(cache):
-    images, memory = drawn(windows(20)), memory_of(cache)
+    images, memory = drawn(windows(20)), open_cache(cache)
     calls = []
 
     def run(batch):
@@ -155,14 +157,14 @@ def test_interrupted_calls_keep_the_rows_done(cache):
 
     engine = Engine(run, "cpu", "interrupted")
     with pytest.raises(KeyboardInterrupt):
-        embed(engine, images, batch_size=4, progress=False, memory=memory)
+        embed(engine, images, batch_size=4, progress=False, cache=memory)
     assert memory.info().rows == 8
-    embed(engine, images, batch_size=4, progress=False, memory=memory)
+    embed(engine, images, batch_size=4, progress=False, cache=memory)
     assert len(calls) == 3 + 3
 
 
 def test_rows_not_asked_for_make_room():
-    memory = ProcessMemory(largest=3 * 8)
+    memory = ProcessCache(max_bytes=3 * 8)
     rows = {bytes([i]): np.float32([i, i]) for i in range(3)}
     memory.put(rows)
     memory.get([b"\x00"])
@@ -190,7 +192,7 @@ def test_damaged_rows_are_embedded_anew(tmp_path, damage, embedded):
     with sqlite3.connect(path) as connection:
         connection.execute(damage)
     connection.close()
-    with pytest.warns(UserWarning, match="5 rows of .*rows.sqlite are damaged; they are embedded"):
+    with pytest.warns(UserWarning, match="5 rows of .*rows.sqlite are damaged; they are computed"):
         np.testing.assert_array_equal(embedder.transform(images), expected)
     assert sum(embedded) == 10
     np.testing.assert_array_equal(embedder.transform(images), expected)
@@ -198,7 +200,7 @@ def test_damaged_rows_are_embedded_anew(tmp_path, damage, embedded):
 
 def test_rows_whose_keys_are_text_are_damaged(tmp_path, monkeypatch):
     """SQLite hands out text where the pages of a damaged file say so (found by fuzzing)."""
-    memory = FileMemory(tmp_path / "rows.sqlite")
+    memory = FileCache(tmp_path / "rows.sqlite")
     monkeypatch.setattr(memory, "_select", lambda keys: iter([("text", bytes(8), bytes(32))]))
     with pytest.warns(UserWarning, match="1 rows of .*rows.sqlite are damaged"):
         assert memory.get([b"key"]) == {}
@@ -212,9 +214,9 @@ def test_files_that_are_no_memory_are_left_alone(tmp_path):
     connection.close()
     images = drawn(windows(2))
     for path, message in [
-        (text, "cannot be used as an SQLite file"),
-        (foreign, "SQLite file of another program"),
-        (tmp_path / "nowhere" / "rows.sqlite", "there is no folder"),
+        (text, "is not a usable SQLite file"),
+        (foreign, "not a sklearn_biomoe cache"),
+        (tmp_path / "nowhere" / "rows.sqlite", "does not exist; create it"),
     ]:
         before = path.read_bytes() if path.exists() else None
         with pytest.raises(ValueError, match=message):
@@ -235,8 +237,8 @@ def test_a_file_that_was_deleted_is_made_anew(tmp_path, embedded):
 WRITE = """
 import sys, numpy as np
 from pathlib import Path
-from sklearn_biomoe.inference.cache import FileMemory
-memory, start = FileMemory(Path(sys.argv[1])), int(sys.argv[2])
+from sklearn_biomoe.inference.cache import FileCache
+memory, start = FileCache(Path(sys.argv[1])), int(sys.argv[2])
 for i in range(start, start + 50):
     memory.put({b"key %d" % i: np.full(192, i, dtype=np.float32)})
 """
@@ -250,12 +252,12 @@ def test_several_processes_share_a_file(tmp_path):
     ]
     assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
     keys = [b"key %d" % i for i in range(100)]
-    rows = FileMemory(path).get(keys)
+    rows = FileCache(path).get(keys)
     assert [rows[key][0] for key in keys] == list(range(100))
 
 
 def test_more_rows_than_sqlite_takes_at_once(tmp_path):
-    memory = FileMemory(tmp_path / "rows.sqlite")
+    memory = FileCache(tmp_path / "rows.sqlite")
     rows = {b"%d" % i: np.float32([i]) for i in range(3000)}
     memory.put(rows)
     found = memory.get([*rows, b"unknown"])

@@ -1,4 +1,4 @@
-"""Windows lie where they should, and every one that is dropped is listed."""
+"""Windows have the right start times, and every dropped window is listed."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from sklearn_biomoe.signals import cut_windows
 
 
 def recordings(**seconds):
-    """Signals that count their own samples, so that a window tells where it was cut."""
+    """Return signals whose values are sample numbers, which identify a window's position."""
     return {
         subject: {"eda": np.arange(4.0 * length), "bvp": np.arange(64.0 * length)}
         for subject, length in seconds.items()
@@ -18,7 +18,7 @@ def recordings(**seconds):
 RATES = {"eda": 4, "bvp": 64.0}
 
 
-def test_windows_lie_at_the_same_instants():
+def test_windows_start_at_the_same_times():
     given = recordings(a=100, b=65)
     windows = cut_windows(given, RATES, duration=30, step=15)
     assert windows.groups.tolist() == ["a"] * 5 + ["b"] * 3
@@ -31,11 +31,11 @@ def test_windows_lie_at_the_same_instants():
         assert np.shares_memory(row.bvp, given[row.subject]["bvp"])
     with pytest.raises(ValueError, match="read-only"):
         windows.data["eda"][0][0] = 1.0
-    given["a"]["eda"][0] = 7.0  # the user's own array stays writable
+    given["a"]["eda"][0] = 7.0  # the input array stays writable
     assert windows.data["eda"][0][0] == 7.0
 
 
-def test_every_instant_is_a_window_or_listed():
+def test_every_start_is_a_window_or_dropped():
     windows = cut_windows(recordings(a=100, b=20), RATES, duration=30)
     assert windows.start_times.tolist() == [0, 30, 60]
     assert windows.dropped.to_dict("list") == {
@@ -45,7 +45,7 @@ def test_every_instant_is_a_window_or_listed():
     }
 
 
-def test_the_shorter_signal_ends_the_windows():
+def test_shortest_signal_limits_the_windows():
     given = recordings(a=60)
     given["a"]["bvp"] = given["a"]["bvp"][:-1]
     windows = cut_windows(given, RATES, duration=20)
@@ -92,7 +92,7 @@ def test_windows_with_several_labels(mixed, reasons):
     assert dict(dropped) == reasons
 
 
-def test_labels_are_weighed_by_the_time_they_last():
+def test_majority_is_by_time():
     given, labels = recordings(a=10), {"a": list("xyyxxxxxxx")}
     windows = cut_windows(
         given, RATES, duration=1.75, step=0.5, labels=labels, mixed="majority", label_rate=1
@@ -101,7 +101,7 @@ def test_labels_are_weighed_by_the_time_they_last():
     assert windows.target[:6].tolist() == list("xyyyyx")
 
 
-def test_rounding_errors_mix_no_labels():
+def test_rounding_errors_do_not_mix_labels():
     given, labels = {1: {"eda": np.zeros(1000)}}, {1: np.arange(100) % 2}
     windows = cut_windows(given, {"eda": 100}, duration=0.1, labels=labels, label_rate=10)
     np.testing.assert_array_equal(windows.target, labels[1])
@@ -119,7 +119,7 @@ def test_labels_per_sample():
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])
-def test_subjects_may_know_different_labels_and_end_early(missing):
+def test_labels_may_differ_between_subjects_and_end_early(missing):
     labels = {"a": ["rest"] * 60, "b": ["pain"] * 20 + [missing] * 20}
     windows = cut_windows(recordings(a=60, b=60), RATES, duration=20, labels=labels)
     assert windows.target.tolist() == ["rest"] * 3 + ["pain"]
@@ -134,9 +134,9 @@ GOOD = {"recordings": recordings(a=60), "sampling_rates": RATES, "duration": 10}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"duration": 0}, "duration=0; expected a positive number in seconds"),
-        ({"step": -1}, "step=-1; expected a positive number in seconds"),
-        ({"label_rate": "1"}, "label_rate='1'; expected a positive number in Hz"),
+        ({"duration": 0}, "duration=0; expected a finite number above 0 in seconds"),
+        ({"step": -1}, "step=-1; expected a finite number above 0 in seconds"),
+        ({"label_rate": "1"}, "label_rate='1'; expected a finite number above 0 in Hz"),
         ({"sampling_rates": {"eda": None}}, r"sampling_rates\['eda'\]=None"),
         ({"sampling_rates": {}}, "sampling_rates is empty"),
         ({"duration": 0.1}, "shorter than a sample of 'eda' at 4 Hz"),
@@ -148,10 +148,10 @@ GOOD = {"recordings": recordings(a=60), "sampling_rates": RATES, "duration": 10}
         ({"labels": {"a": [0] * 240}}, "240 labels, which at label_rate=1 last 180 s longer"),
         ({"labels": {"a": [0] * 25 + [1] * 35}, "mixed": "raise"}, "'a' that starts at 20 s has"),
         ({"mixed": "most"}, "Unknown mixed 'most'"),
-        ({"duration": 61}, r"No window of 61 s is left: {\"past the end of 'eda'\": 1}"),
-        ({"labels": {"a": []}}, "No window of 10 s is left: {'no label': 6}"),
+        ({"duration": 61}, r"All windows of 61 s are dropped: {\"past the end of 'eda'\": 1}"),
+        ({"labels": {"a": []}}, "All windows of 10 s are dropped: {'no label': 6}"),
     ],
 )
-def test_bad_recordings(changes, message):
+def test_invalid_input(changes, message):
     with pytest.raises(ValueError, match=message):
         cut_windows(**{**GOOD, **changes})

@@ -1,3 +1,5 @@
+"""Simulated windows are physiological and reproducible; Stress-Predict is found and cut exactly."""
+
 import hashlib
 import os
 import sys
@@ -83,7 +85,7 @@ def test_order_of_classes_is_shuffled_within_subjects(windows):
     np.testing.assert_array_equal(windows.target.reshape(60, 8).sum(axis=1), 4)
 
 
-def test_seed_reproduces_and_other_seeds_differ():
+def test_random_state():
     one, same, other = (make_biosignal_windows(2, 2, random_state=seed) for seed in (3, 3, 4))
     state = np.random.RandomState(3)
     from_state, next_from_state = (make_biosignal_windows(2, 2, random_state=state) for _ in "ab")
@@ -106,7 +108,7 @@ def test_a_modality_does_not_depend_on_the_others(modalities):
         np.testing.assert_array_equal(stack(part, name), stack(full, name))
 
 
-def test_sampling_rate_changes_no_physiology():
+def test_sampling_rate_does_not_change_the_signal():
     full, fine = (
         make_biosignal_windows(2, 3, modalities=["bvp"], sampling_rates=rates, random_state=0)
         for rates in (None, {"bvp": 256})
@@ -151,8 +153,8 @@ def test_pulse_has_a_dicrotic_wave(windows):
     assert 1.5 < np.median(peaks / heart_rates(bvp)) <= 2.1
 
 
-def test_recoveries_of_earlier_responses_carry_into_the_window():
-    """In half a second nothing but a recovery can fall by 0.6 % a sample, 4 SD of the noise."""
+def test_responses_before_the_window_decay_in_it():
+    """In 0.5 s only a decaying response can decrease by 0.6 % per sample, 4 SD of the noise."""
     windows = make_biosignal_windows(
         300, 2, modalities=["eda"], duration=0.5, effect_size=3, random_state=0
     )
@@ -171,14 +173,14 @@ def test_heart_rate_varies_with_the_breathing_of_the_same_window():
         rate = np.interp(grid, peaks[1:] / 64, rate)
         frequencies, power = welch(rate, 4.0, nperseg=len(grid), nfft=2048)
         near = abs(frequencies - frequency) < 0.02
-        # Against the highest power elsewhere in the band of breathing, clear of 0.1 Hz.
+        # Compare with the highest power elsewhere in the respiration band, above 0.1 Hz.
         elsewhere = (abs(frequencies - frequency) > 0.06) & (frequencies > 0.14)
         gains.append(power[near].max() / power[elsewhere].max())
     assert np.median(gains) > 3
     assert np.mean(np.array(gains) > 1) > 0.85
 
 
-def test_effect_size_zero_makes_the_classes_equal():
+def test_effect_size_zero_gives_equal_classes():
     # One rest and one stress-like window per subject; subjects are independent.
     windows = make_biosignal_windows(700, 2, effect_size=0, random_state=0)
     for name, values in features(windows).items():
@@ -187,7 +189,7 @@ def test_effect_size_zero_makes_the_classes_equal():
         assert abs((stress - rest).mean()) < 3.5 * (stress - rest).std() / np.sqrt(700), name
 
 
-def test_effect_size_separates_in_the_named_direction(windows):
+def test_direction_of_the_class_effect(windows):
     raised = {
         "heart rate": 1,
         "pulse amplitude": -1,
@@ -203,7 +205,7 @@ def test_effect_size_separates_in_the_named_direction(windows):
         assert sign * (stress.mean() - rest.mean()) > 0.4 * rest.std(), name
 
 
-def test_more_effect_gives_more_desaturations_and_a_faster_heart():
+def test_larger_effect_gives_more_desaturations_and_a_faster_heart():
     rates, dips = [], []
     for effect_size in (0, 1, 2):
         windows = make_biosignal_windows(
@@ -230,34 +232,29 @@ def test_shortest_windows():
     ("arguments", "message"),
     [
         ({"modalities": ["eda", "bpv"]}, r"Unknown modality 'bpv'.*\['bvp'.*mean 'bvp'"),
-        ({"modalities": []}, r"one or more, each once; got \[\]"),
-        ({"modalities": ["eda", "eda"]}, r"each once; got \['eda', 'eda'\]"),
-        ({"n_subjects": 0}, "n_subjects == 0, must be >= 1"),
-        ({"n_windows_per_subject": 0}, "n_windows_per_subject == 0, must be >= 1"),
-        ({"effect_size": -0.1}, r"effect_size == -0\.1, must be >= 0"),
-        ({"effect_size": np.nan}, "effect_size must be a finite number, got nan"),
-        ({"duration": 0.9}, r"duration=0\.9 s at 1 Hz gives no sample of modality 'spo2'.*1 s"),
-        ({"duration": -1.0}, r"duration == -1\.0, must be > 0"),
-        ({"duration": np.inf}, "duration == inf, must be < inf"),
-        ({"sampling_rates": {"bvp": 0}}, r"sampling_rates\['bvp'\] == 0, must be > 0"),
+        ({"modalities": []}, r"modalities=\[\]; expected one or more distinct"),
+        ({"modalities": ["eda", "eda"]}, r"modalities=\['eda', 'eda'\]; expected one"),
+        ({"n_subjects": 0}, "n_subjects=0; expected an integer of 1 or more"),
+        ({"n_subjects": 2.5}, "n_subjects=2.5; expected an integer"),
+        ({"n_windows_per_subject": 0}, "n_windows_per_subject=0; expected an integer"),
+        ({"effect_size": -0.1}, "effect_size=-0.1; expected a finite number of 0 or more"),
+        ({"effect_size": np.nan}, "effect_size=nan; expected a finite number"),
+        ({"duration": 0.9}, "duration=0.9 s is shorter than a sample of 'spo2' at 1 Hz; pass 1 s"),
+        ({"duration": -1.0}, "duration=-1.0; expected a finite number above 0 in s"),
+        ({"duration": np.inf}, "duration=inf; expected a finite number"),
+        ({"sampling_rates": {"bvp": 0}}, r"sampling_rates\['bvp'\]=0; expected .* above 0 in Hz"),
         (
             {"modalities": ["eda"], "sampling_rates": {"bvp": 64, "ecg": 1}},
             r"sampling_rates has \['bvp', 'ecg'\].*modalities=\['eda'\]",
         ),
     ],
 )
-def test_simulator_errors(arguments, message):
+def test_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_biosignal_windows(**arguments)
 
 
-@pytest.mark.parametrize("name", ["n_subjects", "n_windows_per_subject"])
-def test_simulator_wants_whole_numbers(name):
-    with pytest.raises(TypeError, match=f"{name} must be an instance of"):
-        make_biosignal_windows(**{name: 2.5})
-
-
-# Stress-Predict, the real recordings
+# Stress-Predict, the published recordings
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +293,7 @@ def test_grid_has_the_published_counts(grid):
     assert "MIT" in grid.DESCR
 
 
-def test_grid_windows_share_the_memory_of_their_recording(grid):
+def test_grid_windows_are_views_of_the_recording(grid):
     first, second = grid.data["bvp"][:2]
     assert np.shares_memory(first, second)
     np.testing.assert_array_equal(first[1920:], second[:1920])
@@ -304,7 +301,7 @@ def test_grid_windows_share_the_memory_of_their_recording(grid):
 
 
 def test_grid_window_holds_the_samples_of_its_time(grid, stress_predict_home):
-    """Row 100, read again from the file by its lines."""
+    """Compare row 100 with the lines of the file."""
     folder = next(stress_predict_home.glob("**/Raw_data")).parent
     subject, elapsed = grid.groups[100], grid.elapsed_time[100]
     table = pd.read_csv(folder / "Processed_data/Improved_All_Combined_hr_rsp_binary.csv")
@@ -329,7 +326,7 @@ def test_transitions_have_the_published_count(transitions):
 
 
 def test_transitions_balance_time(transitions):
-    """Nothing about time tells onsets from offsets."""
+    """The duration between windows is the same for onsets and offsets."""
     elapsed = transitions.elapsed_time[transitions.pairs]
     steps = elapsed[:, 1] - elapsed[:, 0]
     assert set(steps) == {60, 90, 120, 150, 180}
@@ -339,14 +336,14 @@ def test_transitions_balance_time(transitions):
     )
 
 
-# Stress-Predict, a miniature whose windows can be counted by hand
+# Stress-Predict, small simulated files whose windows are counted by hand
 
-BEGIN = 1_000_000  # UTC second at which the miniature's signals begin
+BEGIN = 1_000_000  # UTC second at which the simulated signals start
 FILES = ["Raw_data/S07/BVP.csv", "Raw_data/S07/EDA.csv"]
 LABELS = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
 
 
-def write_miniature(folder, labels, *, first=10, n_seconds=400):
+def write_files(folder, labels, *, first=10, n_seconds=400):
     """Write subject 7; ``labels`` holds one character per second: 0, 1 or '-' for no label.
 
     The first label is ``first`` seconds after the beginning of both signals, which last
@@ -371,18 +368,18 @@ def hashes_of(folder):
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Write a miniature and load it."""
+    """Return a function that writes small files and loads their windows."""
 
     def write_and_load(labels, protocol="grid", **options):
-        write_miniature(tmp_path, labels, **options)
+        write_files(tmp_path, labels, **options)
         monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path))
         return fetch_stress_predict(data_home=tmp_path, protocol=protocol)
 
     return write_and_load
 
 
-def test_grid_of_a_miniature(load):
-    """Change at 100 s: windows at 0, 30 lie before it, 60 and 90 straddle it, 120 on lie after."""
+def test_grid_of_small_files(load):
+    """Change at 100 s: windows at 0 and 30 are before it, 60 and 90 contain it, 120 is after it."""
     windows = load("0" * 100 + "1" * 140)
     np.testing.assert_array_equal(windows.elapsed_time, [0, 30, 120, 150, 180])
     np.testing.assert_array_equal(windows.target, [0, 0, 1, 1, 1])
@@ -400,7 +397,7 @@ def test_at_least_54_of_60_seconds_carry_a_label(load, gap, expected):
     np.testing.assert_array_equal(load(labels).elapsed_time, expected)
 
 
-def test_last_window_may_lack_six_labels(load):
+def test_last_window_may_have_six_seconds_without_label(load):
     np.testing.assert_array_equal(load("0" * 84).elapsed_time, [0, 30])
     np.testing.assert_array_equal(load("0" * 83).elapsed_time, [0])
 
@@ -413,12 +410,12 @@ def test_one_second_of_the_other_label_drops_a_window(load):
     ("first", "n_seconds", "expected"),
     [(0, 120, [0, 30, 60]), (0, 119, [0, 30]), (-1, 400, [30, 60])],
 )
-def test_windows_lie_inside_the_signals(load, first, n_seconds, expected):
+def test_windows_are_inside_the_signals(load, first, n_seconds, expected):
     windows = load("0" * 120, first=first, n_seconds=n_seconds)
     np.testing.assert_array_equal(windows.elapsed_time, expected)
 
 
-def test_transitions_of_a_miniature(load):
+def test_transitions_of_small_files(load):
     """Rest for 100 s, stress for 120 s, rest for 60 s.
 
     Around the onset at 100, earlier windows start at 40 and 10 (-20 is before the first label) and
@@ -435,8 +432,8 @@ def test_transitions_of_a_miniature(load):
     np.testing.assert_array_equal(pairs.groups, [7] * 9)
 
 
-def test_transitions_never_reach_beyond_a_short_span(load):
-    """Stress for 60 s: a window 60 s after the onset is rest again, and is no partner of rest."""
+def test_transitions_do_not_extend_beyond_a_short_stress_period(load):
+    """Stress for 60 s: a window 60 s after the onset is rest, and is not paired with rest."""
     pairs = load("0" * 60 + "1" * 60 + "0" * 60, protocol="transitions")
     elapsed = pairs.elapsed_time[pairs.pairs]
     np.testing.assert_array_equal(elapsed, [[0, 60], [60, 120]])
@@ -448,17 +445,17 @@ def test_unknown_protocol():
         fetch_stress_predict(protocol="grids")
 
 
-# Where the files are looked for
+# Search and download
 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """Give empty folders for data_home, the environment and the cache, and forbid downloads."""
+    """Create empty folders for data_home, the environment and the cache; downloads fail."""
     pooch = pytest.importorskip("pooch")
     homes = {name: tmp_path / name for name in ("home", "env", "cache")}
     for home in homes.values():
         home.mkdir()
-    write_miniature(tmp_path / "origin", "0" * 60)
+    write_files(tmp_path / "origin", "0" * 60)
     monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path / "origin"))
     monkeypatch.setenv("SKLEARN_BIOMOE_DATA", str(homes["env"]))
     monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", str(homes["cache"]))
@@ -474,25 +471,25 @@ def places(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "folder", ["home", "home/stress_predict", "env", "env/stress_predict", "cache/stress_predict"]
 )
-def test_each_place_is_looked_in(places, folder):
-    write_miniature(places["home"].parent / folder, "0" * 60)
+def test_each_folder_is_searched(places, folder):
+    write_files(places["home"].parent / folder, "0" * 60)
     windows = fetch_stress_predict(data_home=places["home"], download_if_missing=False)
     assert len(windows.data) == 1
 
 
-def test_places_are_looked_in_in_order(places, monkeypatch):
-    """The first folder that has all files is read: a wrong file shows which."""
+def test_search_order(places, monkeypatch):
+    """The first folder with all files is read; a file with a wrong hash identifies it."""
     folders = [places["home"], places["home"] / "stress_predict", places["env"]]
     folders += [places["env"] / "stress_predict", places["cache"] / "stress_predict"]
     for folder in reversed(folders):
-        write_miniature(folder, "1" * 60)
-        with pytest.raises(ValueError, match="is not the file it should be") as caught:
+        write_files(folder, "1" * 60)
+        with pytest.raises(ValueError, match="is not the published file") as caught:
             fetch_stress_predict(data_home=str(places["home"]))
         assert str(caught.value).startswith(str(folder / LABELS))
 
 
-def test_wrong_content_names_file_and_hashes(places):
-    write_miniature(places["home"], "0" * 60)
+def test_wrong_hash_names_file_and_hashes(places):
+    write_files(places["home"], "0" * 60)
     (places["home"] / FILES[1]).write_text("changed")
     found = hashlib.sha256(b"changed").hexdigest()
     expected = stress_predict._read_registry()[FILES[1]]
@@ -502,26 +499,26 @@ def test_wrong_content_names_file_and_hashes(places):
 
 
 def test_not_found_lists_places_and_missing_files(places):
-    write_miniature(places["env"], "0" * 60)
+    write_files(places["env"], "0" * 60)
     (places["env"] / FILES[0]).unlink()
     with pytest.raises(OSError, match="were not found in") as caught:
         fetch_stress_predict(data_home=places["home"], download_if_missing=False)
     message = str(caught.value)
     for name, home in places.items():
         assert str(home) in message, name
-    assert f"{places['env']} (misses 1 of 3: {FILES[0]})" in message
+    assert f"{places['env']} (without 1 of 3: {FILES[0]})" in message
     assert "download_if_missing=True" in message
 
 
 @pytest.mark.parametrize("home", ["home", None])
-def test_download_goes_home_or_to_the_cache(places, monkeypatch, home):
+def test_download_to_data_home_or_cache(places, monkeypatch, home):
     import pooch
 
     origin = places["home"].parent / "origin"
-    asked = []
+    urls = []
 
     def download(self, url, output_file, pooch):
-        asked.append(url)
+        urls.append(url)
         path = url.removeprefix(stress_predict._BASE_URL)
         Path(output_file).write_bytes((origin / path).read_bytes())
 
@@ -530,13 +527,13 @@ def test_download_goes_home_or_to_the_cache(places, monkeypatch, home):
     assert len(windows.data) == 1
     assert (places[home or "cache"] / "stress_predict" / LABELS).is_file()
     base = "https://raw.githubusercontent.com/italha-d/Stress-Predict-Dataset/f49d2ea"
-    assert len(asked) == 3
-    assert all(url.startswith(base) for url in asked)
+    assert len(urls) == 3
+    assert all(url.startswith(base) for url in urls)
     fetch_stress_predict(data_home=home and places[home])
-    assert len(asked) == 3
+    assert len(urls) == 3
 
 
-def test_failed_download_says_what_to_do(places, monkeypatch):
+def test_failed_download_explains_manual_download(places, monkeypatch):
     import pooch
     import requests
 
@@ -545,7 +542,7 @@ def test_failed_download_says_what_to_do(places, monkeypatch):
         raise requests.exceptions.ConnectionError("no route to host")
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", download)
-    with pytest.raises(OSError, match=r"Downloading them failed\. To get them by hand") as caught:
+    with pytest.raises(OSError, match=r"The download failed\. To download them manually") as caught:
         fetch_stress_predict()
     assert isinstance(caught.value.__cause__, requests.exceptions.ConnectionError)
     assert not any(path.is_file() for path in places["cache"].rglob("*"))
@@ -553,7 +550,7 @@ def test_failed_download_says_what_to_do(places, monkeypatch):
     assert "SKLEARN_BIOMOE_DATA" in str(caught.value)
 
 
-def test_tampered_download_is_refused(places, monkeypatch):
+def test_wrong_download_raises(places, monkeypatch):
     import pooch
 
     def download(self, url, output_file, pooch):
@@ -565,20 +562,20 @@ def test_tampered_download_is_refused(places, monkeypatch):
     assert not any(path.is_file() for path in places["cache"].rglob("*"))
 
 
-def test_pooch_is_needed_only_to_download(places, monkeypatch):
+def test_pooch_is_only_required_for_downloads(places, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn-biomoe\[data\]"') as caught:
         fetch_stress_predict()
     assert str(places["env"]) in str(caught.value)
-    write_miniature(places["cache"] / "stress_predict", "0" * 60)
+    write_files(places["cache"] / "stress_predict", "0" * 60)
     assert len(fetch_stress_predict().data) == 1
 
 
-def test_no_download_where_offline(places, monkeypatch):
+def test_offline(places, monkeypatch):
     monkeypatch.setenv("SKLEARN_BIOMOE_OFFLINE", "1")
-    with pytest.raises(OSError, match="SKLEARN_BIOMOE_OFFLINE forbids to download them"):
+    with pytest.raises(OSError, match="SKLEARN_BIOMOE_OFFLINE is set: no download"):
         fetch_stress_predict()
-    write_miniature(places["cache"] / "stress_predict", "0" * 60)
+    write_files(places["cache"] / "stress_predict", "0" * 60)
     assert len(fetch_stress_predict().data) == 1
 
 

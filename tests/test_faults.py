@@ -198,11 +198,11 @@ def test_out_of_memory_with_a_single_image():
 
 def test_other_errors_are_passed_on_at_once():
     engine, calls = failing_engine(lambda n, size: n == 2, RuntimeError("illegal memory access"))
-    memory = cache.ProcessMemory(10**6)
+    rows = cache.ProcessCache(10**6)
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        embed(engine, images(), memory=memory, **SETTINGS)
+        embed(engine, images(), cache=rows, **SETTINGS)
     assert calls == [8, 8]
-    assert memory.info().rows == 8  # what was done is kept
+    assert rows.info().rows == 8  # what was done is kept
 
 
 def test_embeddings_that_are_not_finite_are_refused():
@@ -217,11 +217,11 @@ def test_an_interrupt_keeps_the_rows_done(tmp_path, monkeypatch, request):
 
     original, calls = embedding._run, []
 
-    def interrupted(engine, batch, size):
-        calls.append(len(batch))
+    def interrupted(engine, stack, positions, size):
+        calls.append(len(positions))
         if len(calls) == 3:
             signal.raise_signal(signal.SIGINT)
-        return original(engine, batch, size)
+        return original(engine, stack, positions, size)
 
     expected = TinyBioMoEEmbedder(cache=None).fit_transform(images(40))
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite", batch_size=8)
@@ -327,8 +327,8 @@ def test_rows_file_whose_names_are_no_text(remembered):
     embedder, _ = remembered
     content = embedder.cache.read_bytes()
     embedder.cache.write_bytes(content.replace(b"rowsrows", b"ro\xdcsrows"))
-    cache.open_memory.cache_clear()
-    with pytest.raises(ValueError, match=r"rows\.sqlite' cannot be used as an SQLite file"):
+    cache._open.cache_clear()
+    with pytest.raises(ValueError, match=r"rows\.sqlite' is not a usable SQLite file"):
         embedder.transform(images())
 
 
@@ -337,9 +337,9 @@ def test_rows_file_of_another_version(remembered):
     with sqlite3.connect(embedder.cache) as connection:
         connection.execute(f"PRAGMA user_version = {cache.FORMAT_VERSION + 1}")
     connection.close()
-    cache.open_memory.cache_clear()
+    cache._open.cache_clear()
     before = embedder.cache.read_bytes()
-    with pytest.raises(ValueError, match="was written by another version; delete it, or pass"):
+    with pytest.raises(ValueError, match="is a cache of another version; delete it, or pass"):
         embedder.transform(images())
     assert embedder.cache.read_bytes() == before
 
@@ -351,7 +351,7 @@ def test_rows_file_poisoned(remembered):
         ((row, digest),) = connection.execute("SELECT row, hash FROM rows LIMIT 1").fetchall()
         connection.execute("UPDATE rows SET row = ?, hash = ?", (row, digest))
     connection.close()
-    with pytest.warns(UserWarning, match="19 rows of .* are damaged; they are embedded anew"):
+    with pytest.warns(UserWarning, match="19 rows of .* are damaged; they are computed again"):
         found = embedder.transform(images())
     np.testing.assert_array_equal(found, expected)
 
@@ -361,10 +361,10 @@ def test_rows_file_locked_by_another_process(remembered, monkeypatch, at_first_u
     embedder, expected = remembered
     monkeypatch.setattr(cache, "LONGEST_WAIT", 0.05)
     if at_first_use:
-        cache.open_memory.cache_clear()
+        cache._open.cache_clear()
     other = sqlite3.connect(embedder.cache, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.warns(UserWarning, match=r"cannot be used for now \(database is locked\)"):
+    with pytest.warns(UserWarning, match=r"cannot be read or written \(database is locked\)"):
         found = embedder.transform(images())
     np.testing.assert_array_equal(found, expected)
     other.execute("ROLLBACK")
@@ -373,14 +373,14 @@ def test_rows_file_locked_by_another_process(remembered, monkeypatch, at_first_u
 
 
 def test_rows_file_on_a_full_disk(tmp_path, monkeypatch):
-    original = cache.FileMemory._prepare
+    original = cache.FileCache._prepare
 
     def small(self, connection):
         original(self, connection)
         connection.execute("PRAGMA max_page_count = 5")
 
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite")
-    monkeypatch.setattr(cache.FileMemory, "_prepare", small)
+    monkeypatch.setattr(cache.FileCache, "_prepare", small)
     expected = TinyBioMoEEmbedder(cache=None).fit_transform(images())
     with pytest.warns(UserWarning, match="database or disk is full"):
         found = embedder.fit_transform(images())

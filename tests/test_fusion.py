@@ -472,7 +472,7 @@ def test_pickles():
             ValueError,
             r"Columns \[7\] of modality 'eda' are not all in X, which has 5: 0, 1, 2, 3, 4",
         ),
-        ({"subject_column": "who"}, ValueError, "subject_column='who' is no column of X"),
+        ({"subject_column": "who"}, ValueError, "subject_column='who' is not a column of X"),
         ({"fusion": "weighted", "cv": RepeatedKFold()}, ValueError, "tests window .* 10 times"),
     ],
 )

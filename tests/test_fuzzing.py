@@ -22,7 +22,7 @@ from sklearn_biomoe import (
 )
 from sklearn_biomoe.evaluation import run_study
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
-from sklearn_biomoe.inference.cache import FileMemory
+from sklearn_biomoe.inference.cache import FileCache
 from sklearn_biomoe.signals import cut_windows, missing_windows, read_windows
 from sklearn_biomoe.weights.state_dict import parse_state_dict
 
@@ -337,9 +337,9 @@ def test_reading_a_mutated_row_file(edits):
     rows = {bytes([i]) * 32: np.full(4, i, dtype=np.float32) for i in range(20)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.sqlite"
-        FileMemory(path).put(rows)
+        FileCache(path).put(rows)
         path.write_bytes(mutated(path.read_bytes(), edits))
-        memory = attempt(lambda: FileMemory(path))
+        memory = attempt(lambda: FileCache(path))
         found = {} if memory is None else attempt(lambda: memory.get(rows)) or {}
         if memory is not None:
             attempt(lambda: memory.put(rows))

@@ -88,7 +88,7 @@ SPARSE_FORMS = {
 
 @pytest.mark.parametrize("form", SPARSE_FORMS)
 def test_read_as_nan(form):
-    signals = read_windows(SPARSE_FORMS[form], modality="eda")
+    signals = read_windows(SPARSE_FORMS[form], modality="eda").values
     assert np.array_equal(signals, SPARSE_ROWS[:, None], equal_nan=True)
 
 
@@ -136,7 +136,7 @@ def test_several_channels_need_each():
 
 def test_windows_of_differing_lengths():
     ragged = [None, np.ones(5), np.ones(7), None]
-    signals = read_windows(ragged, modality="eda")
+    signals = read_windows(ragged, modality="eda").values
     assert [window.shape for window in signals] == [(1, 5), (1, 5), (1, 7), (1, 5)]
     images = BiosignalImageTransformer(modality="eda").fit_transform(ragged)
     assert images.missing.tolist() == [True, False, False, True]

@@ -7,16 +7,23 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sklearn_biomoe.images.colours import colour, colour_table
+from sklearn_biomoe.images.colours import check_colormap, colour_table, look_up
 from sklearn_biomoe.images.curves import (
     CURVE_COLOURS,
     LINE_WIDTH,
-    draw_overlaid,
-    draw_stacked,
+    draw_curves,
     scale_values,
 )
-from sklearn_biomoe.images.rendering import SCALES, WITHOUT_MAPS, check_colormap, draw
-from sklearn_biomoe.representations import REPRESENTATIONS
+from sklearn_biomoe.images.rendering import render
+from sklearn_biomoe.representations import REPRESENTATIONS, full_height, stacked_bands
+from sklearn_biomoe.representations.scaling import (
+    scale_angle,
+    scale_distance,
+    scale_power,
+    scale_signed,
+    scale_span,
+    to_levels,
+)
 from sklearn_biomoe.signals import Modality
 
 SIZE = 224
@@ -40,7 +47,7 @@ def drawn(signals, name="waveform", **settings):
         "size": SIZE,
     } | settings
     signals = torch.as_tensor(signals, dtype=torch.float64)
-    return draw(signals if signals.ndim == 3 else signals[:, None], name, **settings).numpy()
+    return render(signals if signals.ndim == 3 else signals[:, None], name, **settings).numpy()
 
 
 def agg_drawing(signal):
@@ -136,9 +143,23 @@ def blank(n_windows=1, height=SIZE, width=SIZE):
     return torch.empty((n_windows, height, width, 3), dtype=torch.uint8)
 
 
+def colour(values, colormap, out):
+    return look_up(to_levels(values), colour_table(colormap), out)
+
+
+SCALES = {
+    "angle": scale_angle,
+    "distance": scale_distance,
+    "power": scale_power,
+    "signed": scale_signed,
+    "span": scale_span,
+}
+
+
 def painted(kind, maps, size=SIZE, *, colormap="viridis", limits=None):
     out = blank(len(maps), size, size)
-    return colour(SCALES[kind](maps, size, limits), colormap, out).numpy()
+    scale = SCALES[kind] if isinstance(kind, str) else kind
+    return colour(scale(maps, size, limits), colormap, out).numpy()
 
 
 @pytest.mark.parametrize(
@@ -165,7 +186,7 @@ def test_every_gradient_of_matplotlib_can_be_named():
     ("name", "message"),
     [
         ("viridid", r"Unknown colormap 'viridid'; .*'cividis'.* Did you mean 'viridis'\?"),
-        ("tab10", "'tab10' has 10 colours that form no gradient"),
+        ("tab10", "'tab10' has only 10 colours"),
         (None, "Unknown colormap None"),
         (7, "Unknown colormap 7"),
     ],
@@ -227,7 +248,7 @@ def test_a_fixed_range_keeps_the_level():
 
 def test_stacked_curves_have_a_band_and_a_colour_each():
     curves = torch.full((1, 4, 50), 0.5, dtype=torch.float64)
-    image = draw_stacked(curves, blank())[0].numpy()
+    image = draw_curves(curves, stacked_bands(curves.shape[1], SIZE), blank())[0].numpy()
     for band in range(4):
         middle = image[band * 56 : (band + 1) * 56]
         expected = 255 - (255 - np.array(CURVE_COLOURS[band])) * 0.625  # on each of two pixels
@@ -251,7 +272,7 @@ def stacked_alone(signals):
 
 def test_overlaid_curves_cover_those_before():
     flat = torch.full((1, 2, 50), 0.5, dtype=torch.float64)
-    image = draw_overlaid(flat, blank())[0, 111, 100].numpy()
+    image = draw_curves(flat, full_height(flat.shape[1], SIZE), blank())[0, 111, 100].numpy()
     below = 255 - (255 - np.array(CURVE_COLOURS[0])) * 0.625
     np.testing.assert_allclose(image, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
 
@@ -337,14 +358,14 @@ def test_constant_windows_have_one_colour(name, expected):
 
 
 @pytest.mark.parametrize("n_times", [224, 500])
-@pytest.mark.parametrize("name", WITHOUT_MAPS)
-def test_images_without_maps_are_those_of_maps(name, n_times):
+@pytest.mark.parametrize("name", [name for name in REPRESENTATIONS if REPRESENTATIONS[name].levels])
+def test_levels_of_pairs_are_those_of_maps(name, n_times):
     rng = np.random.default_rng(0)
     few_values = rng.integers(0, 4, (3, n_times)) * rng.integers(0, 2, (3, n_times))
     signals = np.concatenate([curves(3, n_times), few_values, np.full((1, n_times), 0.1)])
     entry = REPRESENTATIONS[name]
     maps = entry.to_map(torch.from_numpy(signals), 4.0, Modality(()))
-    expected = painted(entry.rendering, maps, colormap=entry.colormap or "viridis")
+    expected = painted(entry.scale, maps, colormap=entry.colormap or "viridis")
     difference = drawn(signals, name).astype(int) - expected
     assert np.abs(difference).max() <= (2 if name == "recurrence" else 0)  # greys round twice
 

@@ -69,14 +69,14 @@ RAGGED_FORMS = {
 
 @pytest.mark.parametrize("form", EQUAL_FORMS)
 def test_equally_long_windows(form):
-    signals = read_windows(EQUAL_FORMS[form], modality="eda")
+    signals = read_windows(EQUAL_FORMS[form], modality="eda").values
     np.testing.assert_array_equal(signals, EQUAL[:, None, :])
     assert signals.dtype == np.float64
 
 
 @pytest.mark.parametrize("form", RAGGED_FORMS)
 def test_windows_of_different_lengths(form):
-    signals = read_windows(RAGGED_FORMS[form], modality="eda")
+    signals = read_windows(RAGGED_FORMS[form], modality="eda").values
     assert signals.shape == (4,)
     for window, expected in zip(signals, RAGGED, strict=True):
         np.testing.assert_array_equal(window, expected[None])
@@ -111,7 +111,7 @@ def test_wide_columns_by_pattern_through_a_column_transformer():
 
     class Spy(BiosignalImageTransformer):
         def transform(self, X):
-            seen.append(super().transform(X).signals)
+            seen.append(super().transform(X).windows.values)
             return np.zeros((len(X), 1))
 
     branch = [
@@ -132,7 +132,7 @@ TWO_CHANNEL_FORMS = {
 
 @pytest.mark.parametrize("form", TWO_CHANNEL_FORMS)
 def test_channels(form):
-    signals = read_windows(TWO_CHANNEL_FORMS[form], modality="eeg")
+    signals = read_windows(TWO_CHANNEL_FORMS[form], modality="eeg").values
     np.testing.assert_array_equal(signals, TWO_CHANNELS)
 
 
@@ -151,13 +151,13 @@ def test_channels(form):
 @pytest.mark.parametrize("as_cells", [False, True])
 def test_dtypes(dtype, expected, as_cells):
     values = (EQUAL > 0).astype(dtype)
-    signals = read_windows(list(values) if as_cells else values, modality="eda")
+    signals = read_windows(list(values) if as_cells else values, modality="eda").values
     assert signals.dtype == np.dtype(expected)
     np.testing.assert_array_equal(signals[:, 0], EQUAL > 0)
 
 
 def test_reading_copies_no_ragged_cells():
-    signals = read_windows(RAGGED, modality="eda")
+    signals = read_windows(RAGGED, modality="eda").values
     assert all(np.shares_memory(window, row) for window, row in zip(signals, RAGGED, strict=True))
 
 

@@ -17,7 +17,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
-from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
+from sklearn_biomoe import (
+    BiosignalImageTransformer,
+    EDADecomposer,
+    SignalFilter,
+    SubjectScaler,
+    TinyBioMoEEmbedder,
+)
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 
@@ -36,6 +42,15 @@ ESTIMATORS = [
             ("embed", TinyBioMoEEmbedder(fuse="mean")),
         ]
     ),
+    SignalFilter(),
+    SignalFilter(missing="interpolate"),
+    SignalFilter(sampling_rate=4.0, detrend="linear", missing="propagate"),
+    SignalFilter(sampling_rate=4.0, detrend="constant", resample_to=6.0),
+    # The checks use windows of one sample, which are too short for filters.
+    EDADecomposer(["raw"], sampling_rate=4.0),
+    EDADecomposer(["detrended", "raw"], sampling_rate=4.0),
+    SubjectScaler("training", subject_column=0),
+    SubjectScaler("own", subject_column=0),
 ]
 
 

@@ -1,11 +1,10 @@
-"""Who a row is from: told by a column or by groups, and passed on to what splits by subject."""
+"""Checks of subjects, given by groups or by a column of X, and of columns."""
 
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
@@ -16,64 +15,64 @@ from .._typing import Array
 
 
 def check_subjects(subjects: Any, n_rows: int) -> Array:
-    """Return the subject of each row, as strings or numbers, which sort; refuse gaps."""
+    """Return the subject of each row as a string or a number; raise ValueError for gaps."""
     subjects = check_length("groups", subjects, n_rows)
     missing = pd.isna(subjects)
     if subjects.dtype.kind == "f":
         missing |= np.isinf(subjects)
     if missing.any():
         raise ValueError(
-            f"Row {int(missing.argmax())} has no subject, but NaN, None or inf ({missing.sum()} of "
-            f"{n_rows} rows); drop such rows."
+            f"The subject of row {missing.argmax()} is NaN, None or infinite (as in "
+            f"{missing.sum()} of {n_rows} rows); drop such rows."
         )
     if subjects.dtype.kind != "O":
         return subjects
-    # Names in objects become strings, which sort and compare with those of another call.
-    subjects = np.array(subjects.tolist())
+    subjects = np.array(subjects.tolist())  # strings, which can be sorted
     if subjects.shape != (n_rows,) or subjects.dtype.kind == "O":
-        raise TypeError("Subjects are of mixed kinds; each argument must be a string or a number.")
+        raise TypeError("Invalid type of subjects; each argument must be a string or a number.")
     return subjects
 
 
 def check_length(name: str, values: Any, n_rows: int) -> Array:
-    """Return one value for each row, and refuse any other number of them."""
+    """Return ``values`` as an array of shape (n_rows,); raise ValueError for any other shape."""
     values = np.asarray(values)
     if values.shape != (n_rows,):
         raise ValueError(
-            f"{name} has shape {values.shape}, but X has {n_rows} rows; expected one value each."
+            f"{name} has shape {values.shape}, but X has {n_rows} rows; expected one value per row."
         )
     return values
 
 
 def column_names(X: Any) -> list[Any]:
-    """Names of the columns, or their positions where X is an array."""
+    """Return the names of the columns, or their positions if X is an array."""
     if hasattr(X, "columns"):
-        return list(getattr(X, "column_names", X.columns))  # Arrow's columns are its values
+        return list(getattr(X, "column_names", X.columns))  # Arrow's `columns` are values
     return list(range(X.shape[1]))
 
 
 def column_position(parameter: str, column: str | int, names: list[Any]) -> int:
-    """Return where a column is that is given by name, or by position."""
+    """Return the position of a column given by name or position; raise ValueError if not found."""
     if isinstance(column, str) and column in names:
         return names.index(column)
     if isinstance(column, Integral) and -len(names) <= column < len(names):
         return int(column) % len(names)
     shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
     raise ValueError(
-        f"{parameter}={column!r} is no column of X, which has {len(names)}: {shown}. Arrays have "
-        "no names: give a position, or a frame (set_output(transform='pandas') on the step before)."
+        f"{parameter}={column!r} is not a column of X, which has {len(names)}: {shown}. Arrays "
+        "have no column names: pass a position, or a DataFrame (set_output(transform='pandas') on "
+        "the previous step)."
     )
 
 
-def column_values(X: Any, at: int) -> Array:
-    """Values of the column at a position."""
+def column_values(X: Any, position: int) -> Array:
+    """Return the values of a column of an array, DataFrame or table."""
     if isinstance(X, pd.DataFrame):
-        return X.iloc[:, at].to_numpy()
-    return np.asarray(X[column_names(X)[at]] if hasattr(X, "columns") else X[:, at])
+        return X.iloc[:, position].to_numpy()
+    return np.asarray(X[column_names(X)[position]] if hasattr(X, "columns") else X[:, position])
 
 
 def name_some(names: Any, at_most: int = 5) -> str:
-    """List names, and how many more there are.
+    """Return a list of names for messages, with the number of those left out.
 
     Examples
     --------
@@ -85,11 +84,12 @@ def name_some(names: Any, at_most: int = 5) -> str:
     return ", ".join(repr(name) for name in names[:at_most]) + more
 
 
-def groups_for(estimator: Any, groups: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return what to pass to `fit` of estimators that take subjects, such as searches by subject.
+def groups_for(estimator: Any, groups: Array) -> dict[str, Array]:
+    """Return the keyword arguments that pass ``groups`` to `fit` of an estimator that uses them.
 
-    With metadata routing those that ask for ``groups``; without it estimators whose `fit` has such
-    a parameter, searches whose ``cv`` splits by group, and Pipelines that end in one.
+    With metadata routing, an estimator uses groups if it requests them. Without it, an estimator
+    uses them if its `fit` has such a parameter, if it is a search whose ``cv`` splits by group, or
+    if it is a Pipeline that ends in one of these.
 
     Examples
     --------
@@ -104,8 +104,8 @@ def groups_for(estimator: Any, groups: NDArray[Any]) -> dict[str, NDArray[Any]]:
     {}
     """
     if get_config()["enable_metadata_routing"]:
-        asked = get_routing_for_object(estimator).consumes("fit", ["groups"])
-        return {"groups": groups} if asked else {}
+        is_requested = get_routing_for_object(estimator).consumes("fit", ["groups"])
+        return {"groups": groups} if is_requested else {}
     if isinstance(estimator, Pipeline):
         last, step = estimator.steps[-1]
         return {f"{last}__{key}": value for key, value in groups_for(step, groups).items()}

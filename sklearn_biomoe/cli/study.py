@@ -140,7 +140,8 @@ def describe_windows(X: pd.DataFrame, names: list[str]) -> NDArray[np.float64]:
     for name in names:
         windows = read_windows(X[name], modality=name)
         columns += [
-            [measure(window) for window in windows] for measure in (np.mean, np.std, np.min, np.max)
+            [measure(window) for window in windows.values]
+            for measure in (np.mean, np.std, np.min, np.max)
         ]
     return np.array(columns).T
 
@@ -149,15 +150,14 @@ def _intervals(frame: pd.DataFrame, start: str, rates: dict[str, float]) -> NDAr
     """When windows start and stop, by the length of the first signal that is there."""
     import numpy as np
 
-    from ..signals import missing_rows, read_windows
+    from ..signals import read_windows
 
     starts = frame[start].to_numpy(np.float64)
     seconds = np.full(len(frame), np.nan)
     for modality, rate in rates.items():
         windows = read_windows(frame[modality], modality=modality)
-        lengths = np.array([window.shape[-1] for window in windows]) / rate
-        there = np.isnan(seconds) & ~missing_rows(windows)
-        seconds[there] = lengths[there]
+        there = np.isnan(seconds) & ~windows.missing
+        seconds[there] = windows.lengths[there] / rate
     return np.column_stack([starts, starts + np.nan_to_num(seconds)])
 
 

@@ -1,4 +1,4 @@
-"""Labelled biosignal windows of many subjects: simulators, and a real data set to fetch."""
+"""Labelled biosignal windows of several subjects: simulated, or fetched from a data set."""
 
 from .simulated import make_biosignal_windows
 from .simulated_events import make_event_windows

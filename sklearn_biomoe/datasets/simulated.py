@@ -1,28 +1,26 @@
-"""A simulator of labelled biosignal windows: skin conductance, pulse, breathing, saturation."""
+"""Simulated windows of skin conductance, pulse, respiration and oxygen saturation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 from scipy.special import i0e
-from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils import Bunch, check_random_state
 
-from .._typing import FloatArray
-from .._validation.parameters import check_option
+from .._typing import FloatArray, Rows
+from .._validation.parameters import check_integer, check_number, check_option
 
-_SIMULATED_RATES = {"eda": 4.0, "bvp": 64.0, "resp": 25.0, "spo2": 1.0}  # Hz
+_DEFAULT_RATES = {"eda": 4.0, "bvp": 64.0, "resp": 25.0, "spo2": 1.0}  # Hz
 
-_SIMULATED_DESCR = """\
-Simulated biosignal windows of two classes: 0, rest, and 1, stress-like. Stress raises heart rate,
-skin conductance level, the number and size of skin conductance responses, the breathing rate and
-(slightly) the number of desaturations; it lowers pulse amplitude, heart-rate variability and the
-depth of breathing. There are no movement artefacts and no drift over a session.
+_DESCR = """\
+Simulated biosignal windows of two classes: 0, rest, and 1, stress-like. Stress increases the heart
+rate, the skin conductance level, the number and size of skin conductance responses, the respiration
+rate and (slightly) the number of desaturations. It decreases pulse amplitude, heart rate
+variability and respiration depth. There are no movement artefacts and no drift over a session.
 """
 
 
@@ -36,26 +34,26 @@ def make_biosignal_windows(
     effect_size: float = 1.0,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Simulate windows of skin conductance, pulse, breathing and oxygen saturation.
+    """Simulate windows of skin conductance, pulse, respiration and oxygen saturation.
 
-    Subjects differ in every level; half of a subject's windows are stress-like. The modalities of a
-    window belong together: breathing in ``resp`` modulates the heart rate and the pulse amplitude
-    in ``bvp``. What a modality holds does not depend on which others are asked for.
+    Subjects differ in all levels; half of the windows of a subject are stress-like. The modalities
+    of a window are consistent: respiration in ``resp`` modulates the heart rate and the pulse
+    amplitude in ``bvp``. The signal of a modality does not depend on which others are requested.
 
     Parameters
     ----------
     n_subjects : int, default=8
     n_windows_per_subject : int, default=20
-        Of an odd number, one more is rest.
+        If odd, there is one more rest window.
     modalities : sequence of {"eda", "bvp", "resp", "spo2"}
         The columns of ``data``, in this order.
     duration : float, default=60.0
         Length of a window in seconds.
     sampling_rates : dict of str to float, default=None
-        Hz per modality, where other than eda 4, bvp 64, resp 25 and spo2 1.
+        In Hz, by modality. Defaults are eda 4, bvp 64, resp 25 and spo2 1.
     effect_size : float, default=1.0
-        Size of the class effect, 0 or more. A raised level grows in proportion to it. At 0 the two
-        classes have exactly the same distribution.
+        Size of the class effect, 0 or more. Relative increases in class 1 are proportional to it.
+        At 0, both classes have the same distribution.
     random_state : int, RandomState instance or None, default=None
         Pass an int for reproducible output.
 
@@ -71,17 +69,15 @@ def make_biosignal_windows(
         groups : ndarray of shape (n_windows,), int
             The subject, 1 to ``n_subjects``.
         sampling_rates : dict of str to float
-            Hz per modality.
+            In Hz, by modality.
         DESCR : str
-            What was simulated.
+            Description of the simulation.
 
     Raises
     ------
     ValueError
-        For an unknown modality, none or one named twice, a number out of range, windows shorter
-        than one sample, and a sampling rate for a modality that was not asked for.
-    TypeError
-        For a value that is no number of the right kind.
+        If modalities are unknown, repeated or empty; a number is out of range; windows are shorter
+        than one sample; or ``sampling_rates`` contains a modality that is not requested.
 
     References
     ----------
@@ -101,103 +97,97 @@ def make_biosignal_windows(
     >>> windows.groups
     array([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3])
     """
-    check_scalar(n_subjects, "n_subjects", Integral, min_val=1)
-    check_scalar(n_windows_per_subject, "n_windows_per_subject", Integral, min_val=1)
-    _check_number("effect_size", effect_size, boundaries="left")
+    check_integer("n_subjects", n_subjects)
+    check_integer("n_windows_per_subject", n_windows_per_subject)
+    check_number("effect_size", effect_size, minimum=0)
     names = [modalities] if isinstance(modalities, str) else list(modalities)
     rates = _check_rates(names, duration, sampling_rates or {})
 
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    # One generator each, so that asking for fewer modalities leaves the others as they are.
+    # Separate generators, so that a modality does not depend on which others are requested.
     children = np.random.SeedSequence(seed).spawn(2 + len(_SIMULATORS))
-    design_rng, breath_rng, *rngs = map(np.random.default_rng, children)
-    rng_of = dict(zip(_SIMULATORS, rngs, strict=True))
+    design, *rngs = map(np.random.default_rng, children)
     groups = np.repeat(np.arange(1, n_subjects + 1), n_windows_per_subject)
-    balanced = np.arange(n_windows_per_subject) >= (n_windows_per_subject + 1) // 2
-    target = design_rng.permuted(np.tile(balanced.astype(int), (n_subjects, 1)), axis=1).ravel()
-    cohort = _Cohort(groups, target, float(effect_size))
-    breathing = _Breathing(breath_rng, cohort)
+    classes = (np.arange(n_windows_per_subject) >= (n_windows_per_subject + 1) // 2).astype(int)
+    target = design.permuted(np.tile(classes, (n_subjects, 1)), axis=1).ravel()
+    samplers = [_Sampler(rng, groups, target, float(effect_size)) for rng in rngs]
+    respiration = _Respiration(samplers[0])
+    sampler_of = dict(zip(_SIMULATORS, samplers[1:], strict=True))
 
     columns: dict[str, Any] = {"subject": groups}
     for name, rate in rates.items():
         times = np.arange(int(duration * rate + 1e-9)) / rate
-        columns[name] = list(_SIMULATORS[name](rng_of[name], cohort, breathing, times, rate))
+        columns[name] = list(_SIMULATORS[name](sampler_of[name], respiration, times, rate))
     return Bunch(
         data=pd.DataFrame(columns),
         target=target,
         groups=groups,
         sampling_rates=rates,
-        DESCR=_SIMULATED_DESCR,
+        DESCR=_DESCR,
     )
-
-
-def _check_number(name: str, value: float, boundaries: str = "neither") -> None:
-    """Raise unless ``value`` is a finite number above 0, or also 0 with boundaries="left"."""
-    check_scalar(value, name, Real, min_val=0, max_val=np.inf, include_boundaries=boundaries)
-    if not np.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}.")
 
 
 def _check_rates(
     names: list[str], duration: float, sampling_rates: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return Hz per modality, in the order of ``names``."""
+    """Return the sampling rates in Hz, in the order of ``names``."""
     for name in names:
-        check_option("modality", name, list(_SIMULATED_RATES))
+        check_option("modality", name, list(_DEFAULT_RATES))
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"modalities must name one or more, each once; got {names}.")
+        raise ValueError(f"modalities={names}; expected one or more distinct names.")
     if surplus := sorted(set(sampling_rates) - set(names)):
-        raise ValueError(f"sampling_rates has {surplus}, which are not among modalities={names}.")
-    _check_number("duration", duration)
-    rates = {name: sampling_rates.get(name, _SIMULATED_RATES[name]) for name in names}
+        raise ValueError(f"sampling_rates has {surplus}, which are not in modalities={names}.")
+    check_number("duration", duration, above=0, unit="seconds")
+    rates = {name: sampling_rates.get(name, _DEFAULT_RATES[name]) for name in names}
     for name, rate in rates.items():
-        _check_number(f"sampling_rates[{name!r}]", rate)
+        check_number(f"sampling_rates[{name!r}]", rate, above=0, unit="Hz")
         if duration * rate + 1e-9 < 1:
             raise ValueError(
-                f"duration={duration!r} s at {rate:g} Hz gives no sample of modality {name!r}; "
-                f"it takes {1 / rate:g} s or more."
+                f"duration={duration!r} s is shorter than a sample of {name!r} at {rate:g} Hz; "
+                f"pass {1 / rate:g} s or more."
             )
     return {name: float(rate) for name, rate in rates.items()}
 
 
 @dataclass(frozen=True)
-class _Cohort:
-    """Who each window is of, and its class."""
+class _Sampler:
+    """Random parameters of all windows, from the generator of one modality."""
 
-    groups: NDArray[np.int64]  # (n_windows,)
-    target: NDArray[np.int64]  # (n_windows,)
+    rng: np.random.Generator
+    groups: Rows  # (n_windows,), 1 to n_subjects
+    target: Rows  # (n_windows,), 0 or 1
     effect_size: float
 
     def level(
-        self,
-        rng: np.random.Generator,
-        median: float,
-        between: float,
-        within: float = 0.05,
-        stress: float = 0.0,
+        self, median: float, between: float, within: float = 0.05, stress: float = 0.0
     ) -> FloatArray:
         """Draw one positive number per window, shape (n_windows, 1).
 
-        Its logarithm varies between subjects and within one with these standard deviations. Where
-        ``effect_size=1``, the class multiplies it by 1 + ``stress``, or divides it by
-        1 + |``stress``| where that is negative.
+        ``between`` and ``within`` are standard deviations of its logarithm, between and within
+        subjects. With ``effect_size=1``, class 1 multiplies it by 1 + ``stress``, or divides it by
+        1 + |``stress``| if ``stress`` is negative.
         """
-        subjects = rng.standard_normal(self.groups[-1])[self.groups - 1]
-        spread = between * subjects + within * rng.standard_normal(self.groups.size)
+        subjects = self.rng.standard_normal(self.groups[-1])[self.groups - 1]
+        spread = between * subjects + within * self.rng.standard_normal(self.groups.size)
         change = 1 + self.effect_size * abs(stress) * self.target
         return (median * np.exp(spread) * (change if stress >= 0 else 1 / change))[:, None]
 
-    def phase(self, rng: np.random.Generator, n: int = 1) -> FloatArray:
-        """Draw ``n`` angles per window, shape (n_windows, n)."""
-        return rng.uniform(0, 2 * np.pi, (self.groups.size, n))
+    def phase(self, n: int = 1) -> FloatArray:
+        """Draw ``n`` angles per window, in radians, shape (n_windows, n)."""
+        return self.rng.uniform(0, 2 * np.pi, (self.groups.size, n))
+
+    def curve(self, low: float, high: float) -> "_Curve":
+        """Draw a smooth curve per window, with frequencies from ``low`` to ``high`` in Hz."""
+        phases = self.phase(3)
+        return _Curve(phases, 2 * np.pi * self.rng.uniform(low, high, phases.shape))
 
 
-class _SlowProcess:
-    """Random smooth curves of mean 0 and variance 1: three sinusoids between two frequencies."""
+@dataclass(frozen=True)
+class _Curve:
+    """Sums of three sinusoids, with mean 0 and variance 1."""
 
-    def __init__(self, rng: np.random.Generator, cohort: _Cohort, low: float, high: float) -> None:
-        self.phases = cohort.phase(rng, 3)
-        self.omegas = 2 * np.pi * rng.uniform(low, high, self.phases.shape)
+    phases: FloatArray  # (n_windows, 3)
+    omegas: FloatArray  # (n_windows, 3), in radians per second
 
     def value(self, times: FloatArray) -> FloatArray:
         return self._sum(np.sin, np.ones_like(self.omegas), times)
@@ -214,23 +204,23 @@ class _SlowProcess:
         return total * np.sqrt(2 / 3)
 
 
-class _Breathing:
-    """What the lungs do in each window, for all modalities that show it."""
+class _Respiration:
+    """Respiration in each window, common to all modalities."""
 
-    def __init__(self, rng: np.random.Generator, cohort: _Cohort) -> None:
-        self.rate = cohort.level(rng, 14 / 60, between=0.15, within=0.06, stress=0.2)  # Hz
-        self.start = cohort.phase(rng)
-        self.wobble = _SlowProcess(rng, cohort, 0.01, 0.1)
+    def __init__(self, sampler: _Sampler) -> None:
+        self.rate = sampler.level(14 / 60, between=0.15, within=0.06, stress=0.2)  # Hz
+        self.start = sampler.phase()
+        self.wobble = sampler.curve(0.01, 0.1)
 
     def volume(self, times: FloatArray) -> FloatArray:
-        """Lung volume between -1 and 1, shape (n_windows, n_times); inhaling takes less time."""
+        """Return the lung volume from -1 to 1, (n_windows, n_times), with short inspiration."""
         cycles = self.rate * (times + 0.08 * self.wobble.integral(times))
         phase = 2 * np.pi * cycles + self.start
         return -np.cos(phase + 0.3 * (1 - np.cos(phase)))
 
 
-def _bateman(times: FloatArray, rise: float, decay: float) -> FloatArray:
-    """Response to one event, of height 1; ``rise`` and ``decay`` are time constants in seconds."""
+def bateman(times: FloatArray, rise: float, decay: float) -> FloatArray:
+    """Return a Bateman function of height 1; ``rise`` and ``decay`` are time constants in s."""
     peak = rise * decay / (decay - rise) * np.log(decay / rise)
     height = np.exp(-peak / decay) - np.exp(-peak / rise)
     return (np.exp(-times / decay) - np.exp(-times / rise)) / height
@@ -245,81 +235,83 @@ def _responses(
     rise: float,
     decay: float,
 ) -> FloatArray:
-    """Sum of Bateman functions at Poisson events, shape (n_windows, n_times)."""
-    n_before = ceil(8 * decay * rate)  # recoveries of earlier events carry into the window
+    """Return sums of Bateman functions at Poisson events, shape (n_windows, n_times)."""
+    n_before = ceil(8 * decay * rate)  # responses that start before the window decay in it
     n_all = n_before + n_times
     counts = rng.poisson(events_per_second[:, 0] * n_all / rate)
     rows = np.repeat(np.arange(len(counts)), counts)
     onsets = rng.uniform(0, n_all, rows.size)  # in samples
     heights = height[rows, 0] * rng.lognormal(sigma=0.5, size=rows.size)
-    # An event between two samples is shared by both, or its response would jump to the grid.
-    before, share = onsets.astype(int), onsets % 1
+    # An event between two samples is divided between them, for onsets off the sampling grid.
+    before, fraction = onsets.astype(int), onsets % 1
     events = np.zeros((len(counts), n_all + 1))
-    np.add.at(events, (rows, before), heights * (1 - share))
-    np.add.at(events, (rows, before + 1), heights * share)
-    shape = _bateman(np.arange(n_all) / rate, rise, decay)
+    np.add.at(events, (rows, before), heights * (1 - fraction))
+    np.add.at(events, (rows, before + 1), heights * fraction)
+    shape = bateman(np.arange(n_all) / rate, rise, decay)
     return fftconvolve(events, shape[None], axes=1)[:, n_before:n_all]
 
 
 def _simulate_eda(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+    sampler: _Sampler, respiration: _Respiration, times: FloatArray, rate: float
 ) -> FloatArray:
-    tonic = cohort.level(rng, 2.0, between=0.5, within=0.1, stress=0.3)  # µS
-    frequency = cohort.level(rng, 2 / 60, between=0.3, within=0.2, stress=1.5)  # Hz
-    height = cohort.level(rng, 0.08, between=0.4, within=0.2, stress=0.5)  # of the tonic level
-    slope = 0.05 * _SlowProcess(rng, cohort, 0.002, 0.01).value(times)
-    phasic = _responses(rng, frequency, tonic * height, len(times), rate, rise=0.75, decay=3.0)
-    noise = 0.001 * tonic * rng.standard_normal(phasic.shape)
-    return np.maximum(tonic * np.exp(slope) + phasic + noise, 0.01)  # what a wrist sensor can read
+    tonic = sampler.level(2.0, between=0.5, within=0.1, stress=0.3)  # µS
+    frequency = sampler.level(2 / 60, between=0.3, within=0.2, stress=1.5)  # Hz
+    height = sampler.level(0.08, between=0.4, within=0.2, stress=0.5)  # of the tonic level
+    slope = 0.05 * sampler.curve(0.002, 0.01).value(times)
+    phasic = _responses(
+        sampler.rng, frequency, tonic * height, len(times), rate, rise=0.75, decay=3.0
+    )
+    noise = 0.001 * tonic * sampler.rng.standard_normal(phasic.shape)
+    return np.maximum(tonic * np.exp(slope) + phasic + noise, 0.01)  # limit of a wrist sensor
 
 
 def _simulate_bvp(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+    sampler: _Sampler, respiration: _Respiration, times: FloatArray, rate: float
 ) -> FloatArray:
-    heart_rate = cohort.level(rng, 70 / 60, between=0.12, within=0.03, stress=0.2)  # Hz
-    mayer = cohort.level(rng, 0.03, between=0.3, within=0.1, stress=-0.5)
-    sinus_arrhythmia = cohort.level(rng, 0.05, between=0.3, within=0.1, stress=-0.5)
-    amplitude = cohort.level(rng, 60.0, between=0.35, within=0.1, stress=-0.4)
-    dicrotic = cohort.level(rng, 0.35, between=0.2)
-    volume = breathing.volume(times)
+    heart_rate = sampler.level(70 / 60, between=0.12, within=0.03, stress=0.2)  # Hz
+    mayer = sampler.level(0.03, between=0.3, within=0.1, stress=-0.5)
+    sinus_arrhythmia = sampler.level(0.05, between=0.3, within=0.1, stress=-0.5)
+    amplitude = sampler.level(60.0, between=0.35, within=0.1, stress=-0.4)
+    dicrotic = sampler.level(0.35, between=0.2)
+    volume = respiration.volume(times)
     variation = (
-        mayer * np.sin(2 * np.pi * 0.1 * times + cohort.phase(rng))
+        mayer * np.sin(2 * np.pi * 0.1 * times + sampler.phase())
         + sinus_arrhythmia * volume
-        + 0.02 * _SlowProcess(rng, cohort, 0.005, 0.04).value(times)
+        + 0.02 * sampler.curve(0.005, 0.04).value(times)
     )
     beats = np.cumsum(heart_rate * (1 + variation), axis=1) / rate
-    phase = 2 * np.pi * beats + cohort.phase(rng)
+    phase = 2 * np.pi * beats + sampler.phase()
     pulse = _bump(phase, 0.0, 2.2) + dicrotic * _bump(phase, 2.1, 3.0)
-    swell = 1 - 0.12 * volume + 0.1 * _SlowProcess(rng, cohort, 0.02, 0.1).value(times)
-    wander = 0.06 * _SlowProcess(rng, cohort, 0.05, 0.3).value(times) - 0.05 * volume
-    noise = 0.01 * rng.standard_normal(pulse.shape)
-    return amplitude * (swell * pulse + wander + noise)
+    envelope = 1 - 0.12 * volume + 0.1 * sampler.curve(0.02, 0.1).value(times)
+    drift = 0.06 * sampler.curve(0.05, 0.3).value(times) - 0.05 * volume
+    noise = 0.01 * sampler.rng.standard_normal(pulse.shape)
+    return amplitude * (envelope * pulse + drift + noise)
 
 
 def _bump(phase: FloatArray, centre: float, sharpness: float) -> FloatArray:
-    """Periodic bell curve of height 1, less its mean."""
+    """Return a periodic bell curve of height 1, minus its mean."""
     return np.exp(sharpness * (np.cos(phase - centre) - 1)) - i0e(sharpness)
 
 
 def _simulate_resp(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+    sampler: _Sampler, respiration: _Respiration, times: FloatArray, rate: float
 ) -> FloatArray:
-    depth = cohort.level(rng, 1.0, between=0.25, within=0.1, stress=-0.3)
-    swell = 1 + 0.15 * _SlowProcess(rng, cohort, 0.02, 0.15).value(times)
-    wander = 0.15 * _SlowProcess(rng, cohort, 0.005, 0.04).value(times)
-    noise = 0.01 * rng.standard_normal(swell.shape)
-    return depth * (swell * breathing.volume(times) + wander) + noise
+    depth = sampler.level(1.0, between=0.25, within=0.1, stress=-0.3)
+    envelope = 1 + 0.15 * sampler.curve(0.02, 0.15).value(times)
+    drift = 0.15 * sampler.curve(0.005, 0.04).value(times)
+    noise = 0.01 * sampler.rng.standard_normal(envelope.shape)
+    return depth * (envelope * respiration.volume(times) + drift) + noise
 
 
 def _simulate_spo2(
-    rng: np.random.Generator, cohort: _Cohort, breathing: _Breathing, times: FloatArray, rate: float
+    sampler: _Sampler, respiration: _Respiration, times: FloatArray, rate: float
 ) -> FloatArray:
-    deficit = cohort.level(rng, 3.0, between=0.25)  # percent below full saturation
-    frequency = cohort.level(rng, 0.4 / 60, between=0.3, stress=0.4)  # Hz
-    depth = cohort.level(rng, 1.5, between=0.3)
-    drift = 0.3 * _SlowProcess(rng, cohort, 0.003, 0.02).value(times)
-    dips = _responses(rng, frequency, depth, len(times), rate, rise=4.0, decay=12.0)
-    noise = 0.08 * rng.standard_normal(dips.shape)
+    deficit = sampler.level(3.0, between=0.25)  # percent below full saturation
+    frequency = sampler.level(0.4 / 60, between=0.3, stress=0.4)  # Hz
+    depth = sampler.level(1.5, between=0.3)
+    drift = 0.3 * sampler.curve(0.003, 0.02).value(times)
+    dips = _responses(sampler.rng, frequency, depth, len(times), rate, rise=4.0, decay=12.0)
+    noise = 0.08 * sampler.rng.standard_normal(dips.shape)
     return np.minimum(100 - deficit + drift - dips + noise, 100.0)
 
 

@@ -1,4 +1,4 @@
-"""Stress-Predict: wrist recordings of rest and stress, found, verified and cut into windows."""
+"""Stress-Predict: wrist recordings of rest and stress, cut into windows."""
 
 import hashlib
 import os
@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
-from .._typing import FloatArray
+from .._typing import FloatArray, Rows
 from .._validation.parameters import check_option
 
 _REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
@@ -22,25 +21,26 @@ _BASE_URL = f"https://raw.githubusercontent.com/italha-d/Stress-Predict-Dataset/
 _LABELS_FILE = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
 _DATA_VARIABLE = "SKLEARN_BIOMOE_DATA"
 _BY_HAND = (
-    f"To get them by hand, clone {_REPOSITORY}, check out commit {_COMMIT[:7]}, and pass that "
-    f"folder as data_home or in the environment variable {_DATA_VARIABLE}."
+    f"To download them manually, clone {_REPOSITORY}, check out commit {_COMMIT[:7]}, and pass "
+    f"that folder as data_home or in the environment variable {_DATA_VARIABLE}."
 )
 
-_WINDOW, _HOP, _MIN_LABELLED = 60, 30, 54  # seconds
+_WINDOW, _STEP, _MIN_LABELLED = 60, 30, 54  # seconds
 _DISTANCES = np.array([0, 30, 60])  # seconds between a window and the change of label
 
-_STRESS_PREDICT_DESCR = """\
+_DESCR = """\
 Stress-Predict: wrist blood volume pulse (64 Hz) and skin conductance (4 Hz, in microsiemens) of 34
 subjects, S02 to S35, recorded with an Empatica E4 during rest and three tasks: Stroop, interview,
-hyperventilation. It is about stress, not pain.
+hyperventilation. The labels are rest and stress, not pain.
 
 Licence: MIT, (c) 2022 Talha Iqbal. Cite: Iqbal T. et al. 2022, "Stress Monitoring Using Wearable
 Sensors: A Pilot Study and Stress-Predict Dataset", Sensors 22(21):8135, doi:10.3390/s22218135.
 
-Pitfalls: everybody does the tasks in the same order, so the time since the start alone tells the
-class well (protocol "grid"; see `elapsed_time`), and protocol "transitions" was made to remove
-that. S01 has another order and no labels, and is left out. Labels come from the processed table:
-the tags of S06, S17, S18 and S30 are wrong. Wrist signals hold movement artefacts.
+Pitfalls: all subjects do the tasks in the same order and at similar times, so the time since the
+start predicts the class well (see `elapsed_time`). In protocol "transitions" it does not by a
+linear function, but still by a nonlinear one. S01 has another order and no labels, and is excluded.
+Labels are from the processed table, since the tags of S06, S17, S18 and S30 are wrong. Wrist
+signals contain movement artefacts.
 """
 
 
@@ -50,62 +50,66 @@ def fetch_stress_predict(
     protocol: str = "grid",
     download_if_missing: bool = True,
 ) -> Bunch:
-    """Load windows of rest and stress from the Stress-Predict data set, downloading where needed.
+    """Load windows of rest and stress from the Stress-Predict data set.
 
-    The files are looked for in ``data_home``, then in the folder that the environment variable
-    ``SKLEARN_BIOMOE_DATA`` names (in both: the folder itself, then its ``stress_predict``), then
-    in the cache (in the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's).
-    Otherwise they are downloaded (52 MB; ``pip install "sklearn-biomoe[data]"``) into
-    ``data_home/stress_predict``, or the cache where no ``data_home`` is given, unless
-    ``SKLEARN_BIOMOE_OFFLINE`` is set. Every file is checked against a pinned hash.
+    The files are searched in ``data_home``, then in the folder given by the environment variable
+    ``SKLEARN_BIOMOE_DATA`` (in both: the folder itself, then its subfolder ``stress_predict``),
+    then in the cache (the folder given by ``SKLEARN_BIOMOE_CACHE``, else that of the platform). If
+    they are not found, they are downloaded (52 MB; ``pip install "sklearn-biomoe[data]"``) into
+    ``data_home/stress_predict``, or into the cache if ``data_home`` is None, unless
+    ``SKLEARN_BIOMOE_OFFLINE`` is set. The hash of every file is verified.
 
     Parameters
     ----------
     data_home : path-like, default=None
+        Folder for the files.
     protocol : {"grid", "transitions"}, default="grid"
-        "grid": windows of 60 s, starting at a subject's first labelled second and every 30 s after
-        it. "transitions": pairs of windows on the two sides of each change of label at second b:
-        an earlier one [b - p - 60, b - p) and a later one [b + q, b + q + 60), for all p and q of
-        0, 30 and 60 s. Onsets and offsets of stress balance, and the second window is always the
-        later one: elapsed time tells nothing, and each subject is its own baseline. In both, at
-        least 54 of a window's 60 seconds carry a label, all the same, and the window lies wholly
-        inside both signals.
+        In both protocols, at least 54 of the 60 seconds of a window have a label, all labels of a
+        window are equal, and the window is inside both signals.
+
+        - "grid": windows of 60 s that start at the first labelled second of a subject and every
+          30 s after it.
+        - "transitions": pairs of windows before and after each change of label at second b:
+          [b - p - 60, b - p) and [b + q, b + q + 60), for all p and q of 0, 30 and 60 s. Onsets and
+          offsets of stress are balanced and the second window is always the later one, so that a
+          linear function of elapsed time does not predict the class, and each subject is its own
+          baseline.
     download_if_missing : bool, default=True
-        If False, raise OSError where the files are not found.
+        If False, raise OSError if the files are not found.
 
     Returns
     -------
     bunch : Bunch
         data : DataFrame
-            Columns ``subject``, ``bvp`` and ``eda`` (µS); cells of the latter two are float64
-            arrays of shape (3840,) and (240,): read-only views into the subject's recording, as
-            windows overlap. 3,291 rows for "grid"; for "transitions", each distinct window once.
+            Columns ``subject``, ``bvp`` and ``eda`` (µS). Cells of the latter two are float64
+            arrays of shape (3840,) and (240,), read-only views of the recording. 3,291 rows for
+            "grid"; for "transitions", one row per distinct window.
         target : ndarray, int
-            "grid": of shape (n_windows,), 0 rest and 1 stress. "transitions": of shape (n_pairs,),
-            1 where the later window is stress (and the earlier one rest).
+            "grid": shape (n_windows,), 0 for rest and 1 for stress. "transitions": shape
+            (n_pairs,), 1 if the later window is stress and the earlier one rest, else 0.
         groups : ndarray of the shape of ``target``, int
             The subject, 2 to 35.
         pairs : ndarray of shape (n_pairs, 2), int
-            Only for "transitions": rows of ``data``, the earlier and the later. With embeddings
-            ``E`` of ``data``, the features are later minus earlier,
-            ``E[pairs[:, 1]] - E[pairs[:, 0]]``. 1,752 pairs.
+            Only for "transitions": rows of ``data`` of the earlier and the later window, 1,752
+            pairs. Given embeddings ``E`` of ``data``, the features are the differences
+            ``E[pairs[:, 1]] - E[pairs[:, 0]]``.
         elapsed_time : ndarray of shape (n_windows,), float64
-            Seconds from the subject's first labelled second to the start of each row of ``data``.
+            Seconds from the first labelled second of the subject to the start of each row.
         sampling_rates : dict of str to float
-            Hz per modality.
+            In Hz, by modality.
         target_names : list of str
-            Rest, then stress.
+            "rest" and "stress".
         DESCR : str
             Licence, citation and pitfalls.
 
     Raises
     ------
     ValueError
-        For an unknown protocol, and for a file whose content is not the pinned one.
+        If the protocol is unknown, or the content of a file does not match its hash.
     OSError
-        If the files are not found and not to be downloaded, or the download failed.
+        If the files are not found and must not be downloaded, or the download fails.
     ImportError
-        If pooch is missing and a download needed.
+        If a download is required and pooch is not installed.
 
     References
     ----------
@@ -121,76 +125,75 @@ def fetch_stress_predict(
     """
     check_option("protocol", protocol, ["grid", "transitions"])
     registry = _read_registry()
-    folder = _find_stress_predict(data_home, registry, download_if_missing)
+    folder = _find_or_download(data_home, registry, download_if_missing)
     _verify(folder, registry)
-    recordings = _read_recordings(folder, registry)
-    windows = _grid(recordings) if protocol == "grid" else _transitions(recordings)
+    select = _select_grid if protocol == "grid" else _select_transitions
+    tables, targets, groups, pairs, elapsed_time = [], [], [], [], []
+    n_windows = 0
+    for recording in _read_recordings(folder, registry):
+        starts, target, rows = select(recording)
+        tables.append(recording.cut(starts))
+        targets.append(target)
+        groups.append(np.full(len(target), recording.subject))
+        pairs.append(rows + n_windows)
+        elapsed_time.append(starts - recording.seconds[0])
+        n_windows += len(starts)
     return Bunch(
-        **windows,
+        data=pd.concat(tables, ignore_index=True),
+        target=np.concatenate(targets),
+        groups=np.concatenate(groups),
+        **({} if protocol == "grid" else {"pairs": np.concatenate(pairs)}),
+        elapsed_time=np.concatenate(elapsed_time).astype(float),
         sampling_rates={"bvp": 64.0, "eda": 4.0},
         target_names=["rest", "stress"],
-        DESCR=_STRESS_PREDICT_DESCR,
+        DESCR=_DESCR,
     )
 
 
 def _read_registry() -> dict[str, str]:
-    """Return the sha256 of every file of Stress-Predict that we use."""
-    text = (
-        files("sklearn_biomoe.datasets")
-        .joinpath("registries/stress_predict.txt")
-        .read_text("utf-8")
-    )
-    pairs = (line.split() for line in text.splitlines())
+    """Return the sha256 of every file, by path in the repository."""
+    file = files("sklearn_biomoe.datasets") / "registries/stress_predict.txt"
+    pairs = (line.split() for line in file.read_text("utf-8").splitlines())
     return {path: digest.removeprefix("sha256:") for path, digest in pairs}
 
 
-def _find_stress_predict(
+def _find_or_download(
     data_home: str | os.PathLike[str] | None, registry: dict[str, str], download_if_missing: bool
 ) -> Path:
-    """Return a folder that has all files, after downloading them if need be."""
+    """Return a folder with all files, after a download if necessary."""
     homes = [Path(home).expanduser() for home in (data_home, os.getenv(_DATA_VARIABLE)) if home]
     cache = cache_folder("stress_predict")
-    folders = [folder for home in homes for folder in (home, home / "stress_predict")]
-    folders.append(cache)
+    folders = [folder for home in homes for folder in (home, home / "stress_predict")] + [cache]
+    places = []
     for folder in folders:
-        if not _missing(folder, registry):
+        missing = [path for path in registry if not (folder / path).is_file()]
+        if not missing:
             return folder
-    not_found = _not_found(folders, registry)
+        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        is_empty = len(missing) == len(registry)
+        detail = "" if is_empty else f" (without {len(missing)} of {len(registry)}: {names})"
+        places.append(f"{folder}{detail}")
+    not_found = (
+        f"The {len(registry)} files of Stress-Predict were not found in {'; '.join(places)}."
+    )
     if not download_if_missing:
-        raise OSError(f"{not_found} Pass download_if_missing=True to get them. {_BY_HAND}")
+        raise OSError(f"{not_found} Pass download_if_missing=True to download them. {_BY_HAND}")
     if is_offline():
-        raise OSError(f"{not_found} {OFFLINE_VARIABLE} forbids to download them. {_BY_HAND}")
+        raise OSError(f"{not_found} {OFFLINE_VARIABLE} is set: no download. {_BY_HAND}")
     try:
         import pooch
     except ImportError as error:
         raise ImportError(
-            f'{not_found} To download them, pip install "sklearn-biomoe[data]" (pooch).'
+            f'{not_found} The download requires pooch: pip install "sklearn-biomoe[data]".'
         ) from error
     folder = homes[0] / "stress_predict" if data_home else cache
     fetcher = pooch.create(folder, _BASE_URL, registry=registry, retry_if_failed=1)
     try:
         for path in registry:
             fetcher.fetch(path)
-    except OSError as error:  # which all errors of requests are
-        raise OSError(f"{not_found} Downloading them failed. {_BY_HAND}") from error
+    except OSError as error:  # includes all errors of requests
+        raise OSError(f"{not_found} The download failed. {_BY_HAND}") from error
     return folder
-
-
-def _missing(folder: Path, registry: dict[str, str]) -> list[str]:
-    return [path for path in registry if not (folder / path).is_file()]
-
-
-def _not_found(folders: list[Path], registry: dict[str, str]) -> str:
-    """Say where the files were looked for, and which are missing from folders that have some."""
-    places = []
-    for folder in folders:
-        missing = _missing(folder, registry)
-        if len(missing) < len(registry):
-            named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-            places.append(f"{folder} (misses {len(missing)} of {len(registry)}: {named})")
-        else:
-            places.append(str(folder))
-    return f"The {len(registry)} files of Stress-Predict were not found in {'; '.join(places)}."
 
 
 def _verify(folder: Path, registry: dict[str, str]) -> None:
@@ -199,22 +202,22 @@ def _verify(folder: Path, registry: dict[str, str]) -> None:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != expected:
             raise ValueError(
-                f"{folder / path} is not the file it should be: expected sha256 {expected}, got "
-                f"{found}. Delete it to have it downloaded again, or get it from {_BASE_URL}{path}."
+                f"{folder / path} is not the published file: expected sha256 {expected}, got "
+                f"{found}. Delete it to download it again, or get it from {_BASE_URL}{path}."
             )
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """One subject's labels, one per second of UTC, and signals."""
+    """Labels (one per second) and signals of one subject; times are seconds of UTC."""
 
     subject: int
-    seconds: NDArray[np.int64]  # the labelled ones, increasing
-    labels: NDArray[np.int64]
-    signals: dict[str, tuple[int, int, FloatArray]]  # start in seconds of UTC, Hz, samples
+    seconds: Rows  # of the labels, increasing
+    labels: Rows
+    signals: dict[str, tuple[int, int, FloatArray]]  # start, sampling rate in Hz, samples
 
-    def window_labels(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return 0 or 1 for windows of one label inside every signal, -1 for all others."""
+    def window_labels(self, starts: Rows) -> Rows:
+        """Return 0 or 1 for windows with one label and inside all signals, -1 for all others."""
         counts = np.array(
             [self._count(label, starts + _WINDOW) - self._count(label, starts) for label in (0, 1)]
         )  # (2, *starts.shape), in seconds
@@ -223,20 +226,21 @@ class _Recording:
             usable &= (starts >= begin) & ((starts + _WINDOW - begin) * rate <= len(samples))
         return np.where(usable, counts.argmax(axis=0), -1)
 
-    def _count(self, label: int, ends: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Seconds of this label before ``ends``."""
+    def _count(self, label: int, ends: Rows) -> Rows:
+        """Return the number of seconds with this label before ``ends``."""
         return np.searchsorted(self.seconds[self.labels == label], ends)
 
-    def cut(self, name: str, starts: NDArray[np.int64]) -> list[FloatArray]:
-        begin, rate, samples = self.signals[name]
-        return [samples[i : i + _WINDOW * rate] for i in (starts - begin) * rate]
+    def cut(self, starts: Rows) -> pd.DataFrame:
+        columns: dict[str, Any] = {"subject": np.full(len(starts), self.subject)}
+        for name, (begin, rate, samples) in self.signals.items():
+            columns[name] = [samples[i : i + _WINDOW * rate] for i in (starts - begin) * rate]
+        return pd.DataFrame(columns)
 
 
 def _read_recordings(folder: Path, registry: dict[str, str]) -> list[_Recording]:
     table = pd.read_csv(folder / _LABELS_FILE).sort_values(["Participant", "Time(sec)"])
-    names = sorted({Path(path).parent.name for path in registry if path != _LABELS_FILE})
     recordings = []
-    for name in names:
+    for name in sorted({Path(path).parent.name for path in registry if path != _LABELS_FILE}):
         rows = table[table["Participant"] == int(name[1:])]
         signals = {
             modality: _read_signal(folder / "Raw_data" / name / f"{modality.upper()}.csv")
@@ -251,60 +255,26 @@ def _read_signal(path: Path) -> tuple[int, int, FloatArray]:
     begin, rate, *_ = values = np.loadtxt(path)
     samples = values[2:]
     samples.flags.writeable = False
-    return int(begin), int(rate), samples  # whole seconds and Hz in all of the pinned files
+    return int(begin), int(rate), samples  # whole seconds and Hz in all files
 
 
-def _frame(recordings: list[_Recording], starts: list[NDArray[np.int64]]) -> dict[str, Any]:
-    """Cut windows at each recording's ``starts``."""
-    both = list(zip(recordings, starts, strict=True))
-    subject = np.concatenate([np.full(len(at), recording.subject) for recording, at in both])
-    cells = {
-        name: [window for recording, at in both for window in recording.cut(name, at)]
-        for name in ("bvp", "eda")
-    }
-    elapsed_time = np.concatenate([at - recording.seconds[0] for recording, at in both])
-    data = pd.DataFrame({"subject": subject, **cells})
-    return {"data": data, "elapsed_time": elapsed_time.astype(float)}
+def _select_grid(recording: _Recording) -> tuple[Rows, Rows, Rows]:
+    """Return the starts and labels of the windows, and no pairs."""
+    starts = np.arange(recording.seconds[0], recording.seconds[-1] + 1, _STEP)
+    labels = recording.window_labels(starts)
+    usable = labels >= 0
+    return starts[usable], labels[usable], np.empty((0, 2), dtype=int)
 
 
-def _grid(recordings: list[_Recording]) -> dict[str, Any]:
-    starts, targets = [], []
-    for recording in recordings:
-        at = np.arange(recording.seconds[0], recording.seconds[-1] + 1, _HOP)
-        labels = recording.window_labels(at)
-        starts.append(at[labels >= 0])
-        targets.append(labels[labels >= 0])
-    frame = _frame(recordings, starts)
-    groups = frame["data"]["subject"].to_numpy(copy=True)
-    return {**frame, "target": np.concatenate(targets), "groups": groups}
-
-
-def _transitions(recordings: list[_Recording]) -> dict[str, Any]:
-    starts, pairs, targets, groups = [], [], [], []
-    n_windows = 0
-    for recording in recordings:
-        at, target = _window_pairs(recording)
-        distinct, rows = np.unique(at, return_inverse=True)
-        starts.append(distinct)
-        pairs.append(rows.reshape(at.shape) + n_windows)
-        targets.append(target)
-        groups.append(np.full(len(target), recording.subject))
-        n_windows += len(distinct)
-    return {
-        **_frame(recordings, starts),
-        "pairs": np.concatenate(pairs),
-        "target": np.concatenate(targets),
-        "groups": np.concatenate(groups),
-    }
-
-
-def _window_pairs(recording: _Recording) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return starts of earlier and later windows, (n_pairs, 2), and labels of the later ones."""
+def _select_transitions(recording: _Recording) -> tuple[Rows, Rows, Rows]:
+    """Return the starts of distinct windows, and the labels and rows of the pairs."""
     labels = recording.labels
     changes = np.flatnonzero(np.diff(labels)) + 1
     p, q = (grid.ravel() for grid in np.meshgrid(_DISTANCES, _DISTANCES, indexing="ij"))
     second = recording.seconds[changes, None]
-    at = np.stack([second - p - _WINDOW, second + q], axis=-1)  # (n_changes, 9, 2)
+    starts = np.stack([second - p - _WINDOW, second + q], axis=-1)  # (n_changes, 9, 2)
     sides = np.stack([labels[changes - 1], labels[changes]], axis=-1)[:, None]  # (n_changes, 1, 2)
-    usable = (recording.window_labels(at) == sides).all(axis=-1)
-    return at[usable], np.broadcast_to(sides[..., 1], usable.shape)[usable]
+    usable = (recording.window_labels(starts) == sides).all(axis=-1)
+    distinct, rows = np.unique(starts[usable], return_inverse=True)
+    target = np.broadcast_to(sides[..., 1], usable.shape)[usable]
+    return distinct, target, rows.reshape(-1, 2)

@@ -221,7 +221,7 @@ def _explain_image(
     grid = make_grid(shown, stretch)
     values = METHODS[method](window, image, grid)
     frequency_edges = None
-    if shown.vertical == "frequency":
+    if axes.vertical == "frequency":
         frequency_edges = axes.frequency_at(grid.rows / grid.rows[-1])
     return ImageExplanation(
         name=shown.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,6 +82,7 @@ class EmbedderCall:
     """The call of an embedder in the evaluation of a window."""
 
     embedder: Any
+    embed: Callable[..., NDArray[np.float32]]  # images to embeddings, without a cache
     images: Any  # of the window
     embeddings: NDArray[np.float32]  # (1, n_images, 192), of the images
     replacement: Array  # (n_rows, n_images, 192), the embeddings that later calls return
@@ -143,11 +144,12 @@ class RecordedWindow:
         """Record the embedder's first call; later calls return its replacement."""
         embed = embedder._embed_images
 
-        def embed_and_record(images: Any, *args: Any) -> NDArray[np.float32]:
-            embeddings = embed(images, *args)
-            call = EmbedderCall(embedder, images, embeddings.copy(), embeddings)
+        def embed_and_record(images: Any) -> NDArray[np.float32]:
+            embeddings = embed(images)
+            embedder.cache = None  # which masked images would fill
+            call = EmbedderCall(embedder, embed, images, embeddings.copy(), embeddings)
             self._calls.append(call)
-            embedder._embed_images = lambda *_: call.replacement
+            embedder._embed_images = lambda _: call.replacement
             return embeddings
 
         embedder._embed_images = embed_and_record

@@ -54,7 +54,7 @@ def make_grid(shown: ShownImage, stretch: float | None) -> Grid:
     Images without frequencies on the vertical axis have one row of cells.
     """
     size = shown.settings.image_size
-    has_frequencies = shown.vertical == "frequency"
+    has_frequencies = shown.axes.vertical == "frequency"
     width = CELLS_OF_MAPS if has_frequencies else CELLS_OF_CURVES
     height = CELLS_OF_MAPS if has_frequencies else 1
     left, right = shown.axes.times
@@ -78,7 +78,7 @@ def patch_weights(shown: ShownImage, grid: Grid, patch: Patch) -> FloatArray:
     times = composite_columns(shown) if shown.representation.parts else pixels[:, None]
     left, right = grid.columns[columns.start], grid.columns[columns.stop]
     in_columns = np.asarray((times >= left) & (times < right), dtype=np.float64)  # (W, 1 or 3)
-    if shown.vertical == "time":
+    if shown.axes.vertical == "time":
         return (in_columns[None] + in_columns[::-1, None]) / 2
     in_rows = (pixels >= grid.rows[rows.start]) & (pixels < grid.rows[rows.stop])
     return in_rows[::-1, None, None] * in_columns

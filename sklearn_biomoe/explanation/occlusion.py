@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .._typing import FloatArray
-from ..inference import embed
 from .decisions import RecordedImage, RecordedWindow
 from .grids import Grid
 from .masking import mask_patches
@@ -12,14 +11,7 @@ from .masking import mask_patches
 def occlude(window: RecordedWindow, image: RecordedImage, grid: Grid) -> FloatArray:
     """Return how far masking each patch lowers the decision: (n_patches,).
 
-    Embeddings of masked images are not cached. See Zeiler and Fergus (2014), "Visualizing and
-    understanding convolutional networks".
+    See Zeiler and Fergus (2014), "Visualizing and understanding convolutional networks".
     """
-    embedder = image.call.embedder
-    embeddings = embed(
-        embedder._engine(),
-        mask_patches(image.shown, grid)[:, None],  # (n_patches, 1, H, W, 3)
-        batch_size=embedder._batch_size(),
-        progress=embedder.progress,
-    )
-    return window.value - window.decide_with(image, embeddings[:, 0])
+    masked = mask_patches(image.shown, grid)[:, None]  # (n_patches, 1, H, W, 3)
+    return window.value - window.decide_with(image, image.call.embed(masked)[:, 0])

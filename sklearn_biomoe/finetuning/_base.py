@@ -31,7 +31,7 @@ from ..inference import (
     read_images,
     resolve_device,
 )
-from ..inference.cache import memory_of
+from ..inference.cache import open_cache
 from ..transformers import UntrainedBackboneWarning
 from ..transformers.pickling import VersionedPickle
 from ..weights import BackboneWeights, load_backbone, weights_sha256
@@ -185,7 +185,8 @@ class FineTuned(VersionedPickle, BaseEstimator):
             if self.trainable == "head":
                 embedded_anew = self._embed(engine, chosen, remember=False)
                 return torch.from_numpy(embedded_anew).flatten(1)
-            return draw_images(chosen, device)
+            drawn = draw_images(chosen, np.arange(len(chosen) * chosen.shape[1]), device)
+            return drawn.unflatten(0, (len(chosen), -1))
 
         def part(rows: Rows) -> Windows:
             return Windows(lambda at, random: read(rows[at], random), targets.values[rows])
@@ -268,7 +269,7 @@ class FineTuned(VersionedPickle, BaseEstimator):
             images,
             batch_size=self._batch_size(),
             progress=self.progress and remember,
-            memory=memory_of(self.cache) if remember else None,
+            cache=open_cache(self.cache) if remember else None,
         )
 
     # As those of TinyBioMoEEmbedder, which explanations ask for

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from .._validation.parameters import check_option
 from ..images.stack import BiosignalImages
-from ..signals import Signals
-from ..signals.windows import prepare_windows
 
 Windows = NDArray[np.float64]
 
@@ -69,11 +67,10 @@ def augment_images(
     images : BiosignalImages
     """
 
-    def change(windows: Signals) -> Windows:
+    def change(windows: NDArray[np.float64]) -> Windows:
         return augment(windows.astype(np.float64), augmentation, random)
 
-    changed = prepare_windows(images.signals, change)  # all windows of one length at once
-    return BiosignalImages(changed, images.settings, images.index)
+    return BiosignalImages(images.windows.map(change), images.settings)
 
 
 def augment(

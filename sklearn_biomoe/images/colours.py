@@ -7,25 +7,16 @@ import cmap
 import torch
 from torch import Tensor
 
-N_COLOURS = 256  # of a colormap's table
+from ..representations.scaling import N_LEVELS
+
 Colours = tuple[tuple[int, ...], ...]  # RGB bytes of each level
-GREYS: Colours = tuple((level, level, level) for level in range(N_COLOURS))
+GREYS: Colours = tuple((level, level, level) for level in range(N_LEVELS))
 FAMILIAR_COLORMAPS = ["cividis", "gray", "inferno", "magma", "plasma", "turbo", "viridis"]
-
-
-def colour(values: Tensor, colormap: str, out: Tensor) -> Tensor:
-    """Look values from 0 to 1 up: (n_windows, H, W) to uint8 (n_windows, H, W, 3) in ``out``.
-
-    Takes the memory of ``values`` for its own.
-    """
-    # By way of int16, which is faster than straight to bytes.
-    levels = values.mul_(N_COLOURS).clamp_(0, N_COLOURS - 1).to(torch.int16).to(torch.uint8)
-    return look_up(levels, colour_table(colormap), out)
 
 
 def look_up(levels: Tensor, colours: Colours, out: Tensor) -> Tensor:
     """Write the colours of uint8 levels (n_windows, H, W) to ``out`` (n_windows, H, W, 3)."""
-    if levels[0].numel() % 2 == 0:  # two pixels at once, in half the time
+    if levels[0].numel() % 2 == 0:  # two pixels at once take half the time
         pairs = as_words(levels.view(-1, 2))
         table = pair_table(colours).to(levels.device)
         torch.index_select(table, 0, pairs, out=out.view(-1, 6).view(torch.int16))
@@ -37,8 +28,8 @@ def look_up(levels: Tensor, colours: Colours, out: Tensor) -> Tensor:
 
 @cache
 def pair_table(colours: Colours) -> Tensor:
-    """Six bytes, as int16 (65536, 3), for each pair of levels, see `as_words`."""
-    levels = torch.arange(N_COLOURS)
+    """Return six bytes, as int16 (65536, 3), for each pair of levels, see `as_words`."""
+    levels = torch.arange(N_LEVELS)
     pairs = torch.cartesian_prod(levels, levels)
     table = torch.empty((len(pairs), 6), dtype=torch.uint8)
     six_bytes = torch.tensor(colours, dtype=torch.uint8)[pairs].flatten(1)
@@ -46,28 +37,28 @@ def pair_table(colours: Colours) -> Tensor:
 
 
 def as_words(pairs: Tensor) -> Tensor:
-    """Numbers from 0 to 65535 that pairs of bytes (n, 2) make: int32 (n,)."""
+    """Convert pairs of bytes (n, 2) to numbers from 0 to 65535: int32 (n,)."""
     return pairs.view(torch.int16)[:, 0].int().bitwise_and_(0xFFFF)
 
 
 @cache
 def colour_table(name: str) -> Colours:
-    """256 RGB colours of a colormap, as bytes; rounded down, as matplotlib does."""
-    colours = (cmap.Colormap(name).lut(N_COLOURS)[:, :3] * 255).astype(int)
+    """Return 256 RGB colours of a colormap as bytes, rounded down as in matplotlib."""
+    colours = (cmap.Colormap(name).lut(N_LEVELS)[:, :3] * 255).astype(int)
     return tuple(map(tuple, colours.tolist()))
 
 
 def check_colormap(name: str) -> None:
-    """Raise ValueError where the package cmap has no gradient of colours of this name.
+    """Raise ValueError if the package cmap has no continuous colormap of this name.
 
     Examples
     --------
     >>> check_colormap("virdis")
     Traceback (most recent call last):
     ...
-    ValueError: Unknown colormap 'virdis'; expected one of the package cmap, such as ['cividis',
-    'gray', 'inferno', 'magma', 'plasma', 'turbo', 'viridis'] (`cmap.Catalog()` lists all). Did you
-    mean 'viridis'?
+    ValueError: Unknown colormap 'virdis'; expected a colormap of the package cmap, such as
+    ['cividis', 'gray', 'inferno', 'magma', 'plasma', 'turbo', 'viridis'] (`cmap.Catalog()` lists
+    all). Did you mean 'viridis'?
     """
     try:
         n_colours = len(colour_table(name))
@@ -76,11 +67,11 @@ def check_colormap(name: str) -> None:
         nearest = get_close_matches(str(name), known, n=1)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(
-            f"Unknown colormap {name!r}; expected one of the package cmap, such as "
+            f"Unknown colormap {name!r}; expected a colormap of the package cmap, such as "
             f"{FAMILIAR_COLORMAPS} (`cmap.Catalog()` lists all).{hint}"
         ) from error
-    if n_colours < N_COLOURS:
+    if n_colours < N_LEVELS:
         raise ValueError(
-            f"Colormap {name!r} has {n_colours} colours that form no gradient; expected one like "
+            f"Colormap {name!r} has only {n_colours} colours; expected a continuous one such as "
             f"{FAMILIAR_COLORMAPS}."
         )

@@ -1,12 +1,11 @@
 """Curves: drawn anti-aliased, alone, in bands or over each other.
 
-They are followed in fine columns and heights in fine steps, then averaged.
+Strokes are computed in columns and steps finer than a pixel, which are then averaged.
 """
 
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,9 +15,9 @@ from .colours import GREYS, look_up
 
 FINE_COLUMNS, STEP_BITS = 4, 6
 FINE_STEPS = 1 << STEP_BITS  # per pixel, as are FINE_COLUMNS
-BRUSH_COLUMNS = 5  # fine columns that a curve's stroke is wide
+BRUSH_COLUMNS = 5  # width of a stroke in fine columns
 LINE_WIDTH = BRUSH_COLUMNS / FINE_COLUMNS  # pixels
-# Black, then the colours of Okabe and Ito (2008), which the colour-blind can tell apart too.
+# Black, then the colours of Okabe and Ito (2008), which colour-blind people can distinguish.
 CURVE_COLOURS = (
     (0, 0, 0),
     (213, 94, 0),
@@ -37,8 +36,8 @@ def scale_values(signals: Tensor, limits: ValueRange | None) -> Tensor:
     ----------
     signals : Tensor of shape (n_windows, n_times), float64
     limits : (float, float), (float, float, "log") or None
-        Values at 0 and 1; what is beyond them is drawn at the border. None takes each window's
-        smallest and largest value. Where both are one value, it is drawn at half the height.
+        Values at 0 and 1; values beyond them are drawn at the border. If None, each window's
+        smallest and largest value. A constant window is drawn at half the height.
 
     Returns
     -------
@@ -55,40 +54,35 @@ def scale_values(signals: Tensor, limits: ValueRange | None) -> Tensor:
     return torch.where(span > 0, (signals - lowest) / span, 0.5)
 
 
-def draw_one(curves: Tensor, out: Tensor) -> Tensor:
-    """Draw each window's curve thin, black and anti-aliased on white, from border to border.
+def draw_curves(curves: Tensor, bands: Sequence[tuple[float, float]], out: Tensor) -> Tensor:
+    """Draw each window's curves thin and anti-aliased on white, from border to border.
 
     Parameters
     ----------
-    curves : Tensor of shape (n_windows, 1, n_times), float64
-        From 0 at the image's bottom to 1 at its top, half a stroke away from the border so that
-        no peak is cut.
+    curves : Tensor of shape (n_windows, n_curves, n_times), float64
+        From 0 at the bottom of the curve's band to 1 at its top, half a stroke away from the border
+        so that no peak is cut.
+    bands : sequence of (float, float)
+        Pixels at the top and the bottom of each curve's band.
     out : Tensor of shape (n_windows, size, size, 3), uint8
 
     Returns
     -------
     out : Tensor
+        With the first curve black, later ones over earlier ones.
     """
     size = out.shape[1]
-    return look_up(stroke(heights(curves[:, 0], 0, size), size), GREYS, out)
-
-
-def draw_stacked(curves: Tensor, out: Tensor) -> Tensor:
-    """Draw curves of shape (n_windows, n_curves, n_times) in bands, the first at the top."""
-    size = out.shape[1]
-    edges = np.linspace(0, size, curves.shape[1] + 1)
-    bands = zip(curves.unbind(dim=1), edges[:-1], edges[1:], strict=True)
-    return out.copy_(blend([stroke(heights(*band), size) for band in bands]))
-
-
-def draw_overlaid(curves: Tensor, out: Tensor) -> Tensor:
-    """Draw curves of shape (n_windows, n_curves, n_times) over each other, the last on top."""
-    size = out.shape[1]
-    return out.copy_(blend([stroke(heights(curve, 0, size), size) for curve in curves.unbind(1)]))
+    strokes = [
+        stroke(heights(curve, *band), size)
+        for curve, band in zip(curves.unbind(dim=1), bands, strict=True)
+    ]
+    if len(strokes) == 1:
+        return look_up(strokes[0], GREYS, out)
+    return out.copy_(blend(strokes))
 
 
 def heights(scaled: Tensor, top: float, bottom: float) -> Tensor:
-    """Pixels from the image's top of values that run from 0 at ``bottom`` to 1 at ``top``."""
+    """Convert values from 0 at ``bottom`` to 1 at ``top`` to pixels from the top of the image."""
     return top + LINE_WIDTH / 2 + (1 - scaled) * (bottom - top - LINE_WIDTH)
 
 
@@ -105,8 +99,9 @@ def blend(strokes: Sequence[Tensor]) -> Tensor:
 def stroke(heights: Tensor, size: int) -> Tensor:
     """Draw one curve per window: heights (n_windows, n_times) to grey uint8 (n_windows, H, W).
 
-    Counts in integers, how many fine steps of each pixel the stroke covers, summed over its fine
-    columns, so that sums have no order: an image's bytes depend on nothing but its window.
+    The fine steps of each pixel that the stroke covers are counted in integers and summed over its
+    fine columns. Integer sums do not depend on their order, so an image's bytes depend on its
+    window alone.
     """
     top, bottom = stroke_extent(heights, size * FINE_COLUMNS)  # each (n_windows, n_fine_columns)
     column = torch.arange(size * FINE_COLUMNS, device=heights.device) // FINE_COLUMNS
@@ -114,8 +109,8 @@ def stroke(heights: Tensor, size: int) -> Tensor:
     n_words = -(-size // 4)
     word, bits = column // 4, column % 4 * 16
     cover = heights.new_zeros((len(heights), (size + 2) * n_words), dtype=torch.int64)
-    # Below its top edge the stroke covers, below its bottom edge no more: steps of the cover along
-    # a column, each shared by two rows according to where in the first it lies.
+    # The cover of a column increases at the top edge of the stroke and decreases at its bottom
+    # edge. Each change is shared by two rows, by the position of the edge in the first.
     for edge, sign in ((top, 1), (bottom, -1)):
         index = (edge >> STEP_BITS) * n_words + word
         part = edge & (FINE_STEPS - 1)
@@ -130,8 +125,8 @@ def stroke(heights: Tensor, size: int) -> Tensor:
 def stroke_extent(heights: Tensor, n_columns: int) -> tuple[Tensor, Tensor]:
     """Top and bottom of a curve's stroke in each fine column, in fine steps: int64.
 
-    The curve joins its samples by straight lines from border to border. The stroke is what a
-    square brush of LINE_WIDTH leaves, so that a steep flank is as dark as a flat one.
+    Straight lines join the samples from border to border. The brush is a square of LINE_WIDTH, so
+    that a steep flank is as dark as a flat one.
     """
     values = torch.cat([heights, at_column_edges(heights, n_columns)], dim=1)
     # float32 holds whole steps exactly.
@@ -158,10 +153,10 @@ def at_column_edges(heights: Tensor, n_columns: int) -> Tensor:
 
 @cache
 def column_samples(n_times: int, n_columns: int) -> Tensor:
-    """Which values decide each column's extent: int64 (n_values, n_columns).
+    """Positions of the values that determine each column's extent: int64 (n_values, n_columns).
 
-    Indices point into the samples followed by the values at the column edges: a column is decided
-    by its two edges and the samples between them, padded with its left edge to equal numbers.
+    Positions are those in the samples followed by the values at the column edges. A column is
+    determined by its two edges and the samples between them, padded with its left edge.
     """
     edges = torch.arange(n_columns + 1)
     first = -(-edges[:-1] * (n_times - 1) // n_columns)  # first sample at or right of the edge

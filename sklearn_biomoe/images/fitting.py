@@ -1,150 +1,159 @@
-"""From a transformer's parameters and windows to the settings that images are drawn by."""
+"""From a transformer's parameters and windows to the settings that images are drawn with."""
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
-from math import isfinite
-from numbers import Integral, Real
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from .._validation.parameters import check_option
-from ..representations import REPRESENTATIONS, check_representations, spectrogram_piece
-from ..signals import MODALITIES, Modality, Signals, ValueRange, shortest_window
-from .rendering import DYNAMIC_RANGE, check_colormap
+from .._typing import Array
+from .._validation.parameters import check_integer, check_number, check_option, is_number
+from ..representations import REPRESENTATIONS, check_representations
+from ..representations.scaling import DYNAMIC_RANGE
+from ..signals.modalities import MODALITIES, Modality, ValueRange
+from ..signals.windows import Windows
+from .colours import check_colormap
 from .settings import ImageSettings, Panel, tile_starts
 
-# Of the training samples; and of training windows, whose power may exceed the highest limit.
+# Of the training samples, and of the largest powers of training windows.
 LOWEST_PERCENTILE, HIGHEST_PERCENTILE = 1, 99
-WINDOWS_LEARNT_AT_ONCE = 16
+WINDOWS_AT_ONCE = 16
 
 
-def check_parameters(parameters: Any) -> None:
-    """Raise ValueError for the first parameter that no windows could be drawn by.
+@dataclass(frozen=True)
+class ImageParameters:
+    """The parameters of `BiosignalImageTransformer`, which describes them."""
 
-    Parameters
-    ----------
-    parameters : BiosignalImageTransformer
-    """
-    kinds = _kinds(parameters)
-    for kind in kinds:
-        check_option("modality", kind, list(MODALITIES))
-    names = parameters.representations
-    if not _is(names, "preset") and (np.ndim(names) != 1 or not len(names)):
-        raise ValueError(
-            f"representations={names!r}; expected 'preset', or a list of one or more names, "
-            "such as ['waveform', 'spectrogram_psd']."
-        )
-    _check_positive("sampling_rate", parameters.sampling_rate, "in Hz, for all channels")
-    if not isinstance(parameters.image_size, Integral) or parameters.image_size < 8:
-        raise ValueError(f"image_size={parameters.image_size!r}; expected an integer of 8 or more.")
-    check_colormap(parameters.colormap)
-    _check_ranges(parameters)
-    _check_tiles(parameters)
-    for kind in kinds:
-        check_representations(
-            _representations(parameters, kind),
-            parameters.sampling_rate,
-            kind,
-            _resolve(parameters, kind),
-        )
+    representations: str | Sequence[str]
+    sampling_rate: float | None
+    modality: str | Sequence[str]
+    value_range: str | ValueRange | list[Any]
+    power_range: str | tuple[float, float]
+    spectrogram_window: str | float | None
+    frequency_range: str | tuple[float, float] | None
+    colormap: str
+    tile_length: float | None
+    tile_step: float | None
+    image_size: int
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the modalities."""
+        return [self.modality] if isinstance(self.modality, str) else list(self.modality)
+
+    @property
+    def label(self) -> str:
+        """The modality or modalities, for messages."""
+        return "+".join(self.names)
+
+    def check(self) -> None:
+        """Raise ValueError for the first invalid parameter."""
+        for name in self.names:
+            check_option("modality", name, list(MODALITIES))
+        names = self.representations
+        if not is_preset(names) and (np.ndim(names) != 1 or not len(names)):
+            raise ValueError(
+                f"representations={names!r}; expected 'preset', or a list of one or more names, "
+                "such as ['waveform', 'spectrogram_psd']."
+            )
+        rate = self.sampling_rate
+        if rate is not None:
+            check_number("sampling_rate", rate, above=0, unit="Hz", alternative="None")
+        check_integer("image_size", self.image_size, minimum=8)
+        check_colormap(self.colormap)
+        self._check_ranges()
+        self._check_tiles()
+        for name in self.names:
+            check_representations(self.shown(name), rate, name, self.preset(name))
+
+    def shown(self, name: str) -> tuple[str, ...]:
+        """Representations of a modality."""
+        if isinstance(self.representations, str):
+            return MODALITIES[name].representations
+        return tuple(self.representations)
+
+    def preset(self, name: str) -> Modality:
+        """Return the presets of a modality, with those replaced that a parameter overrides."""
+        overridden = ("spectrogram_window", "frequency_range")
+        values = {each: getattr(self, each) for each in overridden}
+        given = {each: value for each, value in values.items() if not is_preset(value)}
+        return replace(MODALITIES[name], **given)
+
+    def _check_ranges(self) -> None:
+        window = self.spectrogram_window
+        if window is not None and not is_preset(window):
+            check_number("spectrogram_window", window, above=0, unit="seconds", alternative="None")
+        frequencies: Any = self.frequency_range
+        if frequencies is not None and not is_preset(frequencies):
+            _check_pair("frequency_range", frequencies, "Hz, None or 'preset'")
+            if frequencies[0] < 0:
+                raise ValueError(
+                    f"frequency_range={frequencies!r}; expected frequencies of 0 Hz or more."
+                )
+        if self.power_range not in ("window", "training"):
+            _check_pair("power_range", self.power_range, "decibels, 'window' or 'training'")
+        ranges: Any = self.value_range
+        for value_range in ranges if isinstance(ranges, list) else [ranges]:
+            if value_range in ("preset", "window", "training"):
+                continue
+            logarithmic = isinstance(value_range, tuple) and value_range[2:] == ("log",)
+            pair = value_range[:2] if logarithmic else value_range
+            _check_pair("value_range", pair, "'preset', 'window', 'training', (low, high, 'log')")
+            if logarithmic and value_range[0] <= 0:
+                raise ValueError(
+                    f"value_range={value_range!r}; expected a logarithmic range above 0."
+                )
+
+    def _check_tiles(self) -> None:
+        for name, value in (("tile_length", self.tile_length), ("tile_step", self.tile_step)):
+            if value is not None:
+                check_number(name, value, above=0, unit="seconds", alternative="None")
+        if self.tile_length is None:
+            if self.tile_step is not None:
+                raise ValueError(f"tile_step={self.tile_step!r} needs tile_length= in seconds.")
+            return
+        if self.sampling_rate is None:
+            raise ValueError(f"tile_length={self.tile_length!r} needs sampling_rate= in Hz.")
+        for name, samples in zip(("tile_length", "tile_step"), self.tile_samples(), strict=True):
+            if samples < 1:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} s is less than a sample at "
+                    f"sampling_rate={self.sampling_rate:g} Hz."
+                )
+
+    def tile_samples(self) -> tuple[int, int]:
+        """Length and step of tiles, in samples."""
+        assert self.tile_length is not None
+        assert self.sampling_rate is not None
+        step = self.tile_step or self.tile_length
+        return round(self.tile_length * self.sampling_rate), round(step * self.sampling_rate)
 
 
-def _kinds(parameters: Any) -> list[str]:
-    modality = parameters.modality
-    return [modality] if isinstance(modality, str) else list(modality)
-
-
-def _representations(parameters: Any, kind: str) -> tuple[str, ...]:
-    if isinstance(parameters.representations, str):
-        return MODALITIES[kind].representations
-    return tuple(parameters.representations)
-
-
-def _resolve(parameters: Any, kind: str) -> Modality:
-    """Return a modality's presets, but for what a parameter overrides."""
-    names = ("spectrogram_window", "frequency_range")
-    given = {name: getattr(parameters, name) for name in names}
-    return replace(
-        MODALITIES[kind],
-        **{name: value for name, value in given.items() if not _is(value, "preset")},
-    )
-
-
-def _is(value: Any, name: str) -> bool:
-    return isinstance(value, str) and value == name
-
-
-def _check_positive(name: str, value: Any, unit: str) -> None:
-    if value is None:
-        return
-    if not _is_number(value) or value <= 0:
-        raise ValueError(f"{name}={value!r}; expected a positive number {unit}.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
-
-
-def _check_ranges(parameters: Any) -> None:
-    if not _is(parameters.spectrogram_window, "preset"):
-        _check_positive("spectrogram_window", parameters.spectrogram_window, "in seconds")
-    frequency_range = parameters.frequency_range
-    if frequency_range is not None and not _is(frequency_range, "preset"):
-        _check_pair("frequency_range", frequency_range, "Hz, None or 'preset'")
-        if frequency_range[0] < 0:
-            raise ValueError(f"frequency_range={frequency_range!r}; frequencies are not negative.")
-    if parameters.power_range not in ("window", "training"):
-        _check_pair("power_range", parameters.power_range, "decibels, 'window' or 'training'")
-    value_ranges = parameters.value_range
-    for value_range in value_ranges if isinstance(value_ranges, list) else [value_ranges]:
-        if value_range in ("preset", "window", "training"):
-            continue
-        logarithmic = isinstance(value_range, tuple) and value_range[2:] == ("log",)
-        forms = "'preset', 'window', 'training', (low, high, 'log')"
-        _check_pair("value_range", value_range[:2] if logarithmic else value_range, forms)
-        if logarithmic and value_range[0] <= 0:
-            raise ValueError(f"value_range={value_range!r}; a logarithmic range starts above 0.")
+def is_preset(value: object) -> bool:
+    """Return whether a parameter is "preset"; it may be an array, too."""
+    return isinstance(value, str) and value == "preset"
 
 
 def _check_pair(name: str, pair: Any, forms: str) -> None:
-    is_pair = isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_number, pair))
+    is_pair = isinstance(pair, tuple) and len(pair) == 2 and all(map(is_number, pair))
     if not is_pair or not pair[0] < pair[1]:
         raise ValueError(
             f"{name}={pair!r}; expected a tuple (low, high) with low < high of {forms}."
         )
 
 
-def _check_tiles(parameters: Any) -> None:
-    length, step, rate = parameters.tile_length, parameters.tile_step, parameters.sampling_rate
-    _check_positive("tile_length", length, "of seconds")
-    _check_positive("tile_step", step, "of seconds")
-    if length is None:
-        if step is not None:
-            raise ValueError(f"tile_step={step!r} needs tile_length= in seconds.")
-        return
-    if rate is None:
-        raise ValueError(f"tile_length={length!r} needs sampling_rate= in Hz.")
-    for name, value in (("tile_length", length), ("tile_step", step or length)):
-        if round(value * rate) < 1:
-            raise ValueError(
-                f"{name}={value!r} s is less than a sample at sampling_rate={rate:g} Hz."
-            )
-
-
-def lay_out(parameters: Any, signals: Signals) -> ImageSettings:
-    """Decide what images windows become, learning limits from them where that is asked for.
+def fit_settings(parameters: ImageParameters, windows: Windows) -> ImageSettings:
+    """Determine how windows are drawn, with ranges learnt from them if requested.
 
     Parameters
     ----------
-    parameters : BiosignalImageTransformer
-        That `check_parameters` found right.
-    signals : ndarray
-        As `sklearn_biomoe.signals.read_windows` returns them.
+    parameters : ImageParameters
+        Checked ones.
+    windows : Windows
+        Not all of them missing.
 
     Returns
     -------
@@ -153,94 +162,86 @@ def lay_out(parameters: Any, signals: Signals) -> ImageSettings:
     Raises
     ------
     ValueError
-        Where the number of channels does not fit the parameters, or no limits can be learnt.
+        If the number of channels does not match the parameters, or a range cannot be learnt.
     """
-    n_channels = signals[0].shape[0]
-    kinds = _kinds(parameters)
-    kinds = kinds * n_channels if isinstance(parameters.modality, str) else kinds
-    if len(kinds) != n_channels:
+    present = windows.present
+    names = parameters.names
+    if isinstance(parameters.modality, str):
+        names = names * present.n_channels
+    if len(names) != present.n_channels:
         raise ValueError(
-            f"modality={parameters.modality!r} names {len(kinds)} channels, but windows have "
-            f"{n_channels}; name one for each, or one for all."
+            f"modality={parameters.modality!r} names {len(names)} channels, but windows have "
+            f"{present.n_channels}; name one for each, or one for all."
         )
-    tile_length = tile_step = None
-    if parameters.tile_length is not None:
-        tile_length = round(parameters.tile_length * parameters.sampling_rate)
-        step = parameters.tile_step or parameters.tile_length
-        tile_step = round(step * parameters.sampling_rate)
+    length, step = (None, None) if parameters.tile_length is None else parameters.tile_samples()
     settings = ImageSettings(
-        modalities=tuple(_resolve(parameters, kind) for kind in kinds),
-        channel_names=tuple(channel_names(kinds)),
+        modalities=tuple(map(parameters.preset, names)),
+        channel_names=tuple(channel_names(names)),
         panels=(),
         sampling_rate=parameters.sampling_rate,
         colormap=parameters.colormap,
         image_size=int(parameters.image_size),
-        n_tiles=len(tile_starts(signals[0].shape[1], tile_length, tile_step)),
-        tile_length=tile_length,
-        tile_step=tile_step,
+        n_tiles=len(tile_starts(present.values[0].shape[1], length, step)),
+        tile_length=length,
+        tile_step=step,
     )
-    return replace(settings, panels=tuple(_panels(parameters, kinds, signals, settings)))
+    panels = tuple(_panels(parameters, names, present, settings))
+    return replace(settings, panels=panels)
 
 
 def _panels(
-    parameters: Any, kinds: list[str], signals: Signals, settings: ImageSettings
+    parameters: ImageParameters, names: list[str], windows: Windows, settings: ImageSettings
 ) -> Iterator[Panel]:
     """Yield each channel's own images, then those that join all channels."""
-    names = settings.channel_names
-    joint = dict.fromkeys(
-        name
-        for kind in kinds
-        for name in _representations(parameters, kind)
-        if REPRESENTATIONS[name].joins_channels
-    )
-    own = [
-        (names[channel], representation, (channel,))
-        for channel, kind in enumerate(kinds)
-        for representation in _representations(parameters, kind)
-        if representation not in joint
+    shown = [
+        (name, representation, (channel,))
+        for channel, modality in enumerate(names)
+        for representation in parameters.shown(modality)
+        for name in [settings.channel_names[channel]]
     ]
-    everything = "_".join(dict.fromkeys(kinds))
+    own = [each for each in shown if not REPRESENTATIONS[each[1]].joins_channels]
+    joint = dict.fromkeys(each[1] for each in shown if REPRESENTATIONS[each[1]].joins_channels)
+    every_name, every_channel = "_".join(dict.fromkeys(names)), tuple(range(len(names)))
     for prefix, representation, channels in [
         *own,
-        *((everything, name, tuple(range(len(kinds)))) for name in joint),
+        *((every_name, representation, every_channel) for representation in joint),
     ]:
         limits = tuple(
-            _limits(parameters, representation, channel, signals, settings) for channel in channels
+            _limits(parameters, representation, channel, windows, settings) for channel in channels
         )
         yield Panel(f"{prefix}_{representation}", representation, channels, limits)
 
 
-def channel_names(kinds: list[str]) -> list[str]:
-    """Name channels after their modalities, numbered where several share one.
+def channel_names(names: list[str]) -> list[str]:
+    """Name channels after their modalities, numbered if several share one.
 
     Examples
     --------
     >>> channel_names(["eda", "eeg", "eeg"])
     ['eda', 'eeg_0', 'eeg_1']
     """
-    shared, seen = Counter(kinds), Counter[str]()
-    names = []
-    for kind in kinds:
-        names.append(kind if shared[kind] == 1 else f"{kind}_{seen[kind]}")
-        seen[kind] += 1
-    return names
+    shared, seen = Counter(names), Counter[str]()
+    numbered = []
+    for name in names:
+        numbered.append(name if shared[name] == 1 else f"{name}_{seen[name]}")
+        seen[name] += 1
+    return numbered
 
 
 def _limits(
-    parameters: Any,
+    parameters: ImageParameters,
     representation: str,
     channel: int,
-    signals: Signals,
+    windows: Windows,
     settings: ImageSettings,
 ) -> ValueRange | None:
-    """Limits of one channel's waveform, or of its powers; None where windows have their own."""
-    rendering = REPRESENTATIONS[representation].rendering
-    if rendering == "power":
-        given = parameters.power_range
-        if given == "training":
-            return learn_power_range(signals, channel, representation, settings)
-        return None if given == "window" else given
-    if REPRESENTATIONS[representation].to_map is not None:
+    """Value range of a channel's waveform, or its power range; None for each window's own."""
+    entry = REPRESENTATIONS[representation]
+    if entry.has_powers:
+        if parameters.power_range == "training":
+            return learn_power_range(windows, channel, representation, settings)
+        return None if isinstance(parameters.power_range, str) else parameters.power_range
+    if not entry.has_values:
         return None
     given = parameters.value_range
     if isinstance(given, list):
@@ -252,137 +253,122 @@ def _limits(
         given = given[channel]
     preset = settings.modalities[channel].value_range
     if given == "training":
-        return learn_value_range(
-            signals, channel, logarithmic=preset is not None and len(preset) > 2
-        )
+        logarithmic = preset is not None and len(preset) > 2
+        return learn_value_range(windows, channel, logarithmic=logarithmic)
     return {"preset": preset, "window": None}[given] if isinstance(given, str) else given
 
 
-def learn_value_range(signals: Signals, channel: int, *, logarithmic: bool) -> ValueRange:
-    """1st and 99th percentile of all samples of a channel; of the positive ones if logarithmic.
+def learn_value_range(windows: Windows, channel: int, *, logarithmic: bool) -> ValueRange:
+    """Return the 1st and 99th percentile of a channel's samples, positive ones if logarithmic.
 
     Examples
     --------
-    >>> learn_value_range(np.arange(101.0)[None, None], 0, logarithmic=False)
+    >>> from sklearn_biomoe.signals import read_windows
+    >>> windows = read_windows(np.arange(101.0)[None], modality="eda")
+    >>> learn_value_range(windows, 0, logarithmic=False)
     (1.0, 99.0)
     """
-    samples = np.concatenate([window[channel] for window in signals])
+    samples = np.concatenate([window[channel] for window in windows.values])
     if not logarithmic:
         return _percentiles(samples)
     positive = samples[samples > 0]
     if not positive.size:
         raise ValueError(
-            "No sample is positive, so that no logarithmic value range can be learnt; "
+            "No sample is positive, so a logarithmic value range cannot be learnt; "
             "pass value_range=(low, high)."
         )
     return (*_percentiles(positive), "log")
 
 
-def _percentiles(samples: NDArray[Any]) -> tuple[float, float]:
+def _percentiles(samples: Array) -> tuple[float, float]:
     low, high = np.percentile(samples, [LOWEST_PERCENTILE, HIGHEST_PERCENTILE])
     return float(low), float(high)
 
 
 def learn_power_range(
-    signals: Signals, channel: int, representation: str, settings: ImageSettings
+    windows: Windows, channel: int, representation: str, settings: ImageSettings
 ) -> tuple[float, float]:
-    """99th percentile of windows' largest powers, in decibels, and 50 dB under it."""
+    """Return the 99th percentile of windows' largest powers, in decibels, and 50 dB below it."""
     to_map = REPRESENTATIONS[representation].to_map
     assert to_map is not None
     largest = []
-    for same_length in _batches(signals):
-        pieces = settings.cut_tiles(same_length)[:, channel]
-        maps = to_map(pieces, settings.sampling_rate or 1.0, settings.modalities[channel])
-        largest.append(maps.amax(dim=(1, 2)))
+    for _, values in windows.by_length():
+        for start in range(0, len(values), WINDOWS_AT_ONCE):
+            signals = torch.from_numpy(values[start : start + WINDOWS_AT_ONCE, channel]).double()
+            tiles = [signals[:, tile] for tile in settings.tile_slices(signals.shape[1])]
+            pieces = torch.stack(tiles, dim=1).flatten(0, 1)  # (n_windows x n_tiles, n_times)
+            maps = to_map(pieces, settings.sampling_rate or 1.0, settings.modalities[channel])
+            largest.append(maps.amax(dim=(1, 2)))
     power = torch.cat(largest)
     if not power.any():
         raise ValueError(
-            f"All windows are constant, so that no power range of {representation!r} can be "
-            "learnt; pass power_range=(low, high) in decibels."
+            f"All windows are constant, so a power range of {representation!r} cannot be learnt; "
+            "pass power_range=(low, high) in decibels."
         )
     decibels = 10 * np.log10(power[power > 0].numpy())
     high = float(np.percentile(decibels, HIGHEST_PERCENTILE))
     return high - DYNAMIC_RANGE, high
 
 
-def _batches(signals: Signals) -> Iterator[torch.Tensor]:
-    """Yield equally long windows, float64 of shape (<= 16, n_channels, n_times)."""
-    lengths = np.array([window.shape[1] for window in signals])
-    for n_times in np.unique(lengths):
-        rows = np.flatnonzero(lengths == n_times)
-        for start in range(0, len(rows), WINDOWS_LEARNT_AT_ONCE):
-            batch = [signals[row] for row in rows[start : start + WINDOWS_LEARNT_AT_ONCE]]
-            yield torch.from_numpy(np.stack(batch)).double()
-
-
-def check_lengths(settings: ImageSettings, signals: Signals, label: str) -> None:
-    """Raise ValueError for windows too short for tiles or spectrograms, or of other tiles.
-
-    Parameters
-    ----------
-    settings : ImageSettings
-    signals : ndarray
-    label : str
-        The modality, named in the message.
-    """
-    shortest, n_times = shortest_window(signals)
+def check_lengths(settings: ImageSettings, windows: Windows, label: str) -> None:
+    """Raise ValueError if a window is too short for tiles or spectrograms, or has other tiles."""
+    shortest, n_times = windows.shortest()
     rate = settings.sampling_rate or 1.0
-    shown = f"Window {shortest} of modality {label!r} lasts {n_times / rate:g} s"
+    what = f"Window {shortest} of modality {label!r} lasts {n_times / rate:g} s"
     if settings.tile_length is not None:
         if n_times < settings.tile_length:
             raise ValueError(
-                f"{shown}, less than tile_length={settings.tile_length / rate:g} s; pass a "
+                f"{what}, less than tile_length={settings.tile_length / rate:g} s; pass a "
                 "shorter one, or cut longer windows."
             )
-        _check_tile_counts(settings, signals, label)
+        _check_tile_counts(settings, windows, label)
         n_times = settings.tile_length
-        shown = f"A tile lasts {n_times / rate:g} s"
+        what = f"A tile lasts {n_times / rate:g} s"
     for panel in settings.panels:
         modality = settings.modalities[panel.channels[0]]
-        if not REPRESENTATIONS[panel.representation].has_pieces:
-            continue
-        if spectrogram_piece(n_times, rate, modality) > n_times:
+        needed = REPRESENTATIONS[panel.representation].shortest
+        if needed is not None and needed(n_times, rate, modality) > n_times:
             raise ValueError(
-                f"{shown}, less than the spectrogram window of {modality.spectrogram_window:g} s; "
+                f"{what}, less than the spectrogram window of {modality.spectrogram_window:g} s; "
                 f"pass spectrogram_window= of {n_times / rate:g} or less, or longer windows."
             )
 
 
-def _check_tile_counts(settings: ImageSettings, signals: Signals, label: str) -> None:
-    lengths = [window.shape[1] for window in signals]
-    counts = [len(tile_starts(n, settings.tile_length, settings.tile_step)) for n in lengths]
-    others = np.flatnonzero(np.array(counts) != settings.n_tiles)
-    if others.size:
-        row, rate = others[0], settings.sampling_rate or 1.0
-        raise ValueError(
-            f"Window {row} of modality {label!r} lasts {lengths[row] / rate:g} s and has "
-            f"{counts[row]} tiles, but {settings.n_tiles} are expected, as of the first window "
-            "seen in fit; cut windows of one length."
-        )
+def _check_tile_counts(settings: ImageSettings, windows: Windows, label: str) -> None:
+    for row, n_times in enumerate(windows.lengths):
+        n_tiles = len(settings.tile_slices(n_times))
+        if n_tiles != settings.n_tiles:
+            seconds = n_times / (settings.sampling_rate or 1.0)
+            raise ValueError(
+                f"Window {row} of modality {label!r} lasts {seconds:g} s and has {n_tiles} tiles; "
+                f"expected {settings.n_tiles}, as for the first window in fit. Cut windows of one "
+                "length."
+            )
 
 
-def warn_outside(settings: ImageSettings, parameters: Any, signals: Signals) -> None:
-    """Warn where a waveform leaves the value range that was given or preset."""
+def warn_outside(settings: ImageSettings, parameters: ImageParameters, windows: Windows) -> None:
+    """Warn if a waveform leaves the value range that was given or is preset."""
     given = parameters.value_range
-    checked = set()
-    for panel in settings.panels:
-        if REPRESENTATIONS[panel.representation].to_map is not None:
+    ranges = {
+        channel: (panel.name, limits)
+        for panel in reversed(settings.panels)
+        if REPRESENTATIONS[panel.representation].has_values
+        for channel, limits in zip(panel.channels, panel.limits, strict=True)
+    }
+    for channel, (name, limits) in ranges.items():
+        own = given[channel] if isinstance(given, list) else given
+        if limits is None or (isinstance(own, str) and own == "training"):
             continue
-        for channel, limits in zip(panel.channels, panel.limits, strict=True):
-            learnt = _is(given[channel] if isinstance(given, list) else given, "training")
-            if limits is None or learnt or channel in checked:
-                continue
-            checked.add(channel)
-            lowest = np.array([window[channel].min() for window in signals])
-            highest = np.array([window[channel].max() for window in signals])
-            n_outside = int(((lowest < limits[0]) | (highest > limits[1])).sum())
-            if n_outside:
-                warnings.warn(
-                    f"{n_outside} of {len(signals)} windows of {panel.name!r} leave value_range="
-                    f"{limits} (they reach from {lowest.min():g} to {highest.max():g}) and run "
-                    "along the image's border there. If the signal is not in "
-                    f"{settings.modalities[channel].unit or 'these units'}, convert it, or pass "
-                    "value_range='window', 'training' or (low, high).",
-                    UserWarning,
-                    stacklevel=3,
-                )
+        lowest = np.array([window[channel].min() for window in windows.values])
+        highest = np.array([window[channel].max() for window in windows.values])
+        n_outside = int(((lowest < limits[0]) | (highest > limits[1])).sum())
+        if n_outside:
+            warnings.warn(
+                f"{n_outside} of {len(windows)} windows of {name!r} leave value_range={limits} "
+                f"(they reach from {lowest.min():g} to {highest.max():g}) and are drawn at the "
+                "border of the image there. If the signal is not in "
+                f"{settings.modalities[channel].unit or 'these units'}, convert it, or pass "
+                "value_range='window', 'training' or (low, high).",
+                UserWarning,
+                stacklevel=3,
+            )

@@ -1,49 +1,19 @@
-"""Rendering: from signals and maps to uint8 RGB images, by curves or by colours."""
+"""Rendering: from signals to uint8 RGB images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ..representations import REPRESENTATIONS
 from ..representations.pairs import LONGEST_SERIES, shorten
-from ..signals import Modality, ValueRange
-from .colours import check_colormap, colour
-from .curves import draw_one, draw_overlaid, draw_stacked, scale_values
-from .maps import (
-    DYNAMIC_RANGE,
-    draw_distances,
-    draw_near,
-    draw_transitions,
-    scale_angle,
-    scale_distance,
-    scale_power,
-    scale_signed,
-    scale_span,
-)
-
-__all__ = ["DYNAMIC_RANGE", "LAYOUTS", "SCALES", "WITHOUT_MAPS", "check_colormap", "draw"]
-
-SCALES: dict[str, Callable[[Tensor, int, ValueRange | None], Tensor]] = {
-    "power": scale_power,
-    "span": scale_span,
-    "signed": scale_signed,
-    "distance": scale_distance,
-    "angle": scale_angle,
-}
-LAYOUTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "single": draw_one,
-    "stacked": draw_stacked,
-    "overlaid": draw_overlaid,
-}
-WITHOUT_MAPS: dict[str, Callable[[Tensor, str, Tensor], Tensor]] = {
-    "recurrence": draw_distances,
-    "recurrence_thresholded": draw_near,
-    "mtf": draw_transitions,
-}
+from ..representations.scaling import to_levels
+from ..signals.modalities import Modality, ValueRange
+from .colours import GREYS, colour_table, look_up
+from .curves import draw_curves, scale_values
 
 
-def draw(
+def render(
     signals: Tensor,
     representation: str,
     *,
@@ -54,7 +24,7 @@ def draw(
     size: int,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Draw equally long windows, one image each.
+    """Draw windows of equal length, one image each.
 
     Parameters
     ----------
@@ -63,30 +33,30 @@ def draw(
     representation : str
         A name in the registry.
     sampling_rate : float or None
-        In Hz; None where the representation does not depend on it.
+        In Hz; None if the representation does not depend on it.
     modality : Modality
         Of the (first) channel.
     limits : sequence of length n_channels
-        Of each channel's waveform, in its unit, or of powers, in decibels; None takes each
-        window's own. Maps with a scale of their own do without.
+        Value range of each channel's waveform, in its unit, or power range in decibels; None for
+        each window's own. Ignored by maps with a fixed scale.
     colormap : str
-        Of coloured maps, a name that the package cmap knows.
+        Of coloured maps, a name in the package cmap.
     size : int
         Pixels on each side.
     out : Tensor of shape (n_windows, size, size, 3), uint8, contiguous, or None
-        Memory to draw into, on the device of ``signals``; None takes new memory.
+        Where to draw, on the device of ``signals``; None allocates memory.
 
     Returns
     -------
     images : Tensor of shape (n_windows, size, size, 3), uint8
-        ``out``, where it is given.
+        ``out``, if it is given.
 
     Examples
     --------
     >>> import torch
     >>> from sklearn_biomoe.signals import MODALITIES
     >>> signals = torch.zeros(2, 1, 240, dtype=torch.float64)
-    >>> draw(
+    >>> render(
     ...     signals, "waveform", sampling_rate=None, modality=MODALITIES["eda"], limits=[None],
     ...     colormap="viridis", size=224
     ... ).shape
@@ -95,18 +65,30 @@ def draw(
     if out is None:
         out = signals.new_empty((len(signals), size, size, 3), dtype=torch.uint8)
     entry = REPRESENTATIONS[representation]
+    for colour_channel, part in enumerate(entry.parts):
+        own = limits if REPRESENTATIONS[part].has_values else [None]
+        grey = render(
+            signals,
+            part,
+            sampling_rate=sampling_rate,
+            modality=modality,
+            limits=own,
+            colormap="gray",
+            size=size,
+        )
+        out[..., colour_channel] = grey[..., 0]
     if entry.parts:
-        for colour_channel, part in enumerate(entry.parts):
-            own = limits if REPRESENTATIONS[part].to_map is None else [None]
-            grey = draw(signals, part, sampling_rate=sampling_rate, modality=modality, limits=own,
-                        colormap="gray", size=size)  # fmt: skip
-            out[..., colour_channel] = grey[..., 0]
         return out
-    if entry.to_map is None:
+    if entry.bands is not None:
         channels = zip(signals.unbind(dim=1), limits, strict=True)
-        scaled = torch.stack([scale_values(*channel) for channel in channels], dim=1)
-        return LAYOUTS[entry.rendering](scaled, out)
-    if representation in WITHOUT_MAPS and min(signals.shape[2], LONGEST_SERIES) == size:
-        return WITHOUT_MAPS[representation](shorten(signals[:, 0]), colormap, out)
+        curves = torch.stack([scale_values(*channel) for channel in channels], dim=1)
+        return draw_curves(curves, entry.bands(curves.shape[1], size), out)
+    assert entry.to_map is not None
+    assert entry.scale is not None
+    colours = colour_table(entry.colormap or colormap)
+    if entry.levels is not None and min(signals.shape[2], LONGEST_SERIES) == size:
+        levels = entry.levels(shorten(signals[:, 0]))
+        # The table of "gray", rounded down, is one less than the level at some levels.
+        return look_up(levels, GREYS if entry.colormap == "gray" else colours, out)
     maps = entry.to_map(signals[:, 0], sampling_rate or 1.0, modality)
-    return colour(SCALES[entry.rendering](maps, size, limits[0]), entry.colormap or colormap, out)
+    return look_up(to_levels(entry.scale(maps, size, limits[0])), colours, out)

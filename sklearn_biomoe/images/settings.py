@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..signals import Modality, ValueRange
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from ..signals.modalities import Modality, ValueRange
 
 
 @dataclass(frozen=True)
@@ -22,9 +18,9 @@ class Panel:
     representation : str
         A name in the registry.
     channels : tuple of int
-        Those shown: one, or all of them where the representation joins them.
+        Those shown: one, or all of them if the representation joins them.
     limits : tuple
-        Of each channel's waveform or powers, see `sklearn_biomoe.images.rendering.draw`.
+        Value range or power range of each channel, see `sklearn_biomoe.images.rendering.render`.
     """
 
     name: str
@@ -68,33 +64,28 @@ class ImageSettings:
 
     @property
     def image_names(self) -> list[str]:
-        """Names of a window's images; the tiles of one panel stand side by side."""
+        """Names of a window's images; the tiles of a panel are next to each other."""
         if self.n_tiles == 1:
             return [panel.name for panel in self.panels]
         return [f"{panel.name}_tile{i}" for panel in self.panels for i in range(self.n_tiles)]
 
-    def drawing_of(self, panel: Panel) -> tuple[object, ...]:
-        """Return all that decides a panel's images but the samples."""
+    def identity(self, panel: Panel) -> tuple[object, ...]:
+        """Return everything that determines a panel's images except the samples."""
         shown = [self.modalities[channel] for channel in panel.channels]
         frequencies = [(each.spectrogram_window, each.frequency_range) for each in shown]
         look = (panel.representation, panel.limits, self.colormap, self.image_size)
         rate = None if self.sampling_rate is None else float(self.sampling_rate)  # 4 is 4.0
         return (*look, rate, frequencies)
 
-    def cut_tiles(self, signals: Tensor) -> Tensor:
-        """Cut (n_windows, n_channels, n_times) into (n_windows x n_tiles, n_channels, n_times)."""
-        import torch
-
-        if self.tile_length is None:
-            return signals
-        starts = tile_starts(signals.shape[2], self.tile_length, self.tile_step)
-        length = self.tile_length
-        tiles = [signals[..., start : start + length] for start in starts]
-        return torch.stack(tiles, dim=1).flatten(0, 1)
+    def tile_slices(self, n_times: int) -> list[slice]:
+        """Return the samples of each tile of a window; of the window if there are no tiles."""
+        length = self.tile_length or n_times
+        starts = tile_starts(n_times, self.tile_length, self.tile_step)
+        return [slice(start, start + length) for start in starts]
 
 
 def tile_starts(n_times: int, tile_length: int | None, tile_step: int | None) -> list[int]:
-    """First samples of a window's tiles; the last ends with the window: no sample is left out.
+    """Return the first samples of a window's tiles; the last tile ends with the window.
 
     Examples
     --------

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from .._typing import FloatArray
-from ..representations import REPRESENTATIONS, Representation
-from ..signals import Modality, ValueRange
-from .axes import ImageAxes, image_axes
-from .rendering import draw
-from .settings import ImageSettings, Panel, tile_starts
+from ..representations import REPRESENTATIONS, ImageAxes, Representation, image_axes
+from ..signals.modalities import Modality, ValueRange
+from .rendering import render
+from .settings import ImageSettings, Panel
 from .stack import BiosignalImages
 
 
@@ -34,15 +33,9 @@ class ShownImage:
         return REPRESENTATIONS[self.panel.representation]
 
     @property
-    def vertical(self) -> str:
-        """What the vertical axis shows: "value", "frequency" or "time"."""
-        kinds = {"several": "value", "scale": "frequency", "pairs": "time"}
-        return kinds.get(self.representation.axes, self.representation.axes)
-
-    @property
     def is_curve(self) -> bool:
         """Whether the image shows only curves."""
-        return self.vertical == "value" and not self.representation.parts
+        return self.axes.vertical == "value" and not self.representation.parts
 
     @property
     def modality(self) -> Modality:
@@ -91,7 +84,7 @@ class ShownImage:
     def _draw(
         self, signals: FloatArray, limits: tuple[ValueRange | None, ...]
     ) -> NDArray[np.uint8]:
-        return draw(
+        return render(
             torch.from_numpy(signals),
             self.panel.representation,
             sampling_rate=self.settings.sampling_rate,
@@ -106,9 +99,7 @@ def select_image(images: BiosignalImages, window: int, number: int) -> ShownImag
     """Return the image at a position in ``images.image_names``, of a window that is not missing."""
     settings = images.settings
     panel = settings.panels[number // settings.n_tiles]
-    signal = images.signals[window][list(panel.channels)]
-    starts = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)
-    first = starts[number % settings.n_tiles]
-    length = settings.tile_length or signal.shape[1]
-    samples = np.asarray(signal[:, first : first + length], dtype=np.float64)
-    return ShownImage(images.image_names[number], panel, settings, samples, first)
+    window_values = images.windows.values[window]
+    shown = settings.tile_slices(window_values.shape[1])[number % settings.n_tiles]
+    samples = np.asarray(window_values[list(panel.channels), shown], dtype=np.float64)
+    return ShownImage(images.image_names[number], panel, settings, samples, shown.start)

@@ -1,5 +1,6 @@
 """Inference: images in, embeddings out, batch by batch on one device."""
 
+from .cache import CacheInfo, EmbeddingCache, open_cache
 from .embedding import draw_images, embed
 from .engines import (
     Engine,
@@ -13,6 +14,8 @@ from .engines import (
 from .image_arrays import read_images
 
 __all__ = [
+    "CacheInfo",
+    "EmbeddingCache",
     "Engine",
     "check_precision",
     "choose_batch_size",
@@ -20,6 +23,7 @@ __all__ = [
     "embed",
     "free_engines",
     "get_engine",
+    "open_cache",
     "read_images",
     "resolve_device",
     "resolve_engine",

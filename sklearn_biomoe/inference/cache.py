@@ -1,21 +1,22 @@
-"""Embeddings remembered by content, in this process or in a file that several processes share.
+"""Embeddings cached by content, in this process or in a file that several processes share.
 
-What is remembered is one image's embedding under the hash of everything that decides it: its
-samples, how they are drawn, the weights, what they are run by, and the version of this format.
-Folds, grid points, clones and other labels thus find the same rows, and nothing else does.
+An image's embedding is stored under the hash of everything that determines it: its samples, how
+they are drawn, the weights, the engine, and the version of this format. Folds, grid points, clones
+and other labels find the same rows.
 """
 
 import hashlib
 import sqlite3
 import threading
 import warnings
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +24,17 @@ from numpy.typing import NDArray
 Row = NDArray[np.float32]
 
 FORMAT_VERSION = 1  # of what is hashed and how rows are stored
-LARGEST_MEMORY = 256 * 2**20  # bytes of rows kept in this process
-APPLICATION = 0x42694D6F  # marks our files, as SQLite's documentation asks for
-KEYS_AT_ONCE = 500  # SQLite takes 999 parameters
+MAX_BYTES = 256 * 2**20  # of rows kept in this process
+APPLICATION = 0x42694D6F  # SQLite's application_id of these files
+KEYS_AT_ONCE = 500  # SQLite accepts 999 parameters
 LONGEST_WAIT = 30.0  # seconds for other processes that write
-# Python reads names and messages as text, which in damaged files need not be any.
-TROUBLE = (sqlite3.Error, UnicodeDecodeError)
-PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
+# Python decodes names and messages as text, which fails in damaged files.
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+TEMPORARY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
 
 class CacheInfo(NamedTuple):
-    """What a memory was asked for in this process, and what it holds."""
+    """Lookups in this process, and what a cache holds."""
 
     hits: int
     misses: int
@@ -41,80 +42,84 @@ class CacheInfo(NamedTuple):
     bytes: int
 
 
-class Memory(Protocol):
-    """Rows by key."""
+class EmbeddingCache(ABC):
+    """Embeddings by key."""
 
+    @abstractmethod
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
-        """Return the rows that are known."""
+        """Return the rows that are stored."""
 
+    @abstractmethod
     def put(self, rows: Mapping[bytes, Row]) -> None:
-        """Remember rows."""
+        """Store rows."""
 
+    @abstractmethod
     def info(self) -> CacheInfo:
-        """Tell what was asked for and what is held."""
+        """Count lookups in this process, and stored rows."""
 
+    @abstractmethod
     def clear(self) -> None:
-        """Forget all rows."""
+        """Delete all rows and reset the counts."""
 
 
-@cache
-def open_memory(where: str) -> Memory:
-    """Return the process's memory of a name: "memory", or the path of a file."""
-    return ProcessMemory(LARGEST_MEMORY) if where == "memory" else FileMemory(Path(where))
-
-
-def memory_of(where: str | PathLike[str] | None) -> Memory | None:
-    """Open what a ``cache`` parameter asks for.
+def open_cache(cache: str | PathLike[str] | None) -> EmbeddingCache | None:
+    """Open the cache that a ``cache`` parameter names.
 
     Parameters
     ----------
-    where : "memory", path or None
+    cache : "memory", path or None
 
     Returns
     -------
-    memory : Memory or None
+    cache : EmbeddingCache or None
 
     Raises
     ------
     ValueError
-        Where the file is there but is no memory of ours, of another version or damaged, or its
-        folder is not there.
+        If the file is not a sklearn_biomoe cache, is of another version or damaged, or its folder
+        does not exist.
 
     Examples
     --------
-    >>> memory_of(None) is None
+    >>> open_cache(None) is None
     True
     """
-    if where is None:
+    if cache is None:
         return None
-    return open_memory(where if where == "memory" else str(Path(fspath(where)).absolute()))
+    return _open(cache if cache == "memory" else str(Path(fspath(cache)).absolute()))
 
 
-class ProcessMemory:
-    """Rows in this process; those not asked for the longest make room for new ones.
+@cache
+def _open(cache: str) -> EmbeddingCache:
+    """Return this process's one object for a cache."""
+    return ProcessCache(MAX_BYTES) if cache == "memory" else FileCache(Path(cache))
+
+
+class ProcessCache(EmbeddingCache):
+    """Rows in this process; the least recently used ones are dropped for new ones.
 
     Parameters
     ----------
-    largest : int
+    max_bytes : int
         Bytes of rows that are kept.
 
     Examples
     --------
-    >>> memory = ProcessMemory(largest=16)
-    >>> memory.put({b"a": np.float32([1, 2]), b"b": np.float32([3, 4]), b"c": np.float32([5, 6])})
-    >>> sorted(memory.get([b"a", b"b", b"c"]))
+    >>> cache = ProcessCache(max_bytes=16)
+    >>> cache.put({b"a": np.float32([1, 2]), b"b": np.float32([3, 4]), b"c": np.float32([5, 6])})
+    >>> sorted(cache.get([b"a", b"b", b"c"]))
     [b'b', b'c']
-    >>> memory.info()
+    >>> cache.info()
     CacheInfo(hits=2, misses=1, rows=2, bytes=16)
     """
 
-    def __init__(self, largest: int) -> None:
-        self.largest = largest
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self._lock = threading.Lock()
         self.clear()
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
-        """Return the rows that are known."""
+        """Return the rows that are stored."""
         found = {}
         with self._lock:
             for key in keys:
@@ -127,45 +132,46 @@ class ProcessMemory:
         return found
 
     def put(self, rows: Mapping[bytes, Row]) -> None:
-        """Remember rows."""
+        """Store rows."""
         with self._lock:
             new = [key for key in rows if key not in self._rows]
-            # Copied together: many small pieces of memory would scatter the heap.
+            # Copied together, since many small allocations would fragment the heap.
             copies = np.array([rows[key] for key in new])
             for key, row in zip(new, copies, strict=True):
                 self._rows[key] = row
                 self._bytes += row.nbytes
-            while self._bytes > self.largest:
+            while self._bytes > self.max_bytes:
                 self._bytes -= self._rows.popitem(last=False)[1].nbytes
 
     def info(self) -> CacheInfo:
-        """Tell what was asked for and what is held."""
+        """Count lookups and stored rows."""
         with self._lock:
             return CacheInfo(self._hits, self._misses, len(self._rows), self._bytes)
 
     def clear(self) -> None:
-        """Forget all rows, and start counting anew."""
+        """Delete all rows and reset the counts."""
         with self._lock:
             self._rows: OrderedDict[bytes, Row] = OrderedDict()
             self._hits = self._misses = self._bytes = 0
 
 
-class FileMemory:
+class FileCache(EmbeddingCache):
     """Rows in an SQLite file that several processes may share.
 
-    Each row stands beside the hash of its bytes; one that does not fit it is not trusted. Where the
-    file cannot be read or written for now, as on a full disk, a warning says so, and rows are
-    embedded anew.
+    Each row is stored with the hash of its bytes; rows with another hash are not used. If the file
+    cannot be read or written, for example because the disk is full, a warning is issued and rows
+    are computed again.
 
     Parameters
     ----------
     path : Path
-        Made where there is none.
+        Created if it does not exist.
 
     Raises
     ------
     ValueError
-        Where the file is none of ours, of another version or damaged, or its folder is not there.
+        If the file is not a sklearn_biomoe cache, is of another version or damaged, or its folder
+        does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -173,57 +179,57 @@ class FileMemory:
         self._hits = self._misses = 0
         if not path.parent.is_dir():
             raise ValueError(
-                f"cache={str(path)!r}: there is no folder {path.parent}; make it first."
+                f"cache={str(path)!r}: the folder {path.parent} does not exist; create it first."
             )
         try:
             self._connect().close()
-        except TROUBLE as error:
-            if not getattr(error, "sqlite_errorname", "").startswith(PASSING):
+        except ERRORS as error:
+            if not getattr(error, "sqlite_errorname", "").startswith(TEMPORARY):
                 raise ValueError(
-                    f"cache={str(path)!r} cannot be used as an SQLite file ({error}); delete the "
-                    "file if it was one, or pass another path."
+                    f"cache={str(path)!r} is not a usable SQLite file ({error}); if it is a "
+                    "damaged cache, delete it, else pass another path."
                 ) from error
             self._warn(error)
 
     def _connect(self) -> sqlite3.Connection:
-        # A connection for each call: they cannot be shared by threads, nor by forked processes.
+        # One for each call: threads and forked processes cannot share a connection.
         connection = sqlite3.connect(self.path, timeout=LONGEST_WAIT)
         try:
             self._prepare(connection)
-        except (*TROUBLE, ValueError):
+        except (*ERRORS, ValueError):
             connection.close()
             raise
         return connection
 
     def _warn(self, error: Exception) -> None:
         warnings.warn(
-            f"{self.path} cannot be used for now ({error}): what it holds is embedded anew, and "
-            "nothing is added to it.",
+            f"{self.path} cannot be read or written ({error}): its embeddings are computed again, "
+            "and no new ones are stored.",
             UserWarning,
             stacklevel=3,
         )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the table where there is none, and refuse other programs' files."""
+        """Create the table if it does not exist; refuse files of other programs."""
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if n_tables and application != APPLICATION:
             raise ValueError(
-                f"{self.path} is an SQLite file of another program; pass another path as cache=."
+                f"{self.path} is not a sklearn_biomoe cache; pass another path as cache=."
             )
         (written,) = connection.execute("PRAGMA user_version").fetchone()
         if n_tables and written != FORMAT_VERSION:
             raise ValueError(
-                f"cache={str(self.path)!r} was written by another version; delete it, or pass "
+                f"cache={str(self.path)!r} is a cache of another version; delete it, or pass "
                 "another path."
             )
-        if application != APPLICATION:  # before there is a table, so that no other process errs
+        if application != APPLICATION:  # before the table, so that no other process fails
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         connection.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row, hash)")
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
-        """Return the rows that are known and sound; a warning counts those that are damaged."""
+        """Return the rows that are stored and intact; a warning counts damaged ones."""
         keys, found, damaged = list(keys), {}, 0
         try:
             for key, row, digest in self._select(keys):
@@ -231,20 +237,20 @@ class FileMemory:
                     found[key] = np.frombuffer(row, dtype="<f4").astype(np.float32)
                 else:
                     damaged += 1
-        except TROUBLE as error:
+        except ERRORS as error:
             self._warn(error)
         self._hits += len(found)
         self._misses += len(keys) - len(found)
         if damaged:
             warnings.warn(
-                f"{damaged} rows of {self.path} are damaged; they are embedded anew.",
+                f"{damaged} rows of {self.path} are damaged; they are computed again.",
                 UserWarning,
                 stacklevel=2,
             )
         return found
 
     def put(self, rows: Mapping[bytes, Row]) -> None:
-        """Remember rows, all or none of them."""
+        """Store all rows or none."""
         values = [(key, row.astype("<f4").tobytes()) for key, row in rows.items()]
         try:
             with closing(self._connect()) as connection, connection:
@@ -252,20 +258,20 @@ class FileMemory:
                     "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
                     [(key, value, _hash(key, value)) for key, value in values],
                 )
-        except TROUBLE as error:
+        except ERRORS as error:
             self._warn(error)
 
     def _select(self, keys: list[bytes]) -> Iterator[tuple[bytes, Any, Any]]:
         with closing(self._connect()) as connection:
             for start in range(0, len(keys), KEYS_AT_ONCE):
-                asked = keys[start : start + KEYS_AT_ONCE]
-                marks = ",".join("?" * len(asked))
+                some = keys[start : start + KEYS_AT_ONCE]
+                marks = ",".join("?" * len(some))
                 yield from connection.execute(
-                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", asked
+                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", some
                 )
 
     def info(self) -> CacheInfo:
-        """Tell what this process asked for, and what the file holds."""
+        """Count lookups in this process, and rows in the file."""
         with closing(self._connect()) as connection:
             n_rows, n_bytes = connection.execute(
                 "SELECT count(*), coalesce(sum(length(row)), 0) FROM rows"
@@ -273,7 +279,7 @@ class FileMemory:
         return CacheInfo(self._hits, self._misses, n_rows, n_bytes)
 
     def clear(self) -> None:
-        """Forget all rows, and start counting anew."""
+        """Delete all rows and reset the counts."""
         self._hits = self._misses = 0
         with closing(self._connect()) as connection, connection:
             connection.execute("DELETE FROM rows")

@@ -1,5 +1,7 @@
-"""Recordings: what a file holds, read by the names of its channels."""
+"""Recordings: the signals of one subject, read from a file or taken from an object in memory."""
 
-from .files import read_recording
+from .formats import RecordingError
+from .reading import list_channels, read_recording
+from .recording import Channel, Recording
 
-__all__ = ["read_recording"]
+__all__ = ["Channel", "Recording", "RecordingError", "list_channels", "read_recording"]

@@ -1,33 +1,23 @@
-"""Windows of biosignals: their kinds, and how they are read, cut, filtered, parted and scaled."""
+"""Windows of biosignals: their modalities, and how they are read, cut, filtered and scaled."""
 
+from .containers import missing_windows
 from .cutting import cut_windows
 from .eda_decomposer import EDADecomposer
-from .missing import missing_windows
 from .modalities import MODALITIES, Modality, ValueRange
 from .signal_filter import SignalFilter
 from .subject_scaler import SubjectScaler
-from .windows import (
-    Signals,
-    cell_columns,
-    missing_rows,
-    read_windows,
-    shortest_window,
-    validate_windows,
-)
+from .windows import Windows, read_windows, validate_windows
 
 __all__ = [
     "MODALITIES",
     "EDADecomposer",
     "Modality",
     "SignalFilter",
-    "Signals",
     "SubjectScaler",
     "ValueRange",
-    "cell_columns",
+    "Windows",
     "cut_windows",
-    "missing_rows",
     "missing_windows",
     "read_windows",
-    "shortest_window",
     "validate_windows",
 ]

@@ -1,16 +1,17 @@
-"""Recordings cut into labelled windows."""
+"""Cutting recordings into labelled windows."""
 
 from collections.abc import Hashable, Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
-from .._typing import Array
-from .._validation.parameters import check_option
+from .._typing import Array, FloatArray, Rows
+from .._validation.parameters import check_number, check_option
+
+SubjectSignals = Mapping[str, Array]  # of one subject, by modality
 
 
 def cut_windows(
@@ -23,57 +24,58 @@ def cut_windows(
     label_rate: float = 1.0,
     mixed: str = "drop",
 ) -> Bunch:
-    """Cut recordings of several subjects into windows, all modalities at the same instants.
+    """Cut recordings of several subjects into windows at the same times in all modalities.
 
-    All signals of a recording, and its labels, begin at the same instant. Windows may begin there
-    and every ``step`` seconds after it, and each of these instants either begins a window or is
-    listed in ``dropped``: nothing goes unsaid. A window holds the same number of samples of a
-    modality wherever it lies, and begins at the sample nearest to its instant.
+    All signals of a recording, and its labels, start at the same time. A window may start at that
+    time and every ``step`` seconds after it; every possible start is either a window or a row of
+    ``dropped``. A window starts at the nearest sample, and all windows have the same number of
+    samples per modality.
 
     Parameters
     ----------
     recordings : dict of subject to dict (or DataFrame) of modality to array
-        Signals of shape (n_times,) or (n_channels, n_times), the same modalities for every subject.
-        NaN is passed on.
+        Signals of shape (n_times,) or (n_channels, n_times), the same modalities for all subjects.
+        NaN is kept.
     sampling_rates : dict of modality to float
-        In Hz. Modalities that are not in it are not cut.
+        In Hz. Other modalities of the recordings are ignored.
     duration : float
         Length of a window in seconds.
     step : float, default=None
-        Seconds from one window's start to the next. None takes ``duration``: no overlap.
+        Seconds between the starts of consecutive windows. None takes ``duration``, for windows
+        that do not overlap.
     labels : dict of subject to array of shape (n_labels,), default=None
-        Numbers, strings or booleans; NaN and None stand for stretches without label, as does the
-        time after the last label.
+        Numbers, strings or booleans. NaN and None mean no label, as does the time after the last
+        label.
     label_rate : float, default=1.0
-        Labels per second: 1 for one each second, a sampling rate for one each sample.
+        Labels per second: 1 for one per second, a sampling rate for one per sample.
     mixed : {"drop", "majority", "raise"}, default="drop"
-        What becomes of windows with more than one label, where time without label counts as one:
-        drop them; give them the label that lasts longest in them; or raise ValueError.
+        How to handle windows with more than one label, where time without a label counts as a
+        label: drop them, assign the label with the longest time, or raise ValueError.
 
     Returns
     -------
     bunch : Bunch
         data : DataFrame
-            Columns ``subject`` and one per modality, whose cells are read-only views into the
+            Columns ``subject`` and one per modality, whose cells are read-only views of the
             recordings, of shape (n_times,) or (n_channels, n_times).
         target : ndarray of shape (n_windows,) or None
-            The labels, where given.
+            The labels, if given.
         groups : ndarray of shape (n_windows,)
             The subjects.
         start_times : ndarray of shape (n_windows,), float64
-            Seconds from the recording's start.
+            In seconds from the start of the recording.
         dropped : DataFrame
             Columns ``subject``, ``start_time`` and ``reason``: "past the end of 'eda'", "no label",
-            "mixed labels", or for ``mixed="majority"`` "tied labels".
+            "mixed labels", or "tied labels" with ``mixed="majority"``.
         sampling_rates : dict of str to float
-            Hz per modality.
+            In Hz, by modality.
 
     Raises
     ------
     ValueError
-        For times or rates that are not positive, a window shorter than one sample, a modality or
-        labels that a subject lacks, labels that outlast the recording, mixed labels with
-        ``mixed="raise"``, and where no window is left.
+        If a time or rate is not positive; a window is shorter than one sample; a subject lacks a
+        modality or labels; labels are longer than the recording; a window has mixed labels with
+        ``mixed="raise"``; or all windows are dropped.
 
     Examples
     --------
@@ -96,60 +98,48 @@ def cut_windows(
     check_option("mixed", mixed, ["drop", "majority", "raise"])
     if not recordings:
         raise ValueError("recordings is empty; expected signals by subject and modality.")
+    check_rates(sampling_rates, duration)
     step = duration if step is None else step
-    _check_times(sampling_rates, duration=duration, step=step, label_rate=label_rate)
+    check_number("step", step, above=0, unit="seconds")
+    check_number("label_rate", label_rate, above=0, unit="Hz")
     signals = {
-        subject: _read_recording(subject, recording, sampling_rates)
+        subject: read_signals(subject, recording, sampling_rates)
         for subject, recording in recordings.items()
     }
-    instants = pd.concat(
-        [
-            _instants(subject, recording, sampling_rates, duration, step)
-            for subject, recording in signals.items()
-        ],
-        ignore_index=True,
-    )
-    target = None
+    tables = {}
+    for subject, recording in signals.items():
+        start_times = np.arange(0, max(_length(recording, sampling_rates), step / 2), step, float)
+        tables[subject] = list_intervals(subject, start_times, recording, sampling_rates, duration)
+    classes = None
     if labels is not None:
         codes, classes = _encode(labels, signals, sampling_rates, label_rate)
-        found = _label(instants, codes, len(classes), duration, label_rate, mixed)
-        target = classes[found[(instants["reason"] == "").to_numpy()]]
-    kept = instants["reason"] == ""
-    if not kept.any():
-        reasons = instants["reason"].value_counts().to_dict()
-        raise ValueError(f"No window of {duration:g} s is left: {reasons}.")
-    windows = instants[kept]
-    return Bunch(
-        data=_cut(windows, signals, sampling_rates, duration),
-        target=target,
-        groups=windows["subject"].to_numpy(copy=True),
-        start_times=windows["start_time"].to_numpy(copy=True),
-        dropped=instants[~kept].reset_index(drop=True),
-        sampling_rates=dict(sampling_rates),
-    )
+        for subject, table in tables.items():
+            _label(table, codes[subject], len(classes), duration, label_rate, mixed)
+    intervals = pd.concat(tables.values(), ignore_index=True)
+    windows = cut_intervals(intervals, signals, sampling_rates, duration)
+    if classes is not None:
+        windows.target = classes[intervals["code"][intervals["reason"] == ""]]
+    return windows
 
 
-def _check_times(sampling_rates: Mapping[str, float], **times: Any) -> None:
-    rates = {f"sampling_rates[{name!r}]": rate for name, rate in sampling_rates.items()}
-    for name, value in {**times, **rates}.items():
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (number and 0 < value < np.inf):
-            unit = "seconds" if name in ("duration", "step") else "Hz"
-            raise ValueError(f"{name}={value!r}; expected a positive number in {unit}.")
-    if not rates:
-        raise ValueError("sampling_rates is empty; expected Hz per modality, such as {'eda': 4}.")
+def check_rates(sampling_rates: Mapping[str, float], duration: float) -> None:
+    """Raise ValueError if a rate or the duration is invalid, or a window has no sample."""
+    check_number("duration", duration, above=0, unit="seconds")
+    if not sampling_rates:
+        raise ValueError("sampling_rates is empty; expected Hz by modality, such as {'eda': 4}.")
     for name, rate in sampling_rates.items():
-        if round(times["duration"] * rate) < 1:
+        check_number(f"sampling_rates[{name!r}]", rate, above=0, unit="Hz")
+        if round(duration * rate) < 1:
             raise ValueError(
-                f"duration={times['duration']:g} s is shorter than a sample of {name!r} at "
-                f"{rate:g} Hz; cut longer windows."
+                f"duration={duration:g} s is shorter than a sample of {name!r} at {rate:g} Hz; cut "
+                "longer windows."
             )
 
 
-def _read_recording(
+def read_signals(
     subject: Hashable, recording: Any, sampling_rates: Mapping[str, float]
 ) -> dict[str, Array]:
-    """Return read-only views of a subject's signals."""
+    """Return read-only views of the signals of a subject."""
     if not hasattr(recording, "keys"):
         raise ValueError(
             f"The recording of {subject!r} is a {type(recording).__name__}; expected signals by "
@@ -160,7 +150,7 @@ def _read_recording(
         if name not in recording:
             raise ValueError(
                 f"The recording of subject {subject!r} has no {name!r}, only "
-                f"{sorted(recording.keys())}; leave {name!r} out of sampling_rates or drop the "
+                f"{sorted(recording.keys())}; remove {name!r} from sampling_rates or drop the "
                 "subject."
             )
         signal = np.asarray(recording[name]).view()
@@ -174,15 +164,14 @@ def _read_recording(
     return signals
 
 
-def _instants(
+def list_intervals(
     subject: Hashable,
-    signals: dict[str, Array],
+    start_times: FloatArray,
+    signals: SubjectSignals,
     sampling_rates: Mapping[str, float],
     duration: float,
-    step: float,
 ) -> pd.DataFrame:
-    """List where windows may begin, with a reason where a signal ends before the window does."""
-    start_times = np.arange(0, max(_seconds(signals, sampling_rates), step / 2), step, dtype=float)
+    """Return a row for each start time; ``reason`` names a signal that ends too early, or is ""."""
     reasons = np.full(len(start_times), "", dtype=object)
     for name, rate in sampling_rates.items():
         ends = _first_samples(start_times, rate) + round(duration * rate)
@@ -192,36 +181,66 @@ def _instants(
     return pd.DataFrame({"subject": subjects, "start_time": start_times, "reason": reasons})
 
 
-def _seconds(signals: dict[str, Array], sampling_rates: Mapping[str, float]) -> float:
-    """Length of the longest signal."""
+def cut_intervals(
+    intervals: pd.DataFrame,
+    signals: Mapping[Hashable, SubjectSignals],
+    sampling_rates: Mapping[str, float],
+    duration: float,
+) -> Bunch:
+    """Cut the intervals whose ``reason`` is "", and list the others in ``dropped``."""
+    kept = intervals["reason"] == ""
+    if not kept.any():
+        reasons = intervals["reason"].value_counts().to_dict()
+        raise ValueError(f"All windows of {duration:g} s are dropped: {reasons}.")
+    subjects = intervals["subject"][kept].to_numpy(copy=True)
+    start_times = intervals["start_time"][kept].to_numpy(copy=True)
+    columns: dict[str, Any] = {"subject": subjects.copy()}
+    for name, rate in sampling_rates.items():
+        n_times = round(duration * rate)
+        firsts = zip(subjects, _first_samples(start_times, rate), strict=True)
+        cells = [signals[subject][name][..., first : first + n_times] for subject, first in firsts]
+        columns[name] = pd.Series(cells, dtype=object)
+    dropped = intervals.loc[~kept, ["subject", "start_time", "reason"]]
+    return Bunch(
+        data=pd.DataFrame(columns),
+        target=None,
+        groups=subjects,
+        start_times=start_times,
+        dropped=dropped.reset_index(drop=True),
+        sampling_rates=dict(sampling_rates),
+    )
+
+
+def _length(signals: SubjectSignals, sampling_rates: Mapping[str, float]) -> float:
+    """Return the length of the longest signal in seconds."""
     return max(signals[name].shape[-1] / rate for name, rate in sampling_rates.items())
 
 
-def _first_samples(start_times: Array, rate: float) -> NDArray[np.int64]:
-    # A hair is added so that a start half-way between samples never depends on rounding errors.
+def _first_samples(start_times: FloatArray, rate: float) -> Rows:
+    # 1e-6 makes starts halfway between two samples independent of rounding errors.
     return np.floor(start_times * rate + 0.5 + 1e-6).astype(np.int64)
 
 
 def _encode(
     labels: Mapping[Hashable, ArrayLike],
-    signals: dict[Hashable, dict[str, Array]],
+    signals: Mapping[Hashable, SubjectSignals],
     sampling_rates: Mapping[str, float],
     label_rate: float,
-) -> tuple[dict[Hashable, NDArray[np.int64]], Array]:
-    """Return each subject's labels as indices of the classes, -1 for none, and the classes."""
+) -> tuple[dict[Hashable, Rows], Array]:
+    """Return the labels of each subject as indices of the classes, -1 for none, and the classes."""
     series = []
     for subject, recording in signals.items():
         if subject not in labels:
-            raise ValueError(f"Subject {subject!r} has no labels; expected an array for each.")
+            raise ValueError(f"Subject {subject!r} has no labels; expected an array per subject.")
         given = labels[subject]
-        # As an array, a list of strings would turn NaN into the string "nan".
+        # numpy converts NaN in a list of strings to "nan".
         values = pd.Series(given if isinstance(given, list | tuple) else np.asarray(given))
-        excess = len(values) / label_rate - _seconds(recording, sampling_rates)
+        excess = len(values) / label_rate - _length(recording, sampling_rates)
         if excess * label_rate >= 1 + 1e-6:
             raise ValueError(
                 f"Subject {subject!r} has {len(values)} labels, which at label_rate="
-                f"{label_rate:g} last {excess:g} s longer than the longest signal; pass "
-                "their rate in Hz, or cut them to the recording."
+                f"{label_rate:g} last {excess:g} s longer than the longest signal; pass the number "
+                "of labels per second as label_rate, or cut the labels to the recording."
             )
         series.append(values)
     codes, classes = pd.factorize(pd.concat(series), sort=True)
@@ -230,67 +249,44 @@ def _encode(
 
 
 def _label(
-    instants: pd.DataFrame,
-    codes: dict[Hashable, NDArray[np.int64]],
+    intervals: pd.DataFrame,
+    codes: Rows,
     n_classes: int,
     duration: float,
     label_rate: float,
     mixed: str,
-) -> NDArray[np.int64]:
-    """Return each window's class, and write why into ``instants`` where it has none."""
-    found = np.full(len(instants), -1)
-    reasons = instants["reason"].to_numpy(dtype=object, copy=True)
-    for subject, rows in instants.groupby("subject", sort=False).indices.items():
-        starts = instants["start_time"].to_numpy()[rows]
-        seconds = _seconds_per_class(codes[subject], n_classes, starts, duration, label_rate)
-        found[rows] = seconds.argmax(axis=1)  # the last column is time without label
-        longest = seconds.max(axis=1)
-        why = np.full(len(rows), "", dtype=object)
-        is_mixed = (seconds > 0).sum(axis=1) > 1
-        if mixed == "majority":
-            why[(seconds == longest[:, None]).sum(axis=1) > 1] = "tied labels"
-        else:
-            why[is_mixed] = "mixed labels"
-        why[(found[rows] == n_classes) & (why == "")] = "no label"
-        inside = reasons[rows] == ""
-        if mixed == "raise" and (is_mixed & inside).any():
-            raise ValueError(
-                f"The window of subject {subject!r} that starts at "
-                f"{starts[is_mixed & inside][0]:g} s has more than one label (time without label "
-                f"counts as one), as have {(is_mixed & inside).sum()} of the subject's windows; "
-                "pass mixed='drop' or mixed='majority'."
-            )
-        reasons[rows] = np.where(inside, why, reasons[rows])
-    instants["reason"] = reasons
-    return found
+) -> None:
+    """Add ``code``, the class of each interval, and the reasons for unusable labels."""
+    starts = intervals["start_time"].to_numpy()
+    seconds = _seconds_per_class(codes, n_classes, starts, duration, label_rate)
+    is_inside = intervals["reason"].to_numpy() == ""
+    is_mixed = (seconds > 0).sum(axis=1) > 1
+    if mixed == "raise" and (is_mixed & is_inside).any():
+        raise ValueError(
+            f"The window of subject {intervals['subject'][0]!r} that starts at "
+            f"{starts[is_mixed & is_inside][0]:g} s has more than one label, where time without a "
+            f"label counts as one ({(is_mixed & is_inside).sum()} such windows of this subject); "
+            "pass mixed='drop' or mixed='majority'."
+        )
+    is_tied = (seconds == seconds.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    ambiguous, reason = (
+        (is_tied, "tied labels") if mixed == "majority" else (is_mixed, "mixed labels")
+    )
+    code = seconds.argmax(axis=1)
+    intervals["code"] = code
+    intervals.loc[is_inside & (code == n_classes), "reason"] = "no label"
+    intervals.loc[is_inside & ambiguous, "reason"] = reason
 
 
 def _seconds_per_class(
-    codes: NDArray[np.int64], n_classes: int, starts: Array, duration: float, label_rate: float
-) -> Array:
-    """Time that each label lasts in each window, (n_windows, n_classes + 1): the last is none."""
+    codes: Rows, n_classes: int, starts: FloatArray, duration: float, label_rate: float
+) -> FloatArray:
+    """Return seconds of each class per window, (n_windows, n_classes + 1); the last is no label."""
     edges = np.arange(len(codes) + 1) / label_rate
     seconds = np.empty((len(starts), n_classes + 1))
     for code in range(n_classes):
         until = np.append(0, np.cumsum(codes == code)) / label_rate
-        seconds[:, code] = np.interp(starts + duration, edges, until) - np.interp(
-            starts, edges, until
-        )
+        stop, start = (np.interp(times, edges, until) for times in (starts + duration, starts))
+        seconds[:, code] = stop - start
     seconds[:, -1] = duration - seconds[:, :-1].sum(axis=1)
     return np.round(seconds, 6)
-
-
-def _cut(
-    windows: pd.DataFrame,
-    signals: dict[Hashable, dict[str, Array]],
-    sampling_rates: Mapping[str, float],
-    duration: float,
-) -> pd.DataFrame:
-    columns: dict[str, Any] = {"subject": windows["subject"].to_numpy(copy=True)}
-    for name, rate in sampling_rates.items():
-        n_times = round(duration * rate)
-        firsts = _first_samples(windows["start_time"].to_numpy(), rate)
-        pairs = zip(windows["subject"], firsts, strict=True)
-        cells = [signals[subject][name][..., i : i + n_times] for subject, i in pairs]
-        columns[name] = pd.Series(cells, dtype=object)
-    return pd.DataFrame(columns)

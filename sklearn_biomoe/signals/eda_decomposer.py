@@ -1,4 +1,4 @@
-"""Skin conductance taken apart: level, responses and sympathetic index, as channels of a window."""
+"""A transformer that decomposes skin conductance into tonic, phasic and other components."""
 
 from __future__ import annotations
 
@@ -8,83 +8,83 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import scipy  # which loads scipy.signal at first use: importing it takes time
+import scipy  # loads scipy.signal on first use, which takes time
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array
-from .._validation.parameters import check_option
-from . import filtering
-from .modalities import check_hertz
-from .windows import Signals, label_windows, prepare_windows, shortest_window, validate_windows
+from .._validation.parameters import check_number, check_option
+from .signal_filter import check_shortest
+from .windows import Windows, label_windows, validate_windows
 
 _COMPONENTS = ("raw", "tonic", "phasic", "detrended", "sympathetic")
 
 _CUTOFF = 0.05  # Hz, between tonic and phasic: NeuroKit's default
-_CUTOFF_PADDING = 9  # samples that NeuroKit's filters of order 2 mirror at each end
+_CUTOFF_PADDING = 9  # samples that NeuroKit's filters of order 2 add at each end
 _MEDIAN_SECONDS = 4  # NeuroKit's default
 
 _SYMPATHETIC_BAND = (0.08, 0.24)  # Hz
-_SYMPATHETIC_ORDER = 2  # steeper filters ring longer than windows last
+_SYMPATHETIC_ORDER = 2  # steeper filters ring for longer than a window
 
 
 class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Take skin conductance apart into components, the channels of one window.
+    """Decompose skin conductance into components, the channels of one window.
 
-    Each window is decomposed by itself, into as many channels of its own length as components are
-    asked for, so that they can be drawn together, after the multi-representation diagrams of [1]_.
-    Short windows carry transients at both ends; a window of less than 20 seconds holds no period of
-    the 0.05 Hz that part tonic from phasic by default.
+    Each window is decomposed separately into one channel per component, all of the same length, so
+    that they can be drawn together as in the multi-representation diagrams of [1]_. The filters
+    cause transients at both ends of short windows. A window of less than 20 seconds is shorter than
+    a period of the default cutoff between tonic and phasic, 0.05 Hz.
 
     Parameters
     ----------
     components : sequence of str, default=("raw", "tonic", "phasic")
-        The channels and their order, each once:
+        The output channels in their order, without repeats:
 
-        - "raw": the window as it is;
-        - "tonic", "phasic": slow level and fast responses, by ``method``, in the unit of the
-          window (mostly microsiemens);
-        - "detrended": the window without its line of least squares, in the same unit;
-        - "sympathetic": index of sympathetic activity over time, without a unit: the amplitude
-          (that of the analytic signal) of the part between 0.08 and 0.24 Hz, after that was scaled
-          to a variance of 1 in each window. Zero throughout constant windows.
+        - "raw": the unchanged window;
+        - "tonic", "phasic": the slow level and the fast responses, computed by ``method``, in the
+          unit of the window (usually microsiemens);
+        - "detrended": the window minus its least-squares line, in the same unit;
+        - "sympathetic": an index of sympathetic activity over time, without a unit: the amplitude
+          of the analytic signal of the band from 0.08 to 0.24 Hz, scaled to unit variance in each
+          window. It is 0 for constant windows.
     sampling_rate : float
         In Hz. Above 0.1 for ``method="highpass"``, 0.5 for "smoothmedian" and 0.48 for the
         sympathetic index.
     method : {"highpass", "smoothmedian"}, default="highpass"
-        How `neurokit2.eda_phasic` parts tonic from phasic. "highpass": by Butterworth filters at
-        0.05 Hz; the two add up to the window but for the ends. "smoothmedian": tonic is the median
-        of 4 seconds, phasic the rest; beyond the ends it sees zeros, which pull it down there.
+        How `neurokit2.eda_phasic` separates tonic and phasic. "highpass": with Butterworth filters
+        at 0.05 Hz; the sum of both is the window except near its ends. "smoothmedian": tonic is
+        the moving median over 4 seconds, phasic the rest; the median is zero-padded, which lowers
+        tonic near the ends.
 
     Attributes
     ----------
     n_channels_ : int
-        1, the channels of each window seen in `fit`.
+        Channels of each window seen in `fit`, always 1.
     n_times_ : int
-        Samples of the first window that is there in `fit`.
+        Samples of the first window seen in `fit` that is not missing.
     n_features_in_ : int
         Columns seen in `fit`: n_times of 2-D input, else 1.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame whose column names are all strings.
+        Column names seen in `fit`, if they are all strings.
 
     See Also
     --------
-    SignalFilter : Fills gaps, filters and resamples windows before.
+    SignalFilter : Fills gaps, filters and resamples windows beforehand.
     BiosignalImageTransformer : Draws the components.
 
     Notes
     -----
-    "tonic" and "phasic" need NeuroKit: ``pip install 'sklearn-biomoe[eda]'``.
+    "tonic" and "phasic" require NeuroKit: ``pip install 'sklearn-biomoe[eda]'``.
 
-    The sympathetic index deviates from [2]_: there the band is isolated at 2 Hz by variable
-    frequency complex demodulation, of which no maintained library is known; here by
-    `scipy.signal.sosfiltfilt` of a Butterworth band-pass of order 2 at the window's own rate. Band,
-    scaling and `scipy.signal.hilbert` are the same, but scaling here is by the window, not by the
-    recording. So it tells when in a window there was activity, not how much there was.
+    The sympathetic index differs from [2]_, which isolates the band at 2 Hz by variable frequency
+    complex demodulation. No maintained library implements that; here `scipy.signal.sosfiltfilt`
+    applies a Butterworth band-pass filter of order 2 at the sampling rate of the window. The band,
+    the scaling and `scipy.signal.hilbert` are as in [2]_, but the scaling is per window and not per
+    recording: the index shows when activity occurs in a window, and not how strong it is.
 
-    All but "raw" are computed in float64.
+    All components except "raw" are computed in float64.
 
     References
     ----------
@@ -120,12 +120,12 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         self.method = method
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check the parameters and the windows; nothing is learnt.
+        """Check the parameters and the windows.
 
         Parameters
         ----------
         X : array-like
-            Windows of one channel, in any form that `BiosignalImageTransformer` takes.
+            Windows of one channel, in any form that `BiosignalImageTransformer` accepts.
         y : None
             Ignored.
 
@@ -136,41 +136,41 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         Raises
         ------
         ValueError
-            For unknown, repeated or no components, an unknown method, a sampling rate too low for
-            a component, and windows that `transform` would refuse.
+            If components are unknown, repeated or empty, the method is unknown, the sampling rate
+            is too low for a component, or the windows are not valid in `transform`.
         ImportError
-            Where a component needs NeuroKit and it is not installed.
+            If a component requires NeuroKit and it is not installed.
         """
         self._check_parameters()
         self._read(X, reset=True)
         return self
 
     def transform(self, X: ArrayLike) -> Any:
-        """Decompose every window.
+        """Decompose each window.
 
         Parameters
         ----------
         X : array-like
-            Windows of one channel, in any form that `BiosignalImageTransformer` takes.
+            Windows of one channel, in any form that `BiosignalImageTransformer` accepts.
 
         Returns
         -------
         windows : ndarray or Series
-            float32 or float64, as given. For pandas frames and Series a Series of arrays
-            (n_components, n_times) with the same row labels; for all else (n_windows, n_components,
-            n_times), or a 1-D object array of (n_components, n_times) where lengths differ.
+            float32 or float64, like the input. For a pandas DataFrame or Series, a Series of arrays
+            (n_components, n_times) with the same row labels; otherwise an array of shape
+            (n_windows, n_components, n_times), or a 1-D object array of arrays (n_components,
+            n_times) if lengths differ. Missing windows stay missing.
 
         Raises
         ------
         ValueError
-            For windows of several channels, windows that hold some NaN or infinity or are too short
-            for a component, and another number of columns than in `fit`. The first bad row is
-            named. Windows that are missing altogether stay so.
+            If windows have several channels, contain some NaN or infinity, are too short for a
+            component, or have another number of columns than in `fit`. The message names the first
+            such row.
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
-        signals = self._read(X, reset=False)
-        windows = prepare_windows(signals, self._decompose)
+        windows = self._read(X, reset=False).map(self._decompose).values
         if isinstance(X, pd.DataFrame | pd.Series):
             return label_windows(list(windows), X, modality="eda")
         return windows
@@ -178,12 +178,12 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
     ) -> NDArray[np.object_]:
-        """Name the channels of the output.
+        """Return the names of the output channels.
 
         Parameters
         ----------
         input_features : None
-            Ignored: channels are named after the components.
+            Ignored.
 
         Returns
         -------
@@ -194,7 +194,7 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return np.asarray([f"eda_{name}" for name in self.components], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: windows of several channels are no table."""
+        """Do nothing: windows of several channels are not a table."""
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -207,87 +207,80 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         names = self.components
         if np.ndim(names) != 1 or not len(names) or len(set(names)) < len(names):
             raise ValueError(
-                f"components={names!r}; expected a list of one or more names, each once, such as "
+                f"components={names!r}; expected a list of one or more distinct names, such as "
                 "['raw', 'tonic', 'phasic']."
             )
         for name in names:
             check_option("component", name, _COMPONENTS)
         check_option("method", self.method, ["highpass", "smoothmedian"])
-        check_hertz("sampling_rate", self.sampling_rate)
+        check_number("sampling_rate", self.sampling_rate, above=0, unit="Hz")
         for step, (lowest, _) in self._requirements().items():
             if self.sampling_rate <= lowest:
                 raise ValueError(
-                    f"sampling_rate={self.sampling_rate!r} is too low for {step}, which needs more "
-                    f"than {lowest:g} Hz; leave such components out."
+                    f"sampling_rate={self.sampling_rate!r} is too low for {step}, which requires "
+                    f"more than {lowest:g} Hz; remove such components or use a higher rate."
                 )
-        if self._needs_neurokit():
+        if self._uses_neurokit():
             _import_neurokit()
 
-    def _needs_neurokit(self) -> bool:
+    def _uses_neurokit(self) -> bool:
         return "tonic" in self.components or "phasic" in self.components
 
     def _requirements(self) -> dict[str, tuple[float, int]]:
-        """Say above which rate in Hz, and from how many samples on, a step works."""
-        needs = {}
-        if self._needs_neurokit() and self.method == "highpass":
-            needs["method='highpass'"] = (2 * _CUTOFF, _CUTOFF_PADDING + 1)
-        elif self._needs_neurokit():
-            # NeuroKit takes whole samples, and makes them odd.
-            n_median = int(_MEDIAN_SECONDS * self.sampling_rate) // 2 * 2 + 1
-            needs["method='smoothmedian'"] = (2 / _MEDIAN_SECONDS, n_median)
+        """Return the rate in Hz that must be exceeded and the least number of samples, by step."""
+        requirements = {}
+        if self._uses_neurokit() and self.method == "highpass":
+            requirements["method='highpass'"] = (2 * _CUTOFF, _CUTOFF_PADDING + 1)
+        elif self._uses_neurokit():
+            n_median = int(_MEDIAN_SECONDS * self.sampling_rate) // 2 * 2 + 1  # odd in NeuroKit
+            requirements["method='smoothmedian'"] = (2 / _MEDIAN_SECONDS, n_median)
         if "sympathetic" in self.components:
-            # A band-pass of order n has n sections, and scipy mirrors as many samples at any rate.
-            n_padded = 3 * (2 * _SYMPATHETIC_ORDER + 1)
-            needs["component 'sympathetic'"] = (2 * _SYMPATHETIC_BAND[1], n_padded + 1)
-        return needs
+            n_padded = 3 * (2 * _SYMPATHETIC_ORDER + 1)  # by sosfiltfilt, at any sampling rate
+            requirements["component 'sympathetic'"] = (2 * _SYMPATHETIC_BAND[1], n_padded + 1)
+        return requirements
 
-    def _read(self, X: Any, *, reset: bool) -> Signals:
-        """Read the windows, and refuse what a component could not be computed from."""
-        signals = validate_windows(self, X, modality="eda", reset=reset)
+    def _read(self, X: Any, *, reset: bool) -> Windows:
+        """Parse the windows, and check that every component can be computed."""
+        windows = validate_windows(self, X, modality="eda", reset=reset)
         if self.n_channels_ > 1:
             raise ValueError(
                 f"Windows of modality 'eda' have {self.n_channels_} channels, but EDADecomposer "
-                "takes one; pass one column, or X[:, [i]] of a 3-D array, to a decomposer each."
+                "accepts one; use one EDADecomposer for each column, or for each X[:, [i]] of a "
+                "3-D array."
             )
-        row, n_times = shortest_window(signals)
-        for step, (_, n_needed) in self._requirements().items():
-            if n_times < n_needed:
-                raise ValueError(
-                    f"Window {row} of modality 'eda' has {n_times} samples, but {step} needs "
-                    f"{n_needed} or more at sampling_rate={self.sampling_rate!r}; cut longer "
-                    "windows, or leave such components out."
-                )
-        return signals
+        needed = {step: n_times for step, (_, n_times) in self._requirements().items()}
+        check_shortest(windows, needed, "eda")
+        return windows
 
     def _decompose(self, signals: Array) -> Array:
-        """Turn windows (n_windows, 1, n_times) into (n_windows, n_components, n_times)."""
-        known = signals.astype(np.float64, copy=False)
-        parts = {"raw": known}
-        if self._needs_neurokit():
-            parts |= _tonic_and_phasic(known, self.sampling_rate, self.method)
+        # (n_windows, 1, n_times) -> (n_windows, n_components, n_times)
+        raw = signals.astype(np.float64, copy=False)
+        channels = {"raw": raw}
+        if self._uses_neurokit():
+            channels |= _tonic_and_phasic(raw, self.sampling_rate, self.method)
         if "detrended" in self.components:
-            parts["detrended"] = filtering.remove_trend(known, "linear")
+            channels["detrended"] = scipy.signal.detrend(raw)
         if "sympathetic" in self.components:
-            parts["sympathetic"] = _sympathetic_index(known, self.sampling_rate)
-        windows = np.concatenate([parts[name] for name in self.components], axis=1)
+            channels["sympathetic"] = _sympathetic_index(raw, self.sampling_rate)
+        windows = np.concatenate([channels[name] for name in self.components], axis=1)
         return windows.astype(signals.dtype, copy=False)
 
 
 def _import_neurokit() -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it imports what scipy has deprecated
+            warnings.simplefilter("ignore")  # it imports deprecated functions of scipy
             import neurokit2
     except ImportError as error:
         raise ImportError(
-            "The components 'tonic' and 'phasic' need NeuroKit: pip install 'sklearn-biomoe[eda]', "
-            "or leave them out of components."
+            "The components 'tonic' and 'phasic' require NeuroKit: pip install "
+            "'sklearn-biomoe[eda]', or remove them from components."
         ) from error
     return neurokit2
 
 
 def _tonic_and_phasic(signals: Array, sampling_rate: float, method: str) -> dict[str, Array]:
-    """Let NeuroKit part windows (n_windows, 1, n_times), which it takes one by one."""
+    """Decompose windows (n_windows, 1, n_times) with NeuroKit, which processes one at a time."""
     decompose = _import_neurokit().eda_phasic
     tables = [decompose(window[0], sampling_rate, method=method) for window in signals]
     return {
@@ -297,9 +290,11 @@ def _tonic_and_phasic(signals: Array, sampling_rate: float, method: str) -> dict
 
 
 def _sympathetic_index(signals: Array, sampling_rate: float) -> Array:
-    """Return the amplitude over time of the sympathetic band, scaled to a variance of 1."""
-    sections = filtering.band_sections(_SYMPATHETIC_BAND, _SYMPATHETIC_ORDER, sampling_rate)
-    # From their first sample on, since constant windows are then exactly zero, as is their band.
-    band = filtering.band_pass(signals - signals[..., :1], sections)
+    """Return the amplitude of the sympathetic band over time, scaled to unit variance."""
+    sections = scipy.signal.butter(
+        _SYMPATHETIC_ORDER, _SYMPATHETIC_BAND, "bandpass", fs=sampling_rate, output="sos"
+    )
+    # After subtraction of the first sample, constant windows are exactly 0 after filtering.
+    band = scipy.signal.sosfiltfilt(sections, signals - signals[..., :1])
     deviation = band.std(axis=-1, keepdims=True)
     return np.abs(scipy.signal.hilbert(band / np.where(deviation == 0, 1.0, deviation)))

@@ -1,34 +1,32 @@
-"""The kinds of biosignal we know, and how each is looked at. Reasons: docs/modalities.md."""
+"""Default settings for each kind of biosignal. docs/modalities.md gives the reasons."""
 
 from dataclasses import dataclass
-from math import inf
-from numbers import Real
-from typing import Any
 
-ValueRange = tuple[float, float] | tuple[float, float, str]  # lowest, highest, and perhaps "log"
+ValueRange = tuple[float, float] | tuple[float, float, str]  # lowest, highest, optionally "log"
 
 
 @dataclass(frozen=True)
 class Modality:
-    """How one kind of biosignal is looked at.
+    """Default settings for one kind of biosignal.
 
     Parameters
     ----------
     representations : tuple of str
-        Images that show what is known to matter in this signal.
+        Default images.
     band : (float or None, float or None) or None, default=None
-        Frequencies that carry physiology, in Hz, for `SignalFilter`; None leaves a side open.
+        Lowest and highest frequency of physiological content, in Hz, for `SignalFilter`; None
+        leaves a side open.
     spectrogram_window : float or None, default=None
-        Length of the pieces whose spectra make a spectrogram, in seconds: long enough for two or
-        more periods of the slowest rhythm of interest. None takes an eighth of the window.
+        Segment length of spectrograms in seconds, at least two periods of the slowest rhythm of
+        interest. None takes an eighth of the window.
     frequency_range : (float, float) or None, default=None
-        Frequencies that spectrograms and scalograms show, in Hz. None shows all up to the Nyquist
-        limit.
+        Lowest and highest frequency of spectrograms and scalograms, in Hz. None takes all
+        frequencies up to the Nyquist frequency.
     value_range : (float, float), (float, float, "log") or None, default=None
         Values at the bottom and the top of a waveform, in ``unit``, on a linear or a logarithmic
-        axis. None takes each window's smallest and largest value.
+        axis. None takes the smallest and largest value of each window.
     unit : str, default=""
-        Of ``value_range``; "" where recordings come in arbitrary units.
+        Unit of ``value_range``; "" for arbitrary units.
     """
 
     representations: tuple[str, ...]
@@ -39,36 +37,27 @@ class Modality:
     unit: str = ""
 
 
+_PULSE = Modality(
+    ("spectrogram_psd",), band=(0.5, 8.0), spectrogram_window=8.0, frequency_range=(0.5, 5.0)
+)
+
 MODALITIES = {
     "eda": Modality(
-        representations=("waveform",),
+        ("waveform",),
         band=(None, 1.0),
         spectrogram_window=20.0,
         frequency_range=(0.0, 0.5),
         value_range=(0.05, 20.0, "log"),
         unit="µS",
     ),
-    "bvp": Modality(
-        representations=("spectrogram_psd",),
-        band=(0.5, 8.0),
-        spectrogram_window=8.0,
-        frequency_range=(0.5, 5.0),
-    ),
-    "ppg": Modality(
-        representations=("spectrogram_psd",),
-        band=(0.5, 8.0),
-        spectrogram_window=8.0,
-        frequency_range=(0.5, 5.0),
-    ),
+    "bvp": _PULSE,
+    "ppg": _PULSE,
     "resp": Modality(
-        representations=("waveform",),
-        band=(0.05, 1.0),
-        spectrogram_window=20.0,
-        frequency_range=(0.05, 1.0),
+        ("waveform",), band=(0.05, 1.0), spectrogram_window=20.0, frequency_range=(0.05, 1.0)
     ),
-    "resp_rate": Modality(representations=("waveform",), value_range=(4.0, 40.0), unit="1/min"),
+    "resp_rate": Modality(("waveform",), value_range=(4.0, 40.0), unit="1/min"),
     "spo2": Modality(
-        representations=("waveform",),
+        ("waveform",),
         band=(None, 0.2),
         spectrogram_window=20.0,
         frequency_range=(0.0, 0.5),
@@ -76,32 +65,16 @@ MODALITIES = {
         unit="%",
     ),
     "ecg": Modality(
-        representations=("scalogram",),
-        band=(0.5, 40.0),
-        spectrogram_window=1.0,
-        frequency_range=(0.5, 40.0),
+        ("scalogram",), band=(0.5, 40.0), spectrogram_window=1.0, frequency_range=(0.5, 40.0)
     ),
     "emg": Modality(
-        representations=("spectrogram_psd",),
+        ("spectrogram_psd",),
         band=(20.0, None),
         spectrogram_window=0.25,
         frequency_range=(20.0, 250.0),
     ),
     "eeg": Modality(
-        representations=("spectrogram_psd",),
-        band=(0.5, 45.0),
-        spectrogram_window=2.0,
-        frequency_range=(0.5, 45.0),
+        ("spectrogram_psd",), band=(0.5, 45.0), spectrogram_window=2.0, frequency_range=(0.5, 45.0)
     ),
-    "generic": Modality(representations=("waveform",)),
+    "generic": Modality(("waveform",)),
 }
-
-
-def check_hertz(name: str, value: Any, hint: str = "", *, given: Any = None) -> None:
-    """Raise ValueError where ``value``, part of ``given``, is no positive, finite number."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if number and 0 < value < inf:
-        return
-    unit = "" if name == "notch_quality" else " in Hz"
-    shown = value if given is None else given
-    raise ValueError(f"{name}={shown!r}; expected positive, finite numbers{unit}.{hint}")

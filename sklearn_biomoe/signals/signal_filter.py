@@ -1,82 +1,78 @@
-"""Windows made ready to be looked at: gaps, trends, bands, mains hum and sampling rates."""
+"""A transformer that fills gaps in windows, detrends, filters and resamples them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import scipy  # loads scipy.signal on first use, which takes time
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array
-from .._validation.parameters import check_option
-from . import filtering
-from .modalities import MODALITIES, check_hertz
-from .windows import (
-    Signals,
-    cell_columns,
-    label_windows,
-    prepare_windows,
-    shortest_window,
-    validate_windows,
-)
+from .._validation.parameters import check_integer, check_number, check_option
+from .containers import cell_columns
+from .modalities import MODALITIES
+from .windows import Windows, label_windows, validate_windows
+
+_NOTCH_PADDING = 9  # samples that `filtfilt` adds at each end: three times the coefficients
 
 
 class SignalFilter(  # type: ignore[call-arg]
     OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
-    """Fill gaps, remove trends, filter and resample windows, each window by itself.
+    """Fill gaps, remove trends, filter and resample each window.
 
-    The steps are taken in this order: ``missing``, ``detrend``, ``band``, ``notch``,
-    ``resample_to``; what is None is left out, and the default changes nothing. Filters run forth
-    and back, so they shift nothing in time, and damp twice as much in decibels as one run. Short
-    windows carry transients at both ends: where whole recordings are at hand, filter those (each a
-    "window") before cutting them.
+    The steps run in the order ``missing``, ``detrend``, ``band``, ``notch``, ``resample_to``.
+    Steps set to None are skipped; by default the windows are returned unchanged. Filters run
+    forward and backward, which gives zero phase and twice the attenuation (in dB) of one pass.
+    They cause transients at both ends of short windows: if whole recordings are available, filter
+    each of them as one window before cutting.
 
     Parameters
     ----------
     sampling_rate : float or None, default=None
         In Hz. Required by ``band``, ``notch`` and ``resample_to``.
     band : (float or None, float or None), "preset" or None, default=None
-        Lowest and highest frequency to keep, in Hz; None leaves that side open. At each of them
-        the Butterworth filter lets half of the amplitude through. "preset" takes the modality's,
+        Lowest and highest frequency to keep, in Hz; None leaves that side open. The Butterworth
+        filter halves the amplitude at these frequencies. "preset" takes the band of the modality,
         see `sklearn_biomoe.signals.MODALITIES`.
     order : int, default=4
-        Of the Butterworth filter.
+        Order of the Butterworth filter.
     notch : float or None, default=None
-        Frequency to remove, in Hz: 50 or 60 for mains hum.
+        Frequency to remove, in Hz: 50 or 60 for power line noise.
     notch_quality : float, default=30.0
-        ``notch`` divided by the width of what is removed.
+        Quality factor of the notch filter: ``notch`` divided by the bandwidth in Hz.
     detrend : {"constant", "linear"} or None, default=None
-        Subtract the mean, or the line of least squares.
+        Subtract the mean or the least-squares line.
     resample_to : float or None, default=None
-        New sampling rate in Hz. Beyond its ends a window is taken to go on along the line through
-        its first and last sample, so that its level causes no jump.
+        New sampling rate in Hz. Windows are extended at both ends along the line through their
+        first and last sample, to avoid edge effects.
     missing : {"error", "interpolate", "propagate"}, default="error"
-        What to do with NaN. "error": refuse them, naming the window. "interpolate": fill gaps by a
-        straight line, and gaps at the ends by the nearest sample. "propagate": where any step is
-        asked for, a channel that holds NaN comes out as NaN throughout. Windows that are missing
-        altogether (see `missing_windows`) stay so whatever is asked for.
+        How to handle NaN. "error": raise ValueError. "interpolate": fill gaps linearly, and gaps at
+        the ends with the nearest sample. "propagate": if any step is set, a channel with NaN
+        becomes NaN throughout. Windows that are missing altogether (see `missing_windows`) stay
+        missing in all three cases.
     modality : str, default="generic"
-        Kind of signal, named in errors and in new feature names; decides what band="preset" is.
+        Kind of signal, used in error messages and new feature names, and for band="preset".
 
     Attributes
     ----------
     n_channels_ : int
         Channels of each window seen in `fit`.
     n_times_ : int
-        Samples of the first window that is there in `fit`.
+        Samples of the first window seen in `fit` that is not missing.
     n_features_in_ : int
-        Columns seen in `fit`: n_times of 2-D, n_channels of 3-D input, else columns of cells.
+        Columns seen in `fit`: n_times of 2-D input, n_channels of 3-D input, else the number of
+        columns whose cells are arrays.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame whose column names are all strings.
+        Column names seen in `fit`, if they are all strings.
 
     See Also
     --------
@@ -84,9 +80,9 @@ class SignalFilter(  # type: ignore[call-arg]
 
     Notes
     -----
-    Each step is scipy's: `scipy.signal.detrend`, `sosfiltfilt` of `butter(output="sos")`,
-    `filtfilt` of `iirnotch`, and `resample_poly(padtype="line")`, all with their default padding.
-    They run in float64 on all equally long windows at once.
+    The steps are `scipy.signal.detrend`, `sosfiltfilt` of `butter(output="sos")`, `filtfilt` of
+    `iirnotch`, and `resample_poly(padtype="line")`, with scipy's default padding. They run in
+    float64 on all windows of one length at once.
 
     Examples
     --------
@@ -120,7 +116,7 @@ class SignalFilter(  # type: ignore[call-arg]
         self.sampling_rate: Any = sampling_rate
         self.band: Any = band
         self.order = order
-        self.notch = notch
+        self.notch: Any = notch
         self.notch_quality = notch_quality
         self.detrend: Any = detrend
         self.resample_to: Any = resample_to
@@ -128,12 +124,12 @@ class SignalFilter(  # type: ignore[call-arg]
         self.modality = modality
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check the parameters and the windows; nothing is learnt.
+        """Check the parameters and the windows.
 
         Parameters
         ----------
         X : array-like
-            Windows in any form that `BiosignalImageTransformer` takes.
+            Windows in any form that `BiosignalImageTransformer` accepts.
         y : None
             Ignored.
 
@@ -144,69 +140,80 @@ class SignalFilter(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            For parameters out of range, frequencies that are not below the Nyquist limit, and
-            windows that `transform` would refuse.
+            If a parameter is out of range, a frequency is not below the Nyquist frequency, or the
+            windows are not valid in `transform`.
         """
         self._check_parameters()
-        signals = self._read(X, reset=True)
-        # Names of 2-D output; output of any other form is one column of cells.
-        self._n_times_in = signals.shape[-1] if _is_matrix(X) else None
+        windows = self._read(X, reset=True)
+        self._n_times_in = windows.values.shape[-1] if _is_matrix(X) else None
         return self
 
     def transform(self, X: ArrayLike) -> Any:
-        """Filter every window.
+        """Filter each window.
 
         Parameters
         ----------
         X : array-like
-            Windows in any form that `BiosignalImageTransformer` takes.
+            Windows in any form that `BiosignalImageTransformer` accepts.
 
         Returns
         -------
         windows : ndarray, DataFrame or Series
-            float32 or float64, as given. Of shape (n_windows, n_times) for 2-D numbers, a frame
-            with the same row labels for a wide pandas frame; for pandas cells a Series of arrays
-            (n_times,), or (n_channels, n_times) where there are several channels, with the same row
-            labels; for all else (n_windows, n_channels, n_times), or a 1-D object array of
-            (n_channels, n_times) where lengths differ. Resampling makes n_times
-            ``ceil(n_times * resample_to / sampling_rate)``.
+            float32 or float64, like the input. The form depends on the input:
+
+            - 2-D numbers: an array of shape (n_windows, n_times), or a DataFrame with the same row
+              labels for a wide pandas DataFrame;
+            - pandas cells: a Series of arrays with the same row labels, each of shape (n_times,),
+              or (n_channels, n_times) if there are several channels;
+            - otherwise: an array of shape (n_windows, n_channels, n_times), or a 1-D object array
+              of arrays (n_channels, n_times) if lengths differ.
+
+            Resampled windows have ``ceil(n_times * resample_to / sampling_rate)`` samples.
 
         Raises
         ------
         ValueError
-            For windows that hold infinity, or some NaN with ``missing="error"``; a single channel
-            of NaN alone with ``missing="interpolate"``; windows too short for a filter's padding;
-            and another number of channels or columns than in `fit`. The first bad row is named.
+            If a window contains infinity, or NaN with ``missing="error"``; if one of several
+            channels is NaN throughout with ``missing="interpolate"``; if a window is shorter than
+            the padding of a filter; or if the number of channels or columns differs from `fit`.
+            The message names the first such row.
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
-        signals = self._read(X, reset=False)
-        windows = prepare_windows(signals, self._prepare)
-        return self._in_the_form_of(X, windows)
+        windows = self._read(X, reset=False).map(self._prepare).values
+        if _is_matrix(X):
+            if not isinstance(X, pd.DataFrame):
+                return windows[:, 0]
+            columns = X.columns if self.resample_to is None else self.get_feature_names_out()
+            return pd.DataFrame(windows[:, 0], index=X.index, columns=columns)
+        if isinstance(X, pd.DataFrame | pd.Series):
+            cells = [window[0] if self.n_channels_ == 1 else window for window in windows]
+            return label_windows(cells, X, modality=self.modality)
+        return windows
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
     ) -> NDArray[np.object_]:
-        """Name the columns of the output.
+        """Return the names of the output columns.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the input's columns; where `fit` saw names, they have to be those.
+            Names of the input columns. They must match ``feature_names_in_`` if it is defined.
 
         Returns
         -------
         names : ndarray of shape (n_features,), object
-            Those of the input, but "eda_0", "eda_1", ... for resampled wide windows.
+            The input names, or "eda_0", "eda_1", ... for resampled 2-D windows.
         """
         names = super().get_feature_names_out(input_features)
         if self._n_times_in is None or self.resample_to is None:
             return names
-        n_times = ceil(self._n_times_in * self._ratio())
+        n_times = ceil(self._n_times_in * self._resampling_ratio())
         return np.asarray([f"{self.modality}_{i}" for i in range(n_times)], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: the output follows the input, and windows of cells are no table."""
+        """Do nothing: the output has the form of the input."""
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -221,159 +228,169 @@ class SignalFilter(  # type: ignore[call-arg]
         check_option("missing", self.missing, ["error", "interpolate", "propagate"])
         if self.detrend is not None:
             check_option("detrend", self.detrend, ["constant", "linear"])
-        if not isinstance(self.order, Integral) or self.order < 1:
-            raise ValueError(f"order={self.order!r}; expected an integer of 1 or more.")
-        check_hertz("notch_quality", self.notch_quality)
-        steps = ("band", "notch", "resample_to")
-        asked = [name for name in steps if getattr(self, name) is not None]
-        if self.sampling_rate is not None or asked:
-            hint = f" {asked[0]}={getattr(self, asked[0])!r} needs it." if asked else ""
-            check_hertz("sampling_rate", self.sampling_rate, hint)
+        check_integer("order", self.order)
+        check_number("notch_quality", self.notch_quality, above=0)
+        if self.sampling_rate is not None:
+            check_number("sampling_rate", self.sampling_rate, above=0, unit="Hz")
+        for name in ("band", "notch", "resample_to"):
+            value = getattr(self, name)
+            if value is not None and self.sampling_rate is None:
+                raise ValueError(f"{name}={value!r} requires sampling_rate in Hz, but it is None.")
         if self.band is not None:
             self._check_band()
         if self.notch is not None:
-            self._check_below_nyquist("notch", self.notch, self.notch)
+            self._check_frequency("notch", self.notch, self.notch)
         if self.resample_to is not None:
-            self._check_ratio()
+            self._check_resample_to()
 
     def _band(self) -> Any:
-        """(low, high), the modality's where that is asked for."""
-        return MODALITIES[self.modality].band if _is_preset(self.band) else self.band
+        """Return ``band``, or that of the modality for "preset"."""
+        is_preset = isinstance(self.band, str) and self.band == "preset"
+        return MODALITIES[self.modality].band if is_preset else self.band
 
     def _check_band(self) -> None:
         band = self._band()
         if band is None:
             known = sorted(name for name, preset in MODALITIES.items() if preset.band)
             raise ValueError(
-                f"band='preset', but modality={self.modality!r} has none; pass (low, high) in Hz, "
-                f"or one of the modalities {known}."
+                f"band='preset', but modality={self.modality!r} has no preset; pass (low, high) in "
+                f"Hz, or one of the modalities {known}."
             )
-        if np.ndim(np.asarray(band, dtype=object)) != 1 or len(band) != 2:
+        if np.shape(np.asarray(band, dtype=object)) != (2,):
             raise ValueError(
-                f"band={band!r}; expected 'preset', or (low, high) in Hz, where None leaves a side "
-                "open."
+                f"band={band!r}; expected 'preset', or (low, high) in Hz with None for an open "
+                "side."
             )
         edges = [edge for edge in band if edge is not None]
         if not edges:
-            raise ValueError("band=(None, None) keeps everything; pass band=None.")
+            raise ValueError("band=(None, None) keeps all frequencies; pass band=None instead.")
         for edge in edges:
-            self._check_below_nyquist("band", edge, band)
-        if edges != sorted(set(edges)):
+            self._check_frequency("band", edge, band)
+        if len(edges) == 2 and edges[0] >= edges[1]:
             raise ValueError(f"band={band!r}; expected low < high.")
 
-    def _check_below_nyquist(self, name: str, frequency: Any, value: Any) -> None:
-        rate = self.sampling_rate
-        check_hertz(name, frequency, given=value)
-        if frequency >= rate / 2:
-            fix = "a lower frequency" + (" or None for an open side" if name == "band" else "")
+    def _check_frequency(self, name: str, frequency: Any, given: Any) -> None:
+        check_number(name, frequency, above=0, unit="Hz", given=given)
+        if frequency >= self.sampling_rate / 2:
+            open_side = ", or None for an open side" if name == "band" else ""
             raise ValueError(
-                f"{name}={value!r} holds {frequency:g} Hz, which is not below the Nyquist limit of "
-                f"{rate / 2:g} Hz at sampling_rate={rate:g}; pass {fix}."
+                f"{name}={given!r} contains {frequency:g} Hz, which is not below the Nyquist "
+                f"frequency, {self.sampling_rate / 2:g} Hz at sampling_rate={self.sampling_rate:g};"
+                f" pass a lower frequency{open_side}."
             )
 
-    def _check_ratio(self) -> None:
-        target, rate = self.resample_to, self.sampling_rate
-        check_hertz("resample_to", target)
-        nearest = float(rate * self._ratio())
-        if abs(nearest - target) > 1e-9 * target:
+    def _check_resample_to(self) -> None:
+        check_number("resample_to", self.resample_to, above=0, unit="Hz")
+        nearest = float(self.sampling_rate * self._resampling_ratio())
+        if abs(nearest - self.resample_to) > 1e-9 * self.resample_to:
             raise ValueError(
-                f"resample_to={target!r} is {target / rate:g} times sampling_rate={rate!r}, which "
-                "is no fraction with a denominator up to 1000; the nearest rate that is one is "
-                f"{nearest!r}."
+                f"resample_to={self.resample_to!r} divided by sampling_rate={self.sampling_rate!r} "
+                "is not a fraction with a denominator of at most 1000; the nearest possible rate "
+                f"is {nearest!r} Hz."
             )
 
-    def _ratio(self) -> Fraction:
-        return filtering.resampling_ratio(self.resample_to, self.sampling_rate)
+    def _resampling_ratio(self) -> Fraction:
+        ratio = Fraction(self.resample_to / self.sampling_rate).limit_denominator(1000)
+        return max(ratio, Fraction(1, 1000))
 
-    def _sections(self) -> Array:
-        return filtering.band_sections(self._band(), self.order, self.sampling_rate)
+    def _butterworth(self) -> Array:
+        """Return the second-order sections of the filter for ``band``."""
+        low, high = self._band()
+        kind: Any = "lowpass" if low is None else "highpass" if high is None else "bandpass"
+        edges = np.squeeze([edge for edge in (low, high) if edge is not None])
+        return scipy.signal.butter(self.order, edges, kind, fs=self.sampling_rate, output="sos")
 
-    def _read(self, X: Any, *, reset: bool) -> Signals:
-        """Read the windows, and refuse what a step could not work on."""
-        signals = validate_windows(
+    def _read(self, X: Any, *, reset: bool) -> Windows:
+        """Parse the windows, and check that every step can process them."""
+        windows = validate_windows(
             self, X, modality=self.modality, reset=reset, allow_nan=self.missing != "error"
         )
         if self.missing == "interpolate":
-            _refuse_empty_channels(signals, self.modality)
-        self._refuse_short(signals)
-        return signals
-
-    def _refuse_short(self, signals: Signals) -> None:
-        padding = {}
+            _check_channels(windows, self.modality)
+        needed = {}
         if self.band is not None:
-            padding[f"band={self._band()!r} of order {self.order}"] = filtering.band_padding(
-                self._sections()
-            )
+            name = f"band={self._band()!r} of order {self.order}"
+            needed[name] = _sections_padding(self._butterworth()) + 1
         if self.notch is not None:
-            padding[f"notch={self.notch!r}"] = filtering.NOTCH_PADDING
-        row, n_times = shortest_window(signals)
-        for step, n_padded in padding.items():
-            if n_times <= n_padded:
-                raise ValueError(
-                    f"Window {row} of modality {self.modality!r} has {n_times} samples, "
-                    f"but {step} mirrors {n_padded} at each end and needs {n_padded + 1} or more; "
-                    "cut longer windows, lower a band's order, or filter the recording before "
-                    "cutting it."
-                )
+            needed[f"notch={self.notch!r}"] = _NOTCH_PADDING + 1
+        check_shortest(windows, needed, self.modality)
+        return windows
 
     def _prepare(self, signals: Array) -> Array:
-        """Take all steps on equally long windows, (n_windows, n_channels, n_times)."""
+        """Apply all steps to windows of one length, (n_windows, n_channels, n_times)."""
         gaps = np.asarray(np.isnan(signals).any(axis=-1))
         if gaps.any() and self.missing == "interpolate":
             signals = signals.copy()
-            signals[gaps] = filtering.fill_gaps(signals[gaps])
-            gaps = np.zeros_like(gaps)
+            signals[gaps] = _fill_gaps(signals[gaps])
+            gaps[:] = False
         steps = (self.detrend, self.band, self.notch, self.resample_to)
         if all(step is None for step in steps):
             return signals
-        # No step is to meet NaN: filters spread them, the line of least squares refuses them.
-        known = np.where(gaps[..., None], 0.0, signals).astype(np.float64, copy=False)
-        prepared = self._filter(known)
-        prepared[gaps] = np.nan
-        return prepared.astype(signals.dtype, copy=False)
+        # Filters spread NaN over the window, and scipy's detrend raises.
+        filtered = self._filter(np.where(gaps[..., None], 0.0, signals).astype(np.float64))
+        filtered[gaps] = np.nan
+        return filtered.astype(signals.dtype, copy=False)
 
     def _filter(self, signals: Array) -> Array:
-        rate = self.sampling_rate
         if self.detrend is not None:
-            signals = filtering.remove_trend(signals, self.detrend)
+            signals = scipy.signal.detrend(signals, type=self.detrend)
         if self.band is not None:
-            signals = filtering.band_pass(signals, self._sections())
+            signals = scipy.signal.sosfiltfilt(self._butterworth(), signals)
         if self.notch is not None:
-            signals = filtering.remove_frequency(signals, self.notch, self.notch_quality, rate)
+            notch = scipy.signal.iirnotch(self.notch, self.notch_quality, fs=self.sampling_rate)
+            signals = scipy.signal.filtfilt(*notch, signals)
         if self.resample_to is not None:
-            signals = filtering.resample(signals, self._ratio())
+            up, down = self._resampling_ratio().as_integer_ratio()
+            signals = scipy.signal.resample_poly(signals, up, down, axis=-1, padtype="line")
         return signals
 
-    def _in_the_form_of(self, X: Any, windows: Signals) -> Any:
-        if _is_matrix(X):
-            if not isinstance(X, pd.DataFrame):
-                return windows[:, 0]
-            columns = X.columns if self.resample_to is None else self.get_feature_names_out()
-            return pd.DataFrame(windows[:, 0], index=X.index, columns=columns)
-        if isinstance(X, pd.DataFrame | pd.Series):
-            cells = [window[0] if self.n_channels_ == 1 else window for window in windows]
-            return label_windows(cells, X, modality=self.modality)
-        return windows
+
+def check_shortest(windows: Windows, needed: dict[str, int], modality: str) -> None:
+    """Raise ValueError if a window has fewer samples than ``needed`` by one of the steps."""
+    row, n_times = windows.shortest()
+    for step, n_needed in needed.items():
+        if n_times < n_needed:
+            raise ValueError(
+                f"Window {row} of modality {modality!r} has {n_times} samples, but {step} needs "
+                f"{n_needed} or more; cut longer windows or leave out that step."
+            )
 
 
-def _is_preset(band: Any) -> bool:
-    return isinstance(band, str) and band == "preset"
+def _fill_gaps(signals: Array) -> Array:
+    """Interpolate NaN linearly, and fill the ends with the nearest sample, like `numpy.interp`."""
+    n_times = signals.shape[-1]
+    position = np.arange(n_times)
+    known = ~np.isnan(signals)
+    before = np.maximum.accumulate(np.where(known, position, -1), axis=-1)
+    after = np.where(known, position, n_times)[..., ::-1]
+    after = np.minimum.accumulate(after, axis=-1)[..., ::-1]
+    before = np.where(before < 0, after, before)
+    after = np.where(after == n_times, before, after)
+    left, right = (np.take_along_axis(signals, index, axis=-1) for index in (before, after))
+    fraction = (position - before) / np.maximum(after - before, 1)
+    return left + fraction * (right - left)
+
+
+def _sections_padding(sections: Array) -> int:
+    """Return how many samples `sosfiltfilt` adds at each end, as in its documentation."""
+    n_zeros = min((sections[:, 2] == 0).sum(), (sections[:, 5] == 0).sum())
+    return int(3 * (2 * len(sections) + 1 - n_zeros))
 
 
 def _is_matrix(X: Any) -> bool:
-    """Whether ``X`` is numbers of shape (n_windows, n_times)."""
+    """Return whether ``X`` holds numbers of shape (n_windows, n_times)."""
     if cell_columns(X) is not None:
         return False
     return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 2
 
 
-def _refuse_empty_channels(signals: Signals, modality: str) -> None:
-    empty = np.stack([np.isnan(window).all(axis=-1) for window in signals])
-    empty[empty.all(axis=1)] = False  # windows that are missing stay so
+def _check_channels(windows: Windows, modality: str) -> None:
+    """Raise ValueError if one of several channels is NaN throughout."""
+    empty = np.stack([np.isnan(window).all(axis=-1) for window in windows.values])
+    empty[empty.all(axis=1)] = False  # missing windows
     if empty.any():
         row, channel = np.argwhere(empty)[0]
-        of = "" if empty.shape[1] == 1 else f" in channel {channel}"
         raise ValueError(
-            f"Window {row} of modality {modality!r} holds NaN alone{of} ({signals[row].shape[-1]} "
-            "samples), so there is nothing to interpolate from; drop the window."
+            f"Window {row} of modality {modality!r} has only NaN in channel {channel} "
+            f"({windows.lengths[row]} samples) and cannot be interpolated; drop the window."
         )

@@ -1,78 +1,166 @@
-"""The one door that reads windows in every form.
+"""Windows: one signal's windows, read from any container and checked once."""
 
-Whatever container windows come in, `read_windows` returns the same thing: ``signals``, indexable by
-window, whose items have shape (n_channels, n_times). It is a 3-D array where all windows have the
-same length, else a 1-D object array of 2-D arrays.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-Signals = NDArray[Any]  # (n_windows, n_channels, n_times), or (n_windows,) of (n_channels, n_times)
+from .._typing import Array, Mask, Rows
+from .containers import cell_columns, column_cells, is_missing
+
+NUMERIC = {"dtype": [np.float64, np.float32], "allow_nd": True, "ensure_all_finite": False}
 
 
-def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Signals:
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows of one signal, read and checked.
+
+    Parameters
+    ----------
+    values : ndarray
+        float32 or float64 of shape (n_windows, n_channels, n_times); or, if lengths differ, of
+        shape (n_windows,) and dtype object, with arrays of shape (n_channels, n_times). Missing
+        windows are NaN.
+    missing : ndarray of shape (n_windows,), bool
+        Which windows are missing entirely.
+    index : pandas.Index or None, default=None
+        Row labels of the frame or Series that the windows were in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> windows = read_windows([np.zeros(240), None, np.zeros(200)], modality="eda")
+    >>> len(windows), windows.n_channels, windows.lengths.tolist(), windows.missing.tolist()
+    (3, 1, [240, 240, 200], [False, True, False])
+    >>> [(rows.tolist(), values.shape) for rows, values in windows.by_length()]
+    [([2], (1, 1, 200)), ([0, 1], (2, 1, 240))]
+    """
+
+    values: Array
+    missing: Mask
+    index: pd.Index | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice | Array) -> "Windows":
+        index = None if self.index is None else self.index[rows]
+        return Windows(self.values[rows], self.missing[rows], index)
+
+    @property
+    def present(self) -> "Windows":
+        """The windows that are not missing."""
+        return self[~self.missing] if self.missing.any() else self
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of each window."""
+        return int(self.values[0].shape[0])
+
+    @property
+    def lengths(self) -> Rows:
+        """Samples of each window, (n_windows,)."""
+        return np.array([window.shape[-1] for window in self.values], dtype=np.int64)
+
+    def shortest(self) -> tuple[int, int]:
+        """Return the row and the samples of the first of the shortest windows not missing."""
+        rows = np.flatnonzero(~self.missing)
+        row = int(rows[self.lengths[rows].argmin()]) if len(rows) else 0
+        return row, int(self.values[row].shape[-1])
+
+    def by_length(self) -> Iterator[tuple[Rows, Array]]:
+        """Yield windows of equal length: their rows, and values (n, n_channels, n_times)."""
+        if self.values.dtype.kind != "O":
+            yield np.arange(len(self)), self.values
+            return
+        lengths = self.lengths
+        for n_times in np.unique(lengths):
+            rows = np.flatnonzero(lengths == n_times)
+            yield rows, np.stack(list(self.values[rows]))
+
+    def map(self, function: Callable[[Array], Array]) -> "Windows":
+        """Apply a function to all windows of one length at a time; missing ones stay missing.
+
+        Parameters
+        ----------
+        function : callable
+            Maps an array (n, n_channels, n_times) to one of n windows. Missing windows are given
+            as zeros, since their shape changes with the others.
+
+        Returns
+        -------
+        windows : Windows
+        """
+        changed = np.empty(len(self), dtype=object)
+        for rows, values in self.by_length():
+            missing = self.missing[rows]
+            if missing.any():
+                values = values.copy()
+                values[missing] = 0
+            result = function(values)
+            if missing.any():
+                result[missing] = np.nan
+            if len(rows) == len(self):
+                return replace(self, values=result)
+            for row, window in zip(rows, result, strict=True):
+                changed[row] = window
+        return replace(self, values=changed)
+
+
+def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Windows:
     """Read windows in any supported form.
 
     Parameters
     ----------
     X : array-like, Series, list, DataFrame, Arrow or polars column
-        One of: numbers of shape (n_windows, n_times) or (n_windows, n_channels, n_times), wide
-        numeric DataFrame columns among them; a list, object array, Series, Arrow array or polars
-        Series whose items are arrays of shape (n_times,) or (n_channels, n_times) that may differ
-        in n_times; a frame or table of such columns, each of them a channel.
+        One of: numbers of shape (n_windows, n_times) or (n_windows, n_channels, n_times), such as
+        wide numeric DataFrame columns; a list, object array, Series, Arrow array or polars Series
+        whose items are arrays of shape (n_times,) or (n_channels, n_times) that may differ in
+        n_times; a frame or table of such columns, one for each channel.
     modality : str
         Named in error messages.
     allow_nan : bool, default=False
-        Let single NaN samples through. Infinity is refused all the same.
+        Accept windows with some NaN samples. Infinity is always refused.
 
     Returns
     -------
-    signals : ndarray
-        float32 or float64, as given (other types become float64): of shape (n_windows, n_channels,
-        n_times), or where lengths differ (n_windows,) of dtype object holding arrays of shape
-        (n_channels, n_times). Windows that are missing (see `missing_windows`) are NaN throughout;
-        in place of a cell they are as long as the first that is there.
+    windows : Windows
+        float32 or float64, as given; other types become float64. A missing cell becomes as many
+        NaN as the first window that is not missing has samples.
 
     Raises
     ------
     ValueError
-        For empty, zero-length, complex, more than 3-D or non-finite windows, cells that are no
-        array of numbers, and windows whose number of channels differs; the row is named.
+        If windows are empty, without samples, complex, of more than 3 dimensions or not finite;
+        if a cell is not an array of numbers; and if the number of channels differs between
+        windows. The message names the row.
 
     Examples
     --------
     >>> import numpy as np
-    >>> read_windows(np.zeros((5, 240)), modality="eda").shape
+    >>> read_windows(np.zeros((5, 240)), modality="eda").values.shape
     (5, 1, 240)
-    >>> ragged = read_windows([np.zeros(240), np.zeros(200)], modality="eda")
-    >>> [window.shape for window in ragged]
-    [(1, 240), (1, 200)]
     """
-    _refuse_nothing(X, modality)
-    columns = cell_columns(X)
-    signals = _from_numbers(X) if columns is None else _from_columns(columns, modality)
-    _refuse_non_finite(signals, modality, allow_nan)
-    return signals
+    columns = _columns(X, modality)
+    values = _from_numbers(check_array(X, **NUMERIC)) if columns is None else None
+    return _checked(X, values, columns, modality, allow_nan)
 
 
 def validate_windows(
     estimator: BaseEstimator, X: Any, *, modality: str, reset: bool, allow_nan: bool = False
-) -> Signals:
-    """Read windows for an estimator that remembers, and then expects, the form seen in `fit`.
+) -> Windows:
+    """Read windows for an estimator, and compare them with those seen in `fit`.
 
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_channels_``, ``n_times_`` (of the first window that is there), ``n_features_in_``
-        (n_times of 2-D, n_channels of 3-D input, else columns of cells) and, from frames with
-        string names, ``feature_names_in_``.
+        Gets ``n_channels_``, ``n_times_`` (of the first window that is not missing),
+        ``n_features_in_`` (n_times of 2-D, n_channels of 3-D input, else the number of columns of
+        cells) and, from frames with string names, ``feature_names_in_``.
     X : array-like, Series, list, DataFrame, Arrow or polars column
         As in `read_windows`.
     modality : str
@@ -80,48 +168,40 @@ def validate_windows(
     reset : bool
         True in `fit`; False to compare with what `fit` saw.
     allow_nan : bool, default=False
-        Let NaN samples through.
+        Accept NaN samples.
 
     Returns
     -------
-    signals : ndarray
+    windows : Windows
         As from `read_windows`.
 
     Raises
     ------
     ValueError
-        Where `read_windows` does, for another number of columns or channels than in `fit`, and
-        where all windows are missing in `fit`.
+        As from `read_windows`; if the number of columns or channels differs from that in `fit`;
+        and in `fit` if all windows are missing.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn.base import BaseEstimator
     >>> estimator = BaseEstimator()
-    >>> validate_windows(estimator, np.zeros((5, 240)), modality="eda", reset=True).shape
-    (5, 1, 240)
+    >>> windows = validate_windows(estimator, np.zeros((5, 240)), modality="eda", reset=True)
     >>> estimator.n_features_in_, estimator.n_channels_
     (240, 1)
     """
-    _refuse_nothing(X, modality)
-    if cell_columns(X) is None:
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            allow_nd=True,
-            ensure_all_finite=False,
-        )
+    columns = _columns(X, modality)
+    values = None
+    if columns is None:
+        values = _from_numbers(validate_data(estimator, X, reset=reset, **NUMERIC))
     elif hasattr(X, "columns"):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     elif reset:
         estimator.n_features_in_ = 1
-    signals = read_windows(X, modality=modality, allow_nan=allow_nan)
-    there = np.flatnonzero(~missing_rows(signals))
-    if not len(there):
-        return _all_missing(estimator, signals, modality, reset)
-    n_channels, n_times = signals[there[0]].shape
+    windows = _checked(X, values, columns, modality, allow_nan)
+    if windows.missing.all():
+        return _all_missing(estimator, windows, modality, reset)
+    n_channels, n_times = windows.values[windows.missing.argmin()].shape
     if reset:
         estimator.n_channels_ = n_channels
         estimator.n_times_ = n_times
@@ -130,154 +210,54 @@ def validate_windows(
             f"Windows of modality {modality!r} have {n_channels} channels, but "
             f"{type(estimator).__name__} was fitted with {estimator.n_channels_}."
         )
-    return signals
+    return windows
 
 
-def _all_missing(estimator: BaseEstimator, signals: Signals, modality: str, reset: bool) -> Signals:
-    """Windows of NaN in the shape of those that `fit` saw, which cells alone do not tell."""
-    if reset:
-        raise ValueError(
-            f"All {len(signals)} windows of modality {modality!r} are missing; "
-            f"{type(estimator).__name__} needs one or more in fit."
-        )
-    shape = (len(signals), estimator.n_channels_, estimator.n_times_)
-    return np.full(shape, np.nan, dtype=signals[0].dtype)
-
-
-def missing_rows(signals: Signals) -> NDArray[np.bool_]:
-    """Tell which of the windows that were read are missing: those of NaN alone."""
-    if signals.dtype.kind != "O":
-        missing: NDArray[np.bool_] = np.isnan(signals[:, 0, 0])  # few are left to look at
-        missing[missing] = np.isnan(signals[missing]).all(axis=(1, 2))
-        return missing
-    return np.array([bool(np.isnan(window).all()) for window in signals])
-
-
-def cell_columns(X: Any) -> list[Any] | None:
-    """Split ``X`` into columns whose cells are arrays; None where ``X`` is made of numbers."""
-    if isinstance(X, pd.DataFrame):
-        if not any(dtype.kind == "O" for dtype in X.dtypes):
-            return None  # wide frames are read at once, not by their thousands of columns
-        columns = [X.iloc[:, position] for position in range(X.shape[1])]
-    elif hasattr(X, "get_columns"):  # polars
-        columns = X.get_columns()
-    elif hasattr(X, "columns"):  # Arrow
-        columns = X.columns
-    elif isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2:
-        columns = list(X.T)
-    else:
-        columns = [X]
-    return columns if any(_holds_arrays(column) for column in columns) else None
-
-
-def shortest_window(signals: Signals) -> tuple[int, int]:
-    """Return the row and the number of samples of the first of the shortest windows."""
-    there = np.flatnonzero(~missing_rows(signals))
-    if not len(there):
-        return 0, signals[0].shape[-1]
-    row = min(there, key=lambda at: signals[at].shape[-1])
-    return int(row), signals[row].shape[-1]
-
-
-def prepare_windows(signals: Signals, prepare: Callable[[NDArray[Any]], NDArray[Any]]) -> Signals:
-    """Prepare windows, all those of one length at once; what is missing stays so."""
-    missing = np.flatnonzero(missing_rows(signals))
-    if len(missing):  # no step is to meet NaN, but each decides about shapes
-        signals = signals.copy()
-    for row in missing:
-        signals[row] = np.zeros_like(signals[row])
-    prepared = _by_length(signals, prepare) if signals.dtype.kind == "O" else prepare(signals)
-    for row in missing:
-        prepared[row] = np.full_like(prepared[row], np.nan)
-    return prepared
-
-
-def _by_length(signals: Signals, prepare: Callable[[NDArray[Any]], NDArray[Any]]) -> Signals:
-    lengths = np.array([window.shape[-1] for window in signals])
-    prepared = np.empty(len(signals), dtype=object)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        for row, window in zip(rows, prepare(np.stack(list(signals[rows]))), strict=True):
-            prepared[row] = window
-    return prepared
-
-
-def label_windows(
-    windows: list[NDArray[Any]], X: pd.DataFrame | pd.Series, *, modality: str
-) -> pd.Series:
-    """Put windows into cells, labelled like the rows of ``X`` and named like its only column."""
+def label_windows(windows: list[Array], X: pd.DataFrame | pd.Series, *, modality: str) -> pd.Series:
+    """Put windows into cells, with the row labels of ``X`` and the name of its only column."""
     name = X.name if isinstance(X, pd.Series) else X.columns[0] if X.shape[1] == 1 else modality
     return pd.Series(windows, index=X.index, name=name, dtype=object)
 
 
-def _holds_arrays(column: Any) -> bool:
-    if arrow_array(column) is not None or is_polars_list(column) or _holds_nothing(column):
-        return True
-    if isinstance(column, list | tuple):
-        # Equally long lists of numbers are a matrix, as everywhere in scikit-learn.
-        return any(isinstance(cell, np.ndarray) for cell in column) or (
-            bool(column)
-            and isinstance(column[0], list | tuple)
-            and len({np.size(cell) for cell in column}) > 1
-        )
-    if isinstance(column, np.ndarray) and (column.dtype.kind != "O" or column.ndim != 1):
-        return False
-    return getattr(column, "dtype", None) == np.dtype(object) and any(map(np.ndim, column))
-
-
-def _holds_nothing(column: Any) -> bool:
-    """Whether it is a column of gaps alone, as of a subject whose sensor never worked."""
-    if isinstance(column, list | tuple):
-        scalars = all(np.isscalar(cell) or cell is None or cell is pd.NA for cell in column)
-        column = np.array(column, dtype=object) if scalars else np.empty(0)
-    if not isinstance(column, pd.Series | np.ndarray) or column.ndim != 1:
-        return False
-    return len(column) > 0 and bool(np.all(pd.isna(np.asarray(column))))
-
-
-def is_polars_list(column: Any) -> bool:
-    """Tell polars Series whose cells are lists."""
-    return type(column).__module__.startswith("polars") and str(column.dtype).startswith(
-        ("List", "Array")
-    )
-
-
-def arrow_array(column: Any) -> Any | None:
-    """Return the Arrow list array behind an Arrow or Arrow-backed pandas column, else None."""
-    in_pandas = isinstance(column, pd.Series) and isinstance(column.dtype, pd.ArrowDtype)
-    if not in_pandas and not type(column).__module__.startswith("pyarrow"):
-        return None
-    import pyarrow as pa
-
-    if in_pandas:
-        column = pa.array(column)
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return column if any(is_kind(column.type) for is_kind in kinds) else None
-
-
-def _arrow_cells(column: Any) -> list[NDArray[Any] | None]:
-    """Cut the values of an Arrow list array into views, one per row; None for null rows."""
-    # flatten() respects slices (values does not) and drops the values of null rows.
-    values = column.flatten()
-    ends = np.cumsum(column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
-    numbers = values.to_numpy(zero_copy_only=False)
-    missing = column.is_null().to_numpy(zero_copy_only=False)
-    cells = np.split(numbers, ends)[:-1]
-    return [None if gap else cell for cell, gap in zip(cells, missing, strict=True)]
-
-
-def _refuse_nothing(X: Any, modality: str) -> None:
-    """Refuse containers without windows, of which scikit-learn tells less than of arrays."""
+def _columns(X: Any, modality: str) -> list[Any] | None:
+    """Columns of cells, or None for numbers; refuse containers without windows."""
     if isinstance(X, list | tuple | pd.Series | pd.DataFrame) and not len(X):
         raise ValueError(
             f"Found 0 sample(s) of modality {modality!r} while a minimum of 1 is required."
         )
+    return cell_columns(X)
 
 
-def _from_numbers(X: Any) -> Signals:
-    numbers = check_array(X, dtype=[np.float64, np.float32], allow_nd=True, ensure_all_finite=False)
+def _checked(
+    X: Any, values: Array | None, columns: list[Any] | None, modality: str, allow_nan: bool
+) -> Windows:
+    values = _from_columns(columns or [], modality) if values is None else values
+    index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+    windows = Windows(values, _missing_rows(values), index)
+    _refuse_non_finite(windows, modality, allow_nan)
+    return windows
+
+
+def _missing_rows(values: Array) -> Mask:
+    if values.dtype.kind != "O":
+        missing: Mask = np.isnan(values[:, 0, 0])  # so that few are searched entirely
+        missing[missing] = np.isnan(values[missing]).all(axis=(1, 2))
+        return missing
+    return np.array([bool(np.isnan(window).all()) for window in values])
+
+
+def _all_missing(estimator: BaseEstimator, windows: Windows, modality: str, reset: bool) -> Windows:
+    """Return windows of NaN in the shape that `fit` saw, which missing cells do not have."""
+    if reset:
+        raise ValueError(
+            f"All {len(windows)} windows of modality {modality!r} are missing; "
+            f"{type(estimator).__name__} needs one or more in fit."
+        )
+    shape = (len(windows), estimator.n_channels_, estimator.n_times_)
+    return replace(windows, values=np.full(shape, np.nan, dtype=windows.values[0].dtype))
+
+
+def _from_numbers(numbers: Array) -> Array:
     if numbers.ndim > 3:
         raise ValueError(
             f"Found array with dim {numbers.ndim}, while dim <= 3 is required: windows have shape "
@@ -289,8 +269,11 @@ def _from_numbers(X: Any) -> Signals:
     return numbers if numbers.ndim == 3 else numbers[:, None, :]
 
 
-def _from_columns(columns: list[Any], modality: str) -> Signals:
-    channels = [_read_cells(column, modality) for column in columns]
+def _from_columns(columns: list[Any], modality: str) -> Array:
+    channels = [
+        [_read_cell(row, cell, modality) for row, cell in enumerate(column_cells(column))]
+        for column in columns
+    ]
     if not channels[0]:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     joined = [
@@ -307,39 +290,18 @@ def _from_columns(columns: list[Any], modality: str) -> Signals:
         )
     if len({row.shape for row in rows}) == 1:
         return np.stack(rows)
-    signals = np.empty(len(rows), dtype=object)
+    values = np.empty(len(rows), dtype=object)
     for row, window in enumerate(rows):
-        signals[row] = window
-    return signals
+        values[row] = window
+    return values
 
 
-def _read_cells(column: Any, modality: str) -> list[NDArray[Any] | None]:
-    arrow = arrow_array(column)
-    if arrow is not None:
-        cells = _arrow_cells(arrow)
-    elif is_polars_list(column):
-        cells = column.to_numpy()
-    else:
-        cells = column
-    return [_read_cell(row, cell, modality) for row, cell in enumerate(cells)]
-
-
-def is_missing(cell: Any) -> bool:
-    """Tell whether a cell holds no window: None, NaN, NA or null, or nothing but NaN."""
-    if not np.ndim(cell):
-        return bool(pd.isna(cell))
-    samples = np.asarray(cell)
-    return samples.size > 0 and samples.dtype.kind in "fO" and bool(np.all(pd.isna(samples)))
-
-
-def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any] | None:
-    """One window as float (n_channels, n_times); None where it is missing."""
+def _read_cell(row: int, cell: Any, modality: str) -> Array | None:
+    """Return one window as float (n_channels, n_times); None if it is missing."""
     if is_missing(cell):
         return None
-    if np.ndim(cell) not in (1, 2):
-        raise ValueError(_cell_message(row, modality, cell))
     samples = np.asarray(cell)
-    if samples.dtype.kind not in "fiubO":
+    if samples.ndim not in (1, 2) or samples.dtype.kind not in "fiubO":
         raise ValueError(_cell_message(row, modality, cell))
     if samples.dtype not in (np.float32, np.float64):
         try:
@@ -351,14 +313,13 @@ def _read_cell(row: int, cell: Any, modality: str) -> NDArray[Any] | None:
     return np.atleast_2d(samples)
 
 
-def _join_channels(row: int, cells: tuple[Any, ...], modality: str) -> NDArray[Any]:
-    if len({cell.shape[1] for cell in cells}) > 1:
-        lengths = [cell.shape[1] for cell in cells]
+def _join_channels(row: int, cells: tuple[Any, ...], modality: str) -> Array:
+    lengths = [cell.shape[1] for cell in cells]
+    if len(set(lengths)) > 1:
         raise ValueError(
-            f"Window {row} of modality {modality!r} has channels of {lengths} samples; the columns "
-            "given together are channels of one signal and must be equally long. Give signals of "
-            "different sampling rates a transformer each, or bring them to one rate by "
-            "SignalFilter(resample_to=...)."
+            f"Window {row} of modality {modality!r} has channels of {lengths} samples; columns "
+            "that are given together are channels of one signal and need equal lengths. Use one "
+            "transformer for each sampling rate, or resample with SignalFilter(resample_to=...)."
         )
     return cells[0] if len(cells) == 1 else np.concatenate(cells)
 
@@ -369,29 +330,29 @@ def _cell_message(row: int, modality: str, cell: Any) -> str:
         given = f"an array of shape {cell.shape} and dtype {cell.dtype}"
     return (
         f"Window {row} of modality {modality!r} is {given}; expected an array of real numbers of "
-        "shape (n_times,) or (n_channels, n_times). Drop the row or mend the cell."
+        "shape (n_times,) or (n_channels, n_times). Drop the row or correct the cell."
     )
 
 
-def _refuse_non_finite(signals: Signals, modality: str, allow_nan: bool) -> None:
-    if signals.dtype.kind != "O" and np.isfinite(signals).all():
+def _refuse_non_finite(windows: Windows, modality: str, allow_nan: bool) -> None:
+    values = windows.values
+    if values.dtype.kind != "O" and np.isfinite(values).all():
         return
-    refused = np.isinf if allow_nan else _is_non_finite
-    there = np.flatnonzero(~missing_rows(signals))
-    bad_rows = [int(row) for row in there if refused(signals[row]).any()]
+    refused: Callable[[Array], Array] = np.isinf if allow_nan else _is_not_finite
+    bad_rows = [int(row) for row in np.flatnonzero(~windows.missing) if refused(values[row]).any()]
     if not bad_rows:
         return
-    window = signals[bad_rows[0]]
+    window = values[bad_rows[0]]
     n_nan, n_infinite = int(np.isnan(window).sum()), int(np.isinf(window).sum())
     held = [f"{n} {name}" for n, name in [(n_nan, "NaN"), (n_infinite, "infinite")] if n]
     kinds = "infinity" if allow_nan else "NaN or infinity"
     raise ValueError(
         f"Window {bad_rows[0]} of modality {modality!r} holds {' and '.join(held)} of "
-        f"{window.size} samples ({len(bad_rows)} of {len(signals)} windows hold {kinds}); drop "
-        "such windows, or mark what is wrong as NaN and fill the gaps with "
+        f"{window.size} samples ({len(bad_rows)} of {len(windows)} windows hold {kinds}); drop "
+        "these windows, or set wrong samples to NaN and fill them with "
         "SignalFilter(missing='interpolate')."
     )
 
 
-def _is_non_finite(samples: NDArray[Any]) -> NDArray[np.bool_]:
+def _is_not_finite(samples: Array) -> Mask:
     return ~np.isfinite(samples)

@@ -1,10 +1,9 @@
-"""Images to embeddings."""
+"""TinyBioMoEEmbedder: from images to embeddings."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from numbers import Integral
+from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import Any, Self
 
@@ -14,67 +13,79 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
-from .._validation.parameters import check_option
+from .._typing import Array
+from .._validation.parameters import check_integer, check_option
+from ..backbone.network import EMBEDDING_SIZE
 from ..images.stack import BiosignalImages
-from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ..inference import (
+    CacheInfo,
+    Engine,
+    check_precision,
+    choose_batch_size,
+    embed,
+    get_engine,
+    open_cache,
+    read_images,
+    resolve_device,
+    resolve_engine,
+)
+from ..weights import BackboneWeights, weights_sha256
 from .pickling import VersionedPickle
-
-# Modules that import torch are imported where they are first needed: loading it takes as long again
-# as all of `import sklearn_biomoe`.
 
 
 class UntrainedBackboneWarning(UserWarning):
-    """The backbone's weights are random: embeddings carry what an untrained network lets pass."""
+    """The weights of the backbone are random, so embeddings are those of an untrained network."""
 
 
 class _ContainerOutput(TransformerMixin):
-    """Gives `transform` to scikit-learn's `set_output`, so that a subclass can finish frames."""
+    """Has scikit-learn wrap `transform` for `set_output`, so that a subclass can label frames."""
 
-    def transform(self, X: Any, on_batch: Callable[[], None] | None = None) -> Any:
-        return self._embed(X, on_batch)
+    def transform(self, X: Any) -> Any:
+        return self._embed(X)
 
 
-class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin, BaseEstimator):
+class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
     """Embed images of biosignals with the frozen Tiny-BioMoE backbone.
 
     `fit` trains nothing: it checks the images and reads the weights. The backbone runs in
     evaluation mode without gradients; all embedders of a process with the same weights share one
-    copy of it. Pickles hold parameters, versions and the weights' hash alone; an unpickled embedder
+    copy. Pickles hold parameters, versions and the hash of the weights; an unpickled embedder
     refuses other weights and warns of other versions.
 
     Parameters
     ----------
     weights : str or path, default="open"
-        "open" for those that the package brings, pretrained on simulated signals of all modalities.
-        "paper" for the authors' checkpoint, which is downloaded at first use (extra ``data``).
-        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. Else the
-        path of a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+        "open" for those in the package, pretrained on simulated signals of all modalities. "paper"
+        for the authors' checkpoint, which is downloaded at first use (extra ``data``). "random"
+        for an untrained backbone, seeded by ``random_state``, with a warning. Otherwise the path of
+        a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
     weights_sha256 : str or None, default=None
-        Hash that the weights have to have, as ``weights_sha256_`` tells it; another one is an
-        error, before anything in the file is looked at.
+        Required hash of the weights, as in ``weights_sha256_``. A file with another hash is refused
+        before it is parsed.
     fuse : {"concatenate", "mean", "mean_tiles"}, default="concatenate"
-        How the embeddings of a window's images become one row: side by side; their mean; or side
-        by side but for the tiles of each image, whose mean is taken.
+        How the embeddings of a window's images become one row: concatenated, averaged, or
+        concatenated after the tiles of each image are averaged.
     device : str, default="auto"
-        "cpu", "cuda" or "cuda:<index>"; "auto" takes CUDA where torch sees it, else the CPU.
+        "cpu", "cuda" or "cuda:<index>"; "auto" is CUDA if torch finds a CUDA device, else the CPU.
     precision : {"float32", "bfloat16"}, default="float32"
-        What the backbone computes in. bfloat16 is faster where the device has instructions for it
-        (an error tells where not), and less exact.
+        Of the backbone's computations. bfloat16 is faster and less exact; it raises an error on a
+        device that has no instructions for it.
     engine : {"torch", "onnxruntime", "auto"}, default="torch"
-        What runs the backbone. ONNX Runtime (extra ``onnx``; on a CPU, in float32) is faster; at
-        the first use of some weights it exports them, which takes several seconds, and keeps the
-        result in the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's for
-        caches. "auto" takes it where it is installed and can run.
+        What runs the backbone. ONNX Runtime (extra ``onnx``; on a CPU, in float32) is faster. When
+        weights are first used it exports them, which takes several seconds, and stores the result
+        in the folder ``SKLEARN_BIOMOE_CACHE`` or else the platform's folder for caches. "auto" is
+        ONNX Runtime if it is installed and can run.
     batch_size : int or "auto", default="auto"
-        Images embedded at once. "auto" is 8 on a CPU, whose caches larger batches leave, and on a
-        GPU a power of two from 8 to 256, by its memory. The last batch is filled up with blanks, so
-        that an embedding does not depend on what it was batched with. Halved where a GPU runs out
-        of memory.
+        Images embedded at once. "auto" is 8 on a CPU, since larger batches do not fit into its
+        caches, and a power of two from 8 to 256 on a GPU, depending on its memory. The last batch
+        is filled with blanks, so that an embedding does not depend on the others in its batch.
+        Halved if a GPU runs out of memory.
     cache : "memory", path or None, default="memory"
-        Where embeddings are remembered by their images' content, so that folds, grid points and
+        Where embeddings are cached by the content of their images, so that folds, grid points and
         clones embed each image once: in this process (the last 256 MB), in an SQLite file that
-        several processes share, or nowhere.
+        several processes share, or not at all.
     progress : bool, default=False
         Show a progress bar.
     random_state : int, RandomState instance or None, default=0
@@ -85,11 +96,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
     weights_sha256_ : str
         Hash of the weights' file, or of the random weights' values.
     seed_ : int
-        That random weights are drawn from.
+        Of random weights.
     image_names_ : list of str
         Names of each window's images, as seen in `fit`.
     n_tiles_ : int
-        Images that are tiles of one, as seen in `fit`.
+        Tiles of each image, as seen in `fit`.
 
     See Also
     --------
@@ -138,7 +149,6 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         self.progress = progress
         self.random_state = random_state
 
-    @with_callbacks
     def fit(self, X: BiosignalImages | ArrayLike, y: Any = None) -> Self:
         """Check the images and read the weights; nothing is trained.
 
@@ -156,41 +166,34 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         Raises
         ------
         ValueError
-            For anything but such images, an unknown ``fuse``, a device that is not there, and
-            weights that are damaged, not the backbone's, or of another hash.
+            If X does not hold such images, ``fuse`` is unknown, the device is not available, or
+            the weights are damaged, not the backbone's, or have another hash.
         OSError
-            Where there is no weights file, or it cannot be downloaded.
+            If the weights file does not exist or cannot be downloaded.
         """
-        with fit_task(self, X, y):
-            self._fit(X)
-        return self
-
-    @with_callbacks
-    def fit_transform(self, X: BiosignalImages | ArrayLike, y: Any = None) -> Any:
-        """Fit, and embed each window's images, telling scikit-learn's callbacks of each batch.
-
-        Parameters
-        ----------
-        X : BiosignalImages, array of shape (n, 224, 224, 3) or (n, k, 224, 224, 3), or PIL images
-            uint8, or float in [0, 1].
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        embeddings : ndarray of shape (n_windows, n_features), float32
-            As from `transform`, which raises the same.
-        """
-        from ..inference import read_images
-
         self._check_parameters()
         images = read_images(X)
-        n_batches = -(-images.shape[0] * images.shape[1] // self._batch_size())
-        with fit_task(self, images, y, n_batches) as on_batch:
-            self._fit(images)
-            return self._transform(images, on_batch)
+        if isinstance(images, BiosignalImages):
+            self.image_names_ = images.image_names
+            self.n_tiles_ = images.settings.n_tiles
+        else:
+            self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
+            self.n_tiles_ = 1
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31))
+        self.weights_sha256_ = weights_sha256(
+            self.weights, self.seed_, expected=self.weights_sha256
+        )
+        self._engine()
+        if self.weights == "random":
+            warnings.warn(
+                "weights='random': the backbone is untrained, and so its embeddings are much less "
+                "informative than pretrained ones. The default, weights='open', is pretrained.",
+                UntrainedBackboneWarning,
+                stacklevel=2,
+            )
+        return self
 
-    def transform(self, X: BiosignalImages | ArrayLike) -> Any:  # type: ignore[override]
+    def transform(self, X: BiosignalImages | ArrayLike) -> Any:
         """Embed each window's images.
 
         Parameters
@@ -201,23 +204,19 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         Returns
         -------
         embeddings : ndarray of shape (n_windows, n_images x 192), float32
-            NaN for windows that are missing. (n_windows, 192) with ``fuse="mean"``, and 192 columns
-            for each ``n_tiles_`` images with ``fuse="mean_tiles"``. A pandas or polars frame
-            where `set_output` asks for it, with the row labels of the pandas signals that the
-            images were drawn from.
+            NaN for missing windows. Of shape (n_windows, 192) with ``fuse="mean"``, and with 192
+            columns for each ``n_tiles_`` images with ``fuse="mean_tiles"``. A pandas or polars
+            frame if `set_output` requests it, with the row labels of the pandas signals.
 
         Raises
         ------
         ValueError
-            For anything but such images, another number of them than in `fit`, a device that is
-            not there, and weights that have changed since `fit`.
+            If X does not hold such images or another number of them than in `fit`, the device is
+            not available, or the weights have changed since `fit`.
         """
-        return self._transform(X)
-
-    def _transform(self, X: Any, on_batch: Callable[[], None] | None = None) -> Any:
-        output = super().transform(X, on_batch)
-        # scikit-learn takes row labels from pandas inputs alone, and a ColumnTransformer joins its
-        # parts by them: rows numbered anew would meet other windows' columns.
+        output = super().transform(X)
+        # scikit-learn takes row labels from pandas inputs only. A ColumnTransformer joins its parts
+        # by row labels, and would combine the columns of different windows.
         if isinstance(output, pd.DataFrame) and isinstance(X, BiosignalImages):
             output.index = output.index if X.index is None else X.index
         return output
@@ -230,15 +229,13 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the images; where given, they have to be those seen in `fit`.
+            Names of the images; if given, they must be those seen in `fit`.
 
         Returns
         -------
         names : ndarray of shape (n_features,), object
             Such as "eda_waveform_000", or "mean_000" with ``fuse="mean"``.
         """
-        from ..backbone.network import EMBEDDING_SIZE
-
         check_is_fitted(self, "image_names_")
         if input_features is not None and list(input_features) != self.image_names_:
             raise ValueError(
@@ -261,35 +258,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _fit(self, X: Any) -> None:
-        from ..inference import read_images
-        from ..weights import weights_sha256
-
-        self._check_parameters()
-        images = read_images(X)
-        if isinstance(images, BiosignalImages):
-            self.image_names_ = images.image_names
-            self.n_tiles_ = images.settings.n_tiles
-        else:
-            self.image_names_ = [f"image{i}" for i in range(images.shape[1])]
-            self.n_tiles_ = 1
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31))
-        self.weights_sha256_ = weights_sha256(
-            self.weights, self.seed_, expected=self.weights_sha256
-        )
-        self._engine()
-        if self.weights == "random":
-            warnings.warn(
-                "weights='random': the backbone is untrained, so embeddings carry little of what "
-                "pretrained ones do. The default, weights='open', is pretrained.",
-                UntrainedBackboneWarning,
-                stacklevel=4,
-            )
-
-    def _embed(self, X: Any, on_batch: Callable[[], None] | None) -> NDArray[np.float32]:
-        from ..backbone.network import EMBEDDING_SIZE
-        from ..inference import read_images
-
+    def _embed(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self, "weights_sha256_")
         self._check_parameters()
         images = read_images(X)
@@ -298,7 +267,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
                 f"Windows have {images.shape[1]} images, but {type(self).__name__} was fitted "
                 f"with {len(self.image_names_)}: {self.image_names_}."
             )
-        embeddings = self._embed_images(images, on_batch)  # (n_windows, n_images, 192)
+        embeddings = self._embed_images(images)  # (n_windows, n_images, 192)
         if self.fuse == "mean":
             return embeddings.mean(axis=1)
         if self.fuse == "mean_tiles":  # -> (n_windows, n_panels, n_tiles, 192)
@@ -306,58 +275,38 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, CallbackSupportMixin
             embeddings = embeddings.mean(axis=2)
         return embeddings.reshape(len(images), -1)
 
-    def _embed_images(
-        self, images: BiosignalImages | NDArray[Any], on_batch: Callable[[], None] | None = None
-    ) -> NDArray[np.float32]:
-        from ..inference import embed
-        from ..inference.cache import memory_of
+    def _embed_images(self, images: BiosignalImages | Array) -> NDArray[np.float32]:
+        engine = self._engine()
+        size = self.batch_size
+        if isinstance(size, str):  # "auto"
+            size = choose_batch_size(engine.device)
+        cache = open_cache(self.cache)
+        return embed(engine, images, batch_size=size, progress=self.progress, cache=cache)
 
-        return embed(
-            self._engine(),
-            images,
-            batch_size=self._batch_size(),
-            progress=self.progress,
-            memory=memory_of(self.cache),
-            on_batch=on_batch,
-        )
-
-    def cache_info(self) -> Any:
-        """Tell what the memory named by ``cache`` was asked for in this process, and holds.
+    def cache_info(self) -> CacheInfo | None:
+        """Count lookups of this process in the cache, and its rows.
 
         Returns
         -------
         info : CacheInfo(hits, misses, rows, bytes) or None
-            None where ``cache`` is.
+            None if ``cache`` is None.
         """
-        from ..inference.cache import memory_of
+        cache = open_cache(self.cache)
+        return None if cache is None else cache.info()
 
-        memory = memory_of(self.cache)
-        return None if memory is None else memory.info()
-
-    def _engine(self) -> Any:
-        from ..inference import check_precision, get_engine, resolve_device, resolve_engine
-        from ..weights import BackboneWeights
-
+    def _engine(self) -> Engine:
         device = resolve_device(self.device)
         check_precision(self.precision, device)
         engine = resolve_engine(self.engine, device, self.precision)
-        weights = BackboneWeights(fspath(self.weights), self.seed_, self.weights_sha256_)
-        return get_engine(weights, device, self.precision, engine)
+        return get_engine(self._weights(), device, self.precision, engine)
 
-    def _load_backbone(self) -> Any:
-        from ..weights import load_backbone
+    def _weights(self) -> BackboneWeights:
+        return BackboneWeights(fspath(self.weights), self.seed_, self.weights_sha256_)
 
-        return load_backbone(self.weights, self.seed_, expected=self.weights_sha256_)
-
-    def _batch_size(self) -> int:
-        from ..inference import choose_batch_size, resolve_device
-
-        if isinstance(self.batch_size, str):
-            return choose_batch_size(resolve_device(self.device))
-        return self.batch_size
+    def _load_backbone(self) -> nn.Module:
+        return self._weights().load()
 
     def _check_parameters(self) -> None:
         check_option("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])
-        size = self.batch_size
-        if size != "auto" and (not isinstance(size, Integral) or size < 1):
-            raise ValueError(f"batch_size={size!r}; expected an integer of 1 or more, or 'auto'.")
+        if self.batch_size != "auto":
+            check_integer("batch_size", self.batch_size, alternative="'auto'")

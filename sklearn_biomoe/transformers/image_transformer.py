@@ -6,45 +6,40 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ..images.fitting import ImageParameters, check_lengths, fit_settings, warn_outside
 from ..images.stack import BiosignalImages
-from ..signals import Signals, ValueRange, missing_rows, validate_windows
-from .callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ..signals.modalities import ValueRange
+from ..signals.windows import validate_windows
 from .pickling import VersionedPickle
-
-# Modules that import torch are imported where they are first needed: loading it takes as long again
-# as all of `import sklearn_biomoe`.
 
 
 class BiosignalImageTransformer(  # type: ignore[call-arg]
     VersionedPickle,
-    CallbackSupportMixin,
     TransformerMixin,
     BaseEstimator,
     auto_wrap_output_keys=None,
 ):
     """Draw each window of a biosignal as one image per channel and representation.
 
-    Windows come as numbers of shape (n_windows, n_times), such as wide DataFrame columns, as an
-    array of shape (n_windows, n_channels, n_times), or as a column, list, Series, Arrow array or
-    polars Series whose cells are arrays that may differ in length. Several columns of such cells
-    are channels of one signal. Images are drawn when they are looked at or embedded: the
-    transformer's output holds no more than the signals.
+    Windows are numbers of shape (n_windows, n_times), such as wide DataFrame columns; an array of
+    shape (n_windows, n_channels, n_times); or a column, list, Series, Arrow array or polars Series
+    whose cells are arrays that may differ in length. Several columns of such cells are channels of
+    one signal. The output holds the signals; an image is drawn when it is accessed or embedded.
 
-    A window is missing where its cell is None or NaN, or all its samples are NaN, as where a sensor
-    dropped out. It is not learnt from, drawn as a blank image, and embedded as NaN. Single NaN
-    samples are refused.
+    A window is missing if its cell is None or NaN, or if all its samples are NaN, for example
+    because a sensor dropped out. Nothing is learnt from it; its image is blank, and its embedding
+    is NaN. Windows with some NaN samples are refused.
 
     Parameters
     ----------
     representations : "preset" or sequence of str, default="preset"
-        What to draw. "preset" is what suits the modality, see `sklearn_biomoe.signals.MODALITIES`;
-        else any of
+        What to draw. "preset" uses those of the modality, see `sklearn_biomoe.signals.MODALITIES`.
+        Any of
 
         - "waveform": a thin dark curve on white;
         - "waveform_stacked", "waveform_overlaid": the curves of all channels in one image, one
@@ -60,54 +55,55 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         - "composite": three greys as red, green and blue: waveform, spectrogram_psd and scalogram,
           the powers of each window on their own scale.
 
-        Unwrapped phases, distances and transitions are scaled to each window, curves and powers as
-        asked for below. Frequency and the time of a map's rows go upwards, time goes to the right.
-        Maps of pairs of samples compare at most 224, averaged from longer windows.
+        Unwrapped phases, distances and transitions are scaled to each window, curves by
+        ``value_range`` and powers by ``power_range``. Frequency, and the time of a map's rows,
+        increase upwards; time increases to the right. Maps of pairs compare at most 224 samples,
+        to which longer windows are averaged.
     sampling_rate : float or None, default=None
         In Hz. Required by representations with a frequency axis and by tiles.
     modality : str or list of str, default="generic"
-        Kind of signal: "eda", "bvp", "ppg", "resp", "resp_rate", "spo2", "ecg", "emg", "eeg" or
-        "generic"; a list has one for each channel. Names the images, and decides what "preset"
-        is.
+        "eda", "bvp", "ppg", "resp", "resp_rate", "spo2", "ecg", "emg", "eeg" or "generic"; a list
+        has one for each channel. Part of the images' names; determines the presets.
     value_range : "preset", "window", "training", tuple or list, default="preset"
-        What the vertical axis of a waveform spans: (low, high) or, on a logarithmic axis, (low,
-        high, "log") in the signal's unit; "window", each window's smallest and largest value;
-        "training", the 1st to the 99th percentile of all samples seen in `fit`, logarithmically
-        where the preset is (of positive samples then). "preset" is a fixed range where a modality
-        has a unit ("eda", "resp_rate", "spo2"), else "window". A list has one for each channel.
-        Beyond a range, curves run along the border; a warning tells of it, but for "training".
+        Range of the vertical axis of a waveform: (low, high) or, on a logarithmic axis, (low, high,
+        "log") in the signal's unit; "window", each window's smallest and largest value;
+        "training", the 1st to the 99th percentile of all samples seen in `fit`, on a logarithmic
+        axis (and of positive samples) if the preset is logarithmic. "preset" is a fixed range for
+        modalities with a unit ("eda", "resp_rate", "spo2"), else "window". A list has one for each
+        channel. Values beyond the range are drawn at the border, with a warning unless it is
+        "training".
     power_range : "window", "training" or (float, float), default="window"
-        Decibels, of 1 unit of power, that the darkest and the brightest colour of a spectrogram
-        or scalogram stand for. "window": from 50 dB under each window's maximum up to it.
-        "training": up to the 99th percentile of the maxima of windows seen in `fit`.
+        Powers at the darkest and the brightest colour of a spectrogram or scalogram, in decibels of
+        1 unit of power. "window": from 50 dB below each window's maximum up to it. "training": up
+        to the 99th percentile of the maxima of windows seen in `fit`.
     spectrogram_window : "preset", float or None, default="preset"
-        Length of the pieces whose spectra make a spectrogram, in seconds; None takes an eighth of
-        the window.
+        Length of the pieces of a spectrogram, in seconds; None is an eighth of the window.
     frequency_range : "preset", (float, float) or None, default="preset"
         Frequencies of spectrograms and scalograms in Hz; None shows all up to the Nyquist limit.
     colormap : str, default="viridis"
-        Of spectrograms, scalograms, Gramian and Markov fields: a name that the package cmap knows,
-        such as matplotlib's.
+        Of spectrograms, scalograms, Gramian and Markov fields: a name in the package cmap, which
+        has those of matplotlib.
     tile_length : float or None, default=None
-        Cut each window in time into tiles of so many seconds, and draw an image of each. 5 to 10 s
-        of pulse or ECG can be made out; a minute of it cannot.
+        Cut each window into tiles of so many seconds, and draw an image of each. Single beats of
+        pulse or ECG are visible in 5 to 10 s, and not in a minute.
     tile_step : float or None, default=None
-        Seconds from tile to tile, ``tile_length`` where None. The last tile ends with the window.
+        Seconds from tile to tile, ``tile_length`` if None. The last tile ends with the window.
     image_size : int, default=224
-        Pixels on each side. The backbone takes 224.
+        Pixels on each side. The backbone needs 224.
 
     Attributes
     ----------
     n_channels_ : int
         Channels of each window seen in `fit`.
     n_times_ : int
-        Samples of the first window that is there in `fit`.
+        Samples of the first window in `fit` that is not missing.
     n_features_in_ : int
-        Columns seen in `fit`: n_times of 2-D, n_channels of 3-D input, else columns of cells.
+        Columns seen in `fit`: n_times of 2-D and n_channels of 3-D input, else columns of cells.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame whose column names are all strings.
+        If `fit` saw a frame whose column names are all strings.
     settings_ : ImageSettings
-        How windows are drawn: presets, what overrides them, and the limits learnt in `fit`.
+        How windows are drawn: presets or parameters that override them, and ranges learnt in
+        `fit`.
 
     See Also
     --------
@@ -119,10 +115,10 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
     >>> import numpy as np
     >>> from sklearn_biomoe import BiosignalImageTransformer
     >>> windows = np.random.default_rng(0).uniform(2, 3, size=(5, 240))  # in µS
-    >>> drawer = BiosignalImageTransformer(
+    >>> to_images = BiosignalImageTransformer(
     ...     ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     ... )
-    >>> drawer.fit_transform(windows)
+    >>> to_images.fit_transform(windows)
     BiosignalImages(5 windows x ['eda_waveform', 'eda_spectrogram_psd'], 224 x 224 pixels)
     """
 
@@ -153,16 +149,15 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         self.tile_step = tile_step
         self.image_size = image_size
 
-    @with_callbacks
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and windows, and learn the ranges that are to be learnt.
+        """Check parameters and windows, and learn the ranges that are "training".
 
         Parameters
         ----------
         X : array-like
             Windows in any form that the class describes.
         y : array-like of shape (n_windows,) or None
-            Labels; only their number is looked at.
+            Labels; only their number is checked.
 
         Returns
         -------
@@ -172,23 +167,22 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         ------
         ValueError
             For unknown representations, modalities and colormaps, a missing or non-positive
-            sampling rate, a frequency range above the Nyquist limit, windows shorter than a
-            spectrogram's pieces or than a tile, ranges that cannot be learnt, another number of
-            labels than windows, windows that `transform` would refuse, and where all are missing.
+            sampling rate, and a frequency range above the Nyquist limit. If windows are shorter
+            than the pieces of a spectrogram or than a tile, a range cannot be learnt, the number
+            of labels differs from that of windows, all windows are missing, or `transform` would
+            refuse them.
         """
-        from ..images.fitting import check_lengths, check_parameters, lay_out
-
-        check_parameters(self)
-        with fit_task(self, X, y):
-            signals = self._read(X, reset=True)
-            _check_labels(y, len(signals), self._label)
-            settings = lay_out(self, signals[~missing_rows(signals)])
-            check_lengths(settings, signals, self._label)
-            self.settings_ = settings
+        parameters = self._parameters()
+        parameters.check()
+        windows = validate_windows(self, X, modality=parameters.label, reset=True)
+        _check_labels(y, len(windows), parameters.label)
+        settings = fit_settings(parameters, windows)
+        check_lengths(settings, windows, parameters.label)
+        self.settings_ = settings
         return self
 
     def transform(self, X: ArrayLike) -> BiosignalImages:
-        """Stack the images of all windows, to be drawn on access.
+        """Stack the images of all windows, which are drawn on access.
 
         Parameters
         ----------
@@ -198,24 +192,22 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         Returns
         -------
         images : BiosignalImages of shape (n_windows, n_images, image_size, image_size, 3)
-            uint8. First the images of each channel, then those that join channels; tiles of one
-            image stand side by side.
+            uint8. First the images of each channel, then those that join channels; the tiles of one
+            image are next to each other.
 
         Raises
         ------
         ValueError
-            For windows that hold NaN or infinity, are empty, too short or not numeric, or have
-            another number of channels, columns or tiles than in `fit`; the first bad row is named.
-            Windows that are missing altogether are no error.
+            If windows hold NaN or infinity, are empty, too short or not numeric, or have another
+            number of channels, columns or tiles than in `fit`; the message names the first such
+            row. Windows that are missing entirely are accepted.
         """
-        from ..images.fitting import check_lengths, warn_outside
-
         check_is_fitted(self, "settings_")
-        signals = self._read(X, reset=False)
-        check_lengths(self.settings_, signals, self._label)
-        warn_outside(self.settings_, self, signals[~missing_rows(signals)])
-        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
-        return BiosignalImages(signals, self.settings_, index)
+        parameters = self._parameters()
+        windows = validate_windows(self, X, modality=parameters.label, reset=False)
+        check_lengths(self.settings_, windows, parameters.label)
+        warn_outside(self.settings_, parameters, windows.present)
+        return BiosignalImages(windows, self.settings_)
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
@@ -230,14 +222,14 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         Returns
         -------
         names : ndarray of shape (n_images,), object
-            Such as "eda_spectrogram_psd", "eeg_1_waveform" where several channels share a modality,
-            "eda_bvp_waveform_stacked" where channels are joined, "bvp_waveform_tile0".
+            Such as "eda_spectrogram_psd", "eeg_1_waveform" if several channels share a modality,
+            "eda_bvp_waveform_stacked" if channels are joined, "bvp_waveform_tile0".
         """
         check_is_fitted(self, "settings_")
         return np.asarray(self.settings_.image_names, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: images fit in no frame, but a Pipeline sets the output of all its steps."""
+        """Do nothing: images do not fit in frames, but a Pipeline configures all its steps."""
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -246,20 +238,16 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    @property
-    def _label(self) -> str:
-        return self.modality if isinstance(self.modality, str) else "+".join(self.modality)
-
-    def _read(self, X: Any, *, reset: bool) -> Signals:
-        return validate_windows(self, X, modality=self._label, reset=reset)
+    def _parameters(self) -> ImageParameters:
+        return ImageParameters(**self.get_params(deep=False))
 
 
 def _check_labels(y: Any, n_windows: int, label: str) -> None:
     if y is None or (n_labels := len(np.asarray(y))) == n_windows:
         return
     first = min(n_windows, n_labels)
-    lacking = "has no label" if n_labels < n_windows else "is not there, though it has a label"
+    problem = "has no label" if n_labels < n_windows else "does not exist, but has a label"
     raise ValueError(
         f"There are {n_windows} windows of modality {label!r} but {n_labels} labels: window "
-        f"{first} {lacking}. Give one label for each window, in the same order."
+        f"{first} {problem}. Pass one label for each window, in the same order."
     )

@@ -1,4 +1,4 @@
-"""Pickles that tell what they were made with."""
+"""Pickles that record the versions they were made with."""
 
 import warnings
 from importlib.metadata import version
@@ -9,9 +9,9 @@ VERSIONS = "_versions"  # in a pickle
 
 
 class VersionedPickle:
-    """Warns where a pickle is opened with other versions than it was made with.
+    """Warns if a pickle is opened with other versions than it was made with.
 
-    As scikit-learn does for its own estimators; to be put before BaseEstimator.
+    As scikit-learn does for its own estimators. Goes before BaseEstimator among the base classes.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -28,7 +28,7 @@ class VersionedPickle:
         ]
         if others:
             warnings.warn(
-                f"{type(self).__name__} was pickled with {', '.join(others)}: what it computes may "
+                f"{type(self).__name__} was pickled with {', '.join(others)}: its output may "
                 "differ. Install those versions, or fit it again.",
                 UserWarning,
                 stacklevel=2,
@@ -36,5 +36,5 @@ class VersionedPickle:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return versions by package; builds of torch, such as for CUDA, count as one version."""
+    """Return versions by package; all builds of a torch version are equal."""
     return {name: version(name).partition("+")[0] for name in PACKAGES}

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 
 from .._validation.parameters import check_option
 from .._validation.subjects import check_length
-from .._validation.targets import check_there
+from .._validation.targets import check_not_missing
 from .bags import Array, aggregate
 
 AGGREGATIONS = ["mean", "max"]
@@ -148,7 +148,7 @@ def aggregate_windows(
 def _read_trials(trials: ArrayLike, windows: Array) -> tuple[Array, NDArray[np.int64]]:
     """Names of trials, and the position of each window's among them."""
     names = check_length("trials", trials, len(windows))
-    check_there("trials", names)
+    check_not_missing("trials", names)
     # By pandas, which keeps the order of first appearance.
     trial_of_window, found = pd.factorize(names)
     gaps = np.isnan(windows).sum(axis=1)
@@ -174,7 +174,7 @@ def _one_per_trial(
 ) -> Array:
     """Return one value for each trial, and refuse trials with several."""
     values = check_length(parameter, given, len(trial_of_window))
-    check_there(parameter, values)
+    check_not_missing(parameter, values)
     first = np.unique(trial_of_window, return_index=True)[1]
     differing = np.flatnonzero(values != values[first][trial_of_window])
     if differing.size:

@@ -1,7 +1,7 @@
-"""Maps: scaled from 0 to 1 and resized, or where nothing is resized, drawn from what they repeat.
+"""Scaling of maps from 0 to 1, and resizing to the size of an image.
 
-Coloured maps fill the image. Their first row is at the bottom: frequency, and the time of a
-map's rows, go upwards; the time of its columns goes to the right.
+The first row of a map is at the bottom of the image: frequency and the time of rows increase
+upwards, the time of columns to the right.
 """
 
 import math
@@ -10,11 +10,17 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..representations.pairs import N_BINS, are_near, transitions
-from ..signals import ValueRange
-from .colours import GREYS, N_COLOURS, colour, look_up
+from ..signals.modalities import ValueRange
 
-DYNAMIC_RANGE = 50.0  # decibels below a map's maximum that colours tell apart
+N_LEVELS = 256  # of a colormap
+DYNAMIC_RANGE = 50.0  # decibels below a map's maximum that colours distinguish
+
+
+def to_levels(values: Tensor) -> Tensor:
+    """Convert values from 0 to 1 to levels of a colormap, uint8; changes ``values``."""
+    # By way of int16, which is faster than straight to bytes.
+    levels = values.mul_(N_LEVELS).clamp_(0, N_LEVELS - 1)
+    return levels.to(torch.int16).to(torch.uint8)
 
 
 def scale_power(maps: Tensor, size: int, limits: ValueRange | None) -> Tensor:
@@ -26,8 +32,8 @@ def scale_power(maps: Tensor, size: int, limits: ValueRange | None) -> Tensor:
         Non-negative powers, lowest frequency first; it is drawn at the bottom.
     size : int
     limits : (float, float) or None
-        Decibels (of 1 unit of power) at 0 and 1. None takes each map's maximum and 50 dB under it.
-        A map of zeros is at 0.
+        Decibels (of 1 unit of power) at 0 and 1. If None, from 50 dB below each map's maximum up
+        to it. A map of zeros is at 0.
 
     Returns
     -------
@@ -66,18 +72,17 @@ def scale_distance(maps: Tensor, size: int, limits: ValueRange | None = None) ->
 def scale_angle(maps: Tensor, size: int, limits: ValueRange | None = None) -> Tensor:
     """Scale radians from -pi to pi.
 
-    Between the two, which are one direction, lies no zero: what is resized are the directions'
-    sines and cosines.
+    Sines and cosines are resized instead of angles, since -pi and pi are the same direction.
     """
     angles = torch.atan2(resize(maps.sin(), size), resize(maps.cos(), size))
     return angles.add_(math.pi).div_(2 * math.pi)
 
 
 def resize(maps: Tensor, size: int) -> Tensor:
-    """Interpolate maps, averaging where they shrink, and turn their first row to the bottom.
+    """Interpolate maps, averaging if they shrink, and turn their first row to the bottom.
 
-    Like ``torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)``, but faster for
-    small maps.
+    Matches ``torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)``, and is
+    faster for small maps.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def resize(maps: Tensor, size: int) -> Tensor:
     maps = maps.float()
     if maps.shape[1:] == (size, size):
         return maps.flip(1)
-    # Rows are fetched whole: columns are made rows for their turn.
+    # Both passes resize rows, which are contiguous in memory.
     maps = resize_rows(maps.transpose(1, 2).contiguous(), size, upright=False)
     return resize_rows(maps.transpose(1, 2).contiguous(), size, upright=True)
 
@@ -118,41 +123,3 @@ def resize_taps(n_rows: int, size: int) -> tuple[Tensor, Tensor]:
     weights = (1 - (index + 0.5 - centre).abs() / reach).clamp(min=0) * (index < n_rows)
     weights = (weights / weights.sum(dim=0)).float()
     return index.clamp(max=n_rows - 1), weights[..., None]
-
-
-def draw_distances(series: Tensor, colormap: str, out: Tensor) -> Tensor:
-    """Draw recurrence where pairs of samples are pixels: differences of bytes, without a map."""
-    lowest = series.amin(dim=1, keepdim=True)
-    span = series.amax(dim=1, keepdim=True) - lowest
-    shares = (series - lowest) / span.clamp(min=torch.finfo(series.dtype).tiny)
-    levels = shares.mul_(N_COLOURS - 1).round_().to(torch.uint8)
-    rows, columns = levels.flip(1)[:, :, None], levels.repeat_interleave(3, dim=1)[:, None]
-    greys = out.flatten(2)  # (n_windows, size, size x 3)
-    torch.maximum(rows, columns, out=greys).sub_(torch.minimum(rows, columns))
-    return out
-
-
-def draw_near(series: Tensor, colormap: str, out: Tensor) -> Tensor:
-    """Draw thresholded recurrence where pairs of samples are pixels: black or white."""
-    levels = are_near(series).flip(1).logical_not_().view(torch.uint8).mul_(N_COLOURS - 1)
-    return look_up(levels, GREYS, out)
-
-
-def draw_transitions(series: Tensor, colormap: str, out: Tensor) -> Tensor:
-    """Draw Markov transitions where pairs of samples are pixels: at most 8 rows differ."""
-    probabilities, bins = transitions(series)
-    kinds = probabilities.gather(2, bins[:, None].expand(-1, N_BINS, -1))
-    # A bin that no sample lies in takes another's values, so that it does not count for the scale.
-    first = kinds.gather(1, bins[:, :1, None].expand(-1, -1, kinds.shape[2]))
-    there = torch.zeros_like(probabilities[:, 0]).scatter_(1, bins, 1.0)
-    kinds = torch.where(there[..., None] > 0, kinds, first)
-    lowest = kinds.amin(dim=(1, 2), keepdim=True)
-    span = kinds.amax(dim=(1, 2), keepdim=True) - lowest
-    shares = (kinds - lowest) / span.clamp(min=torch.finfo(kinds.dtype).tiny)
-    coloured = colour(shares.float(), colormap, out.new_empty((*kinds.shape, 3)))
-    windows = torch.arange(len(bins), device=bins.device)[:, None]
-    index = (windows * N_BINS + bins.flip(1)).flatten()
-    torch.index_select(
-        coloured.flatten(2).flatten(0, 1), 0, index, out=out.flatten(2).flatten(0, 1)
-    )
-    return out

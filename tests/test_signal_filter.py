@@ -1,7 +1,6 @@
-"""Filters equal scipy's row by row, and gaps are filled, refused or passed on as asked."""
+"""SignalFilter equals scipy row by row, and handles NaN by interpolation, errors or propagation."""
 
 import re
-from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy import signal
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sklearn_biomoe import BiosignalImageTransformer, SignalFilter
 
@@ -31,11 +27,16 @@ def notch_row(row):
     return signal.filtfilt(*signal.iirnotch(20.0, 30.0, fs=RATE), row)
 
 
-def everything_row(row):
+def resample_row(up, down):
+    return lambda row: signal.resample_poly(row, up, down, padtype="line")
+
+
+def all_steps_row(row):
     row = butter_row((0.5, 8.0), "bandpass", 2)(signal.detrend(row))
-    return signal.resample_poly(notch_row(row), 1, 2, padtype="line")
+    return resample_row(1, 2)(notch_row(row))
 
 
+ALL_STEPS = {"band": (0.5, 8.0), "order": 2, "notch": 20.0, "detrend": "linear", "resample_to": 32}
 STEPS = {
     "bandpass": ({"band": (0.5, 8.0)}, butter_row((0.5, 8.0), "bandpass")),
     "lowpass": ({"band": (None, 8.0), "order": 3}, butter_row(8.0, "lowpass", 3)),
@@ -43,25 +44,10 @@ STEPS = {
     "notch": ({"notch": 20}, notch_row),
     "mean": ({"detrend": "constant"}, lambda row: row - row.mean()),
     "line": ({"detrend": "linear"}, signal.detrend),
-    "slower": (
-        {"resample_to": 48},
-        lambda row: signal.resample_poly(row, 3, 4, padtype="line"),
-    ),
-    "faster": (
-        {"resample_to": 100.0},
-        lambda row: signal.resample_poly(row, 25, 16, padtype="line"),
-    ),
+    "lower rate": ({"resample_to": 48}, resample_row(3, 4)),
+    "higher rate": ({"resample_to": 100.0}, resample_row(25, 16)),
     "same rate": ({"resample_to": 64}, lambda row: row),
-    "everything": (
-        {
-            "band": (0.5, 8.0),
-            "order": 2,
-            "notch": 20.0,
-            "detrend": "linear",
-            "resample_to": 32.0,
-        },
-        everything_row,
-    ),
+    "all steps": (ALL_STEPS, all_steps_row),
 }
 
 
@@ -75,7 +61,7 @@ def test_steps_equal_scipy_row_by_row(name, rows):
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_channels_are_filtered_each_by_itself(name):
+def test_channels_are_filtered_separately(name):
     parameters, expected = STEPS[name]
     windows = SignalFilter(RATE, **parameters).fit_transform(TWO_CHANNELS)
     by_row = [[expected(channel) for channel in window] for window in TWO_CHANNELS]
@@ -88,7 +74,7 @@ def test_resampling_keeps_the_level_at_the_ends():
     np.testing.assert_allclose(slower[0], np.linspace(5.0, 8.0, 61), atol=0.005)
 
 
-def test_the_input_is_left_as_it_was():
+def test_input_is_not_modified():
     windows = EQUAL.copy()
     windows[1, 3] = np.nan
     before = windows.copy()
@@ -99,11 +85,11 @@ def test_the_input_is_left_as_it_was():
 
 
 @pytest.mark.parametrize("missing", ["error", "interpolate", "propagate"])
-def test_nothing_asked_for_changes_nothing(missing):
+def test_no_steps_return_the_input(missing):
     np.testing.assert_array_equal(SignalFilter(missing=missing).fit_transform(EQUAL), EQUAL)
 
 
-def test_float32_stays_and_is_filtered_in_float64():
+def test_float32_is_preserved_and_filtered_in_float64():
     steps = SignalFilter(RATE, band=(0.5, 8.0))
     single = EQUAL.astype(np.float32)
     filtered = steps.fit_transform(single)
@@ -124,11 +110,7 @@ FORMS = {
     "Series": (pd.Series(RAGGED, name="bvp"), pd.Series, (5,)),
     "Series of two channels": (pd.Series(list(TWO_CHANNELS)), pd.Series, (3,)),
     "frame of cells": (pd.DataFrame({"bvp": list(EQUAL)}), pd.Series, (6,)),
-    "two columns of cells": (
-        pd.DataFrame({"a": list(EQUAL), "b": list(EQUAL[::-1])}),
-        pd.Series,
-        (6,),
-    ),
+    "two columns of cells": (pd.DataFrame({"a": list(EQUAL), "b": list(EQUAL)}), pd.Series, (6,)),
     "Arrow list": (pa.array([row.tolist() for row in RAGGED]), np.ndarray, (5,)),
     "Arrow table": (pa.table({"bvp": [row.tolist() for row in EQUAL]}), np.ndarray, (6, 1, 300)),
     "polars Series": (pl.Series([row.tolist() for row in RAGGED]), np.ndarray, (5,)),
@@ -137,7 +119,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_output_follows_the_form_of_the_input(form):
+def test_output_has_the_form_of_the_input(form):
     X, kind, shape = FORMS[form]
     steps = SignalFilter(RATE, band=(0.5, 8.0), modality="bvp")
     windows = steps.fit_transform(X)
@@ -149,7 +131,7 @@ def test_output_follows_the_form_of_the_input(form):
     assert len(images) == len(X)
 
 
-def test_row_labels_and_names_stay():
+def test_row_labels_and_names_are_kept():
     index = ["d", "a", "c", "b", "e", "f"]
     cells = pd.DataFrame({"bvp": list(EQUAL)}, index=index)
     steps = SignalFilter(RATE, detrend="constant")
@@ -172,21 +154,6 @@ def test_resampled_wide_columns_get_new_names():
     assert list(steps.transform(wide).columns) == expected
     assert list(SignalFilter().fit(wide).get_feature_names_out()) == list(wide.columns)
     assert list(steps.fit(wide.to_numpy()).get_feature_names_out()) == expected
-
-
-def test_before_images_in_a_column_transformer(small_backbone):
-    from sklearn_biomoe import TinyBioMoEEmbedder
-
-    X = pd.DataFrame({"bvp": RAGGED, "age": range(5)}, index=list("vwxyz"))
-    steps = SignalFilter(RATE, band=(0.5, 8.0), modality="bvp")
-    branch = make_pipeline(
-        steps, BiosignalImageTransformer(["waveform"], modality="bvp"), TinyBioMoEEmbedder()
-    )
-    model = ColumnTransformer([("bvp", branch, "bvp"), ("age", "passthrough", ["age"])])
-    frame = model.set_output(transform="pandas").fit_transform(X)
-    assert frame.shape == (5, 193)
-    assert list(frame.index) == list("vwxyz")
-    assert model.get_feature_names_out()[0] == "bvp__bvp_waveform_000"
 
 
 # Gaps
@@ -228,14 +195,14 @@ def test_propagated_gaps_touch_no_other_channel(step):
 
 
 @pytest.mark.parametrize("as_cells", [False, True])
-def test_gaps_are_refused_by_window(as_cells):
+def test_error_for_gaps_names_the_window(as_cells):
     X = with_gaps(EQUAL) if as_cells else np.stack(with_gaps(EQUAL))
     message = r"Window 1 of modality 'eda' holds 7 NaN of 300 samples.*missing='interpolate'"
     with pytest.raises(ValueError, match=message):
         SignalFilter(modality="eda").fit(X)
 
 
-def test_infinity_is_always_refused():
+def test_infinity_raises():
     X = EQUAL.copy()
     X[2, 3] = np.inf
     for missing in ("error", "interpolate", "propagate"):
@@ -243,10 +210,10 @@ def test_infinity_is_always_refused():
             SignalFilter(missing=missing).fit(X)
 
 
-def test_a_channel_of_gaps_alone_cannot_be_interpolated():
+def test_channel_of_nan_raises_with_interpolation():
     X = TWO_CHANNELS.copy()
     X[2, 1] = np.nan
-    message = "Window 2 of modality 'ecg' holds NaN alone in channel 1 .300 samples"
+    message = "Window 2 of modality 'ecg' has only NaN in channel 1 .300 samples"
     with pytest.raises(ValueError, match=message):
         SignalFilter(missing="interpolate", modality="ecg").fit(X)
 
@@ -255,11 +222,11 @@ def test_a_channel_of_gaps_alone_cannot_be_interpolated():
 def test_missing_windows_stay_missing(missing):
     X = TWO_CHANNELS[:, 0].copy()
     X[2] = np.nan
-    there = np.delete(X, 2, axis=0)
+    others = np.delete(X, 2, axis=0)
     filtered = SignalFilter(25, band=(None, 5.0), resample_to=10, missing=missing)
     windows = filtered.fit_transform(X)
     assert np.isnan(windows[2]).all()
-    assert np.array_equal(np.delete(windows, 2, axis=0), filtered.transform(there))
+    assert np.array_equal(np.delete(windows, 2, axis=0), filtered.transform(others))
     cells = pd.Series([window if i != 2 else None for i, window in enumerate(X)])
     assert filtered.fit_transform(cells).tolist()[2].shape == windows[2].shape
     alone = filtered.transform(cells[[2]])
@@ -267,46 +234,43 @@ def test_missing_windows_stay_missing(missing):
     assert alone[2].shape == windows[2].shape
 
 
-# What is refused
+# Errors
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        (
-            {"band": (1.0, 2.0)},
-            r"sampling_rate=None; expected .* in Hz. band=\(1.0, 2.0\) needs it",
-        ),
-        ({"notch": 50.0}, "notch=50.0 needs it"),
-        ({"resample_to": 4}, "resample_to=4 needs it"),
+        ({"sampling_rate": None, "band": (1, 2)}, r"band=\(1, 2\) requires sampling_rate in Hz"),
+        ({"sampling_rate": None, "notch": 50.0}, "notch=50.0 requires sampling_rate"),
+        ({"sampling_rate": None, "resample_to": 4}, "resample_to=4 requires sampling_rate"),
         ({"sampling_rate": 0}, "sampling_rate=0"),
         ({"sampling_rate": "64"}, "sampling_rate='64'"),
-        ({"sampling_rate": 64, "band": (1.0, 32.0)}, "32 Hz, which is not below .* of 32 Hz at"),
-        ({"sampling_rate": 64, "notch": 50.0}, "notch=50.0 holds 50 Hz, .* limit of 32 Hz"),
-        ({"sampling_rate": 64, "notch": 0}, "notch=0; expected positive"),
-        ({"sampling_rate": 64, "band": (0, 8.0)}, r"band=\(0, 8.0\); expected positive"),
-        ({"sampling_rate": 64, "band": (8.0, 1.0)}, "expected low < high"),
-        ({"sampling_rate": 64, "band": (8.0, 8.0)}, "expected low < high"),
-        ({"sampling_rate": 64, "band": (None, None)}, "keeps everything; pass band=None"),
-        ({"sampling_rate": 64, "band": 8.0}, r"expected 'preset', or \(low, high\)"),
-        ({"sampling_rate": 64, "band": (1, 2, 3)}, r"expected 'preset', or \(low, high\)"),
-        ({"sampling_rate": 64, "band": (1, 2), "order": 0}, "order=0"),
-        ({"sampling_rate": 64, "notch": 20, "notch_quality": -1}, "notch_quality=-1; .*numbers\\."),
-        ({"sampling_rate": 64, "band": "preset"}, r"modality='generic' has none.*\['bvp', 'ecg'"),
+        ({"band": (1.0, 32.0)}, "contains 32 Hz, which is not below the Nyquist frequency, 32 Hz"),
+        ({"notch": 50.0}, r"notch=50.0 contains 50 Hz, .* 32 Hz .*pass a lower frequency\."),
+        ({"notch": 0}, "notch=0; expected a finite number above 0 in Hz"),
+        ({"band": (0, 8.0)}, r"band=\(0, 8.0\); expected a finite number above 0 in Hz"),
+        ({"band": (8.0, 1.0)}, "expected low < high"),
+        ({"band": (8.0, 8.0)}, "expected low < high"),
+        ({"band": (None, None)}, "keeps all frequencies; pass band=None"),
+        ({"band": 8.0}, r"expected 'preset', or \(low, high\)"),
+        ({"band": (1, 2, 3)}, r"expected 'preset', or \(low, high\)"),
+        ({"band": (1, 2), "order": 0}, "order=0"),
+        ({"notch": 20, "notch_quality": -1}, r"notch_quality=-1; .*above 0\."),
+        ({"band": "preset"}, r"modality='generic' has no preset.*\['bvp', 'ecg'"),
         (
             {"sampling_rate": 8, "band": "preset", "modality": "bvp"},
-            r"band=\(0.5, 8.0\) holds 8 Hz, which is not below the Nyquist limit of 4 Hz",
+            r"band=\(0.5, 8.0\) contains 8 Hz, which is not below the Nyquist frequency, 4 Hz",
         ),
         ({"detrend": "konstant"}, "Unknown detrend 'konstant'.*Did you mean 'constant'"),
         ({"missing": "drop"}, "Unknown missing 'drop'"),
         ({"modality": "bpv"}, "Did you mean 'bvp'"),
-        ({"sampling_rate": 64, "resample_to": -1}, "resample_to=-1"),
-        ({"sampling_rate": 64, "resample_to": 64 / np.pi}, "is 0.31831 times .*nearest rate"),
+        ({"resample_to": -1}, "resample_to=-1"),
+        ({"resample_to": 64 / np.pi}, "at most 1000; the nearest possible rate is 20.37.* Hz"),
     ],
 )
-def test_bad_parameters(parameters, message):
+def test_invalid_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
-        SignalFilter(**parameters).fit(EQUAL)
+        SignalFilter(**({"sampling_rate": 64} | parameters)).fit(EQUAL)
 
 
 @pytest.mark.parametrize(
@@ -329,24 +293,3 @@ def test_other_windows_than_in_fit():
         SignalFilter().fit(list(TWO_CHANNELS)).transform(RAGGED)
     with pytest.raises(ValueError, match="299 features"):
         SignalFilter().fit(EQUAL).transform(EQUAL[:, 1:])
-
-
-FILTERS = [
-    SignalFilter(),
-    SignalFilter(missing="interpolate"),
-    SignalFilter(sampling_rate=4.0, detrend="linear", missing="propagate"),
-    SignalFilter(sampling_rate=4.0, detrend="constant", resample_to=6.0),
-]
-
-
-@parametrize_with_checks(FILTERS)
-def test_estimator_checks(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest:
-        assert check.func.__name__ == "check_array_api_input"
-        raise
-
-
-def test_how_many_estimator_checks_run():
-    assert min(len(list(estimator_checks_generator(each))) for each in FILTERS) >= 40
