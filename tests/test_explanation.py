@@ -336,6 +336,16 @@ def test_parallel_pipelines_are_evaluated_in_this_process():
     assert np.array_equal(sequential.images[0].map, parallel.images[0].map)
 
 
+def test_masked_images_are_not_cached(tmp_path):
+    to_images, embed = embedder("waveform", **EDA)
+    model = make_pipeline(
+        to_images, embed.set_params(cache=tmp_path / "cache.sqlite"), LogisticRegression()
+    )
+    model.fit(WINDOWS, LABELS)
+    explain(model, WINDOWS[:1], stretch=20)
+    assert embed.cache_info().rows == len(WINDOWS)
+
+
 def test_probabilities_are_explained_by_their_log_odds():
     model = LogisticRegression(C=10)
     by_score, by_odds = (
