@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         UntrainedBackboneWarning,
     )
 
-# On processors with AVX-512, MKL, which torch uses, splits sums by the number of threads and of rows
+# On processors with AVX-512, MKL, which torch uses, splits sums by the number of threads and rows
 # unless configured otherwise. It reads the variable at its first call, in worker processes too.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 

@@ -73,8 +73,12 @@ def test_baseline_is_subtracted():
 
 
 UNUSABLE = events(
-    ("S1", 1, 5, "a"), ("S1", 20, 5, "b"), ("S1", 30, 5, "c"), ("S1", 50, 5, "d"), ("S1", 55, 1, "e")
-)  # fmt: skip
+    ("S1", 1, 5, "a"),
+    ("S1", 20, 5, "b"),
+    ("S1", 30, 5, "c"),
+    ("S1", 50, 5, "d"),
+    ("S1", 55, 1, "e"),
+)
 
 
 def test_unusable_windows_are_dropped_by_reason():
