@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from ._validation.parameters import check_option
-from .signals import MODALITIES, missing_windows
+from .signals import missing_windows
+from .signals.modalities import find_modality
 from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 
 
@@ -58,7 +59,7 @@ def make_biosignal_embedder(
     >>> list(embed.named_steps)
     ['image', 'embed']
     """
-    check_option("modality", modality, list(MODALITIES))
+    find_modality(modality)
     image = BiosignalImageTransformer(
         representations, sampling_rate=sampling_rate, modality=modality
     )
@@ -67,7 +68,7 @@ def make_biosignal_embedder(
 
 
 def make_multimodal_embedder(
-    sampling_rates: Mapping[str, float],
+    sampling_rates: Mapping[str, float | tuple[str, float]],
     *,
     representations: Mapping[str, str | Sequence[str]] | None = None,
     embedder: TinyBioMoEEmbedder | None = None,
@@ -77,10 +78,11 @@ def make_multimodal_embedder(
 
     Parameters
     ----------
-    sampling_rates : dict of str to float
-        Sampling rate in Hz by modality. Each modality is a column of X whose cells are windows.
+    sampling_rates : dict of str to float, or of str to (str, float)
+        By column of X, whose cells are windows: the sampling rate in Hz, if the column is named
+        like its modality, else the modality and the sampling rate, such as ("eda", 4).
     representations : dict of str to sequence of str, default=None
-        What to draw, by modality; the preset for other modalities.
+        What to draw, by column; the preset for other columns.
     embedder : TinyBioMoEEmbedder, default=None
         Cloned for each modality; None uses default parameters.
     impute : bool, default=False
@@ -91,9 +93,10 @@ def make_multimodal_embedder(
     Returns
     -------
     transformer : ColumnTransformer
-        With one Pipeline for each modality, named after it, and "missing" if ``impute`` is True;
+        With one Pipeline for each column, named after it, and "missing" if ``impute`` is True;
         other columns are dropped. Parameters are set as in any ColumnTransformer, for example
-        ``eda__image__representations``.
+        ``eda__image__representations``. If several columns have the same modality, names of
+        features start with the column, such as "wrist__eda_waveform_000".
 
     Raises
     ------
@@ -108,31 +111,38 @@ def make_multimodal_embedder(
     [('eda', 'eda'), ('bvp', 'bvp')]
     >>> embed.get_params()["bvp__image__sampling_rate"]
     64
+    >>> embed = make_multimodal_embedder({"wrist": ("eda", 4), "finger": ("eda", 4)})
+    >>> embed.get_params()["finger__image__modality"]
+    'eda'
     """
     chosen = {} if representations is None else representations
-    for modality in chosen:
-        check_option("representations of", modality, list(sampling_rates))
+    for column in chosen:
+        check_option("representations of", column, list(sampling_rates))
     branches: list[tuple[str, Any, str | list[str]]] = []
-    for modality, rate in sampling_rates.items():
+    modalities = []
+    for column, value in sampling_rates.items():
+        modality, rate = value if isinstance(value, tuple) else (column, value)
+        modalities.append(find_modality(modality))
         branch = make_biosignal_embedder(
-            modality, rate, representations=chosen.get(modality, "preset"), embedder=embedder
+            modality, rate, representations=chosen.get(column, "preset"), embedder=embedder
         )
         if impute:
             branch.steps.append(("impute", SimpleImputer()))
-        branches.append((modality, branch, modality))
+        branches.append((column, branch, column))
     if impute:
         indicator = FunctionTransformer(_mark_missing, feature_names_out=_missing_names)
         branches.append(("missing", indicator, list(sampling_rates)))
-    return ColumnTransformer(branches, verbose_feature_names_out=False)
+    same = len(set(modalities)) < len(modalities)  # and so are the names of their features
+    return ColumnTransformer(branches, verbose_feature_names_out=same)
 
 
 def _mark_missing(X: Any) -> NDArray[np.float32]:
-    """1 where a modality's cell holds no window, else 0, (n_windows, n_modalities)."""
+    """Return 1 for missing windows and 0 for others, (n_windows, n_columns)."""
     return np.column_stack([missing_windows(X[name]) for name in X.columns]).astype(np.float32)
 
 
-def _missing_names(_: Any, modalities: Sequence[str]) -> list[str]:
-    return [f"{modality}_missing" for modality in modalities]
+def _missing_names(_: Any, columns: Sequence[str]) -> list[str]:
+    return [f"{column}_missing" for column in columns]
 
 
 def find_embedders(model: Any) -> list[Any]:

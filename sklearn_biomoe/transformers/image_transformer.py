@@ -37,9 +37,9 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
 
     Parameters
     ----------
-    representations : "preset" or sequence of str, default="preset"
+    representations : "preset", str or sequence of str, default="preset"
         What to draw. "preset" uses those of the modality, see `sklearn_biomoe.signals.MODALITIES`.
-        Any of
+        One or more of
 
         - "waveform": a thin dark curve on white;
         - "waveform_stacked", "waveform_overlaid": the curves of all channels in one image, one
@@ -62,8 +62,9 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
     sampling_rate : float or None, default=None
         In Hz. Required by representations with a frequency axis and by tiles.
     modality : str or list of str, default="generic"
-        "eda", "bvp", "ppg", "resp", "resp_rate", "spo2", "ecg", "emg", "eeg" or "generic"; a list
-        has one for each channel. Part of the images' names; determines the presets.
+        "eda", "bvp", "ppg", "resp", "resp_rate", "spo2", "ecg", "emg", "eeg" or "generic", or a
+        common name of one of them in any case, such as "GSR"; a list has one for each channel.
+        Part of the images' names; determines the presets.
     value_range : "preset", "window", "training", tuple or list, default="preset"
         Range of the vertical axis of a waveform: (low, high) or, on a logarithmic axis, (low, high,
         "log") in the signal's unit; "window", each window's smallest and largest value;
