@@ -90,7 +90,7 @@ def embed(
                     raise RuntimeError(
                         "The backbone computes NaN or infinity from images that are sound: its "
                         "weights are beyond what its precision can bear. Check them with "
-                        "'python -m sklearn_biomoe.weights verify'."
+                        "'sklearn-biomoe weights verify'."
                     )
                 n_done += len(positions)
                 if memory is not None and n_done - n_put >= ROWS_PUT_AT_ONCE:
