@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
@@ -30,9 +31,10 @@ from sklearn_biomoe.weights import (
 )
 
 FILE = "Tiny-BioMoE.pth"
-FIRST_USE = pytest.mark.filterwarnings("ignore:.* is used for the first time")
-# Files of a few hundred kB, which are checked like large ones.
-pytestmark = pytest.mark.usefixtures("small_backbone")
+pytestmark = [
+    pytest.mark.usefixtures("small_backbone"),  # files of a few hundred kB
+    pytest.mark.filterwarnings("ignore:.* is used for the first time"),
+]
 
 
 def checkpoint(seed):
@@ -125,8 +127,7 @@ def test_order_of_folders(folders):
     for number, folder in enumerate([folders["cache"], folders["named"]]):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_bytes(checkpoint(number))
-        with pytest.warns(UserWarning, match=f"{folder / FILE} is used for the first time"):
-            assert weights_sha256("paper") == sha256(checkpoint(number))
+        assert weights_sha256("paper") == sha256(checkpoint(number))
     own = folders["named"].parent / "own.pth"
     own.write_bytes(checkpoint(5))
     assert weights_sha256(own) == sha256(checkpoint(5))
@@ -134,20 +135,13 @@ def test_order_of_folders(folders):
 
 @pytest.mark.usefixtures("folders")
 def test_offline_error_names_folders_and_url():
-    with pytest.raises(
-        FileNotFoundError, match="SKLEARN_BIOMOE_OFFLINE disables downloads"
-    ) as caught:
-        TinyBioMoEEmbedder("paper").fit(torch.zeros(1, 224, 224, 3, dtype=torch.uint8).numpy())
-    message = str(caught.value)
-    for part in (
-        f"named/{FILE}",
-        f"cache/weights/{FILE}",
-        "To download them yourself, save https://",
-    ):
-        assert part in message
+    images = np.zeros((1, 224, 224, 3), np.uint8)
+    with pytest.raises(FileNotFoundError, match="OFFLINE disables downloads") as caught:
+        TinyBioMoEEmbedder("paper").fit(images)
+    for part in (f"named/{FILE}", f"cache/weights/{FILE}", "yourself, save https://github.com"):
+        assert part in str(caught.value)
 
 
-@FIRST_USE
 def test_cached_files_need_no_socket(folders, monkeypatch):
     def refuse(*args, **named):
         raise AssertionError("a socket was opened")
@@ -199,18 +193,12 @@ def test_failed_downloads_leave_nothing(folders, remote, monkeypatch, answer, me
         weights_sha256("paper")
     assert remote.n_requests == n_requests
     assert cached(folders) == []
-    for part in (
-        "Weights 'paper' are not in",
-        "To download them yourself",
-        "SKLEARN_BIOMOE_WEIGHTS",
-    ):
+    for part in ("Weights 'paper' are not in", "To download them yourself", "BIOMOE_WEIGHTS"):
         assert part in str(caught.value)
     remote.answers = [send(checkpoint(0))]
-    with pytest.warns(UserWarning, match="used for the first time"):
-        assert weights_sha256("paper") == sha256(checkpoint(0))
+    assert weights_sha256("paper") == sha256(checkpoint(0))
 
 
-@FIRST_USE
 def test_failed_downloads_are_retried(remote):
     remote.answers = [fail(503), send_half(checkpoint(0)), send(checkpoint(0))]
     assert weights_sha256("paper") == sha256(checkpoint(0))
@@ -219,12 +207,11 @@ def test_failed_downloads_are_retried(remote):
 
 def test_pinned_hash(folders, remote):
     remote.answers = [send(checkpoint(2))]
-    images = torch.zeros(1, 224, 224, 3, dtype=torch.uint8).numpy()
+    images = np.zeros((1, 224, 224, 3), np.uint8)
     with pytest.raises(OSError, match="does not match the known hash"):
         TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(1))).fit(images)
     assert cached(folders) == []
-    with pytest.warns(UserWarning, match="used for the first time"):
-        TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(2))).fit(images)
+    TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(2))).fit(images)
     with pytest.raises(ValueError, match="and were not loaded"):
         TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(1))).fit(images)
     with pytest.raises(ValueError, match="expected the 64 lower-case hexadecimal digits"):
@@ -237,10 +224,9 @@ def test_download_to_a_full_disk(folders, remote, monkeypatch):
     def refuse(_descriptor):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr("os.fsync", refuse)
-        with pytest.raises(OSError, match=r"No space left on device.* To download them yourself"):
-            weights_sha256("paper")
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(OSError, match=r"No space left on device.* To download them yourself"):
+        weights_sha256("paper")
     assert cached(folders) == []
 
 
@@ -266,17 +252,24 @@ random_weights.TinyBioMoE = SmallBackbone
 named_weights.NAMED["paper"] = dataclasses.replace(named_weights.NAMED["paper"], url={url!r})
 warnings.simplefilter("ignore")
 print("ready", flush=True)
+input()
 print(weights_sha256("paper"))
 """
 
 
-def start_process(url):
-    code = FETCH.format(tests=str(Path(__file__).parent), url=url)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+def start_processes(url, n):
+    """Start processes that download the file at the same time."""
+    command = [sys.executable, "-c", FETCH.format(tests=str(Path(__file__).parent), url=url)]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(n)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return processes
 
 
 def test_two_processes_at_once(folders, remote):
@@ -287,9 +280,8 @@ def test_two_processes_at_once(folders, remote):
         send(content)(handler)
 
     remote.answers = [slowly]
-    processes = [start_process(remote.url) for _ in range(2)]
     found = []
-    for process in processes:
+    for process in start_processes(remote.url, 2):
         with process:  # communicate() may lose output that was sent with the first line
             found.append((process.stdout.read(), process.stderr.read()))
     assert [out.strip() for out, _ in found] == [sha256(content)] * 2, found
@@ -307,7 +299,7 @@ def test_a_kill_in_the_middle(folders, remote):
         time.sleep(5)
 
     remote.answers = [send_slowly]
-    process = start_process(remote.url)
+    (process,) = start_processes(remote.url, 1)
     assert half_sent.wait(30)
     time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
@@ -315,19 +307,15 @@ def test_a_kill_in_the_middle(folders, remote):
     assert not (folders["cache"] / FILE).exists()
     assert cached(folders) != []  # the incomplete file
     remote.answers = [send(checkpoint(4))]
-    with pytest.warns(UserWarning, match="used for the first time"):
-        assert weights_sha256("paper") == sha256(checkpoint(4))
+    assert weights_sha256("paper") == sha256(checkpoint(4))
     assert cached(folders) == [FILE, f"{FILE}.sha256"]
 
 
-@FIRST_USE
 def test_downloads_work_without_locks(folders, remote, monkeypatch):
-    import filelock
-
     def refuse(*args, **named):
         raise OSError("no locks available")
 
-    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    monkeypatch.setattr(downloads.FileLock, "acquire", refuse)
     folders["cache"].mkdir(parents=True)
     others = folders["cache"] / f".{FILE}.part-of-another"
     others.mkdir()

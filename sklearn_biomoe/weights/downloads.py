@@ -17,24 +17,16 @@ LOCK_TIMEOUT = 600  # seconds to wait for another process that downloads the sam
 
 
 def download(url: str, path: Path, sha256: str | None) -> None:
-    """Download weights, check them completely, and write them.
+    """Download weights, check them completely, and write them to ``path``.
 
-    One process at a time downloads a file, if the file system supports locks. Each download
-    removes incomplete files of earlier processes that were killed.
-
-    Parameters
-    ----------
-    url : str
-    path : Path
-        Of the new file. Its folder is created.
-    sha256 : str or None
-        Expected hash of the file, if known.
+    One process at a time downloads a file, if the file system supports locks, and removes
+    incomplete files of processes that were killed.
 
     Raises
     ------
     OSError
-        If the download fails, the file is not a weights file or has another hash, or cannot be
-        written. ``path`` is not changed.
+        If the download fails, the file has another hash or is not a weights file, or cannot be
+        written.
     ImportError
         If pooch is missing.
     """

@@ -70,27 +70,15 @@ def find_weights(weights: str | PathLike[str], expected: str | None = None) -> P
     """Return the file of weights, downloading it if it is missing.
 
     "open" is in the package. Other named files are searched in the folder in
-    ``SKLEARN_BIOMOE_WEIGHTS``, then in the cache, and downloaded into the cache.
-
-    Parameters
-    ----------
-    weights : str or path
-        A name except "random", or a file.
-    expected : str or None, default=None
-        SHA-256 that a download must have.
-
-    Returns
-    -------
-    path : Path
+    ``SKLEARN_BIOMOE_WEIGHTS``, then in the cache, and downloaded into the cache; such a download
+    must have the SHA-256 ``expected``.
 
     Raises
     ------
-    FileNotFoundError
-        If the file does not exist, or is missing and downloads are disabled.
     ValueError
         If ``expected`` is not a SHA-256.
     OSError
-        If the download fails.
+        If the file is missing and cannot be downloaded; a FileNotFoundError without a download.
     """
     check_format(expected)
     name = fspath(weights)
@@ -152,15 +140,10 @@ def check_sha256(found: str, what: str, expected: str | None) -> None:
 def check_weights(
     found: str, weights: str | PathLike[str], path: Path, expected: str | None
 ) -> None:
-    """Check the hash of a file against the expected one, and for named weights its publisher's.
+    """Raise ValueError if the hash of a file is not the expected or the published one.
 
-    If the publisher does not provide a hash, the one at first use is written beside the file as
-    sha256sum does, and later files are compared with it.
-
-    Raises
-    ------
-    ValueError
-        If the file has another hash.
+    If the publisher of named weights does not provide a hash, the one at first use is written
+    beside the file, in the format of sha256sum, and later ones are compared with it.
     """
     what = f"Weights {str(path)!r}"
     check_sha256(found, what, expected)

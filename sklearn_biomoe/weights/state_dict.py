@@ -19,13 +19,7 @@ OLD_NAMES = {"m1": "enc1", "m2": "enc2"}
 
 
 def read_content(path: Path) -> bytes:
-    """Read a file whose name, size and first bytes are possible for weights.
-
-    Raises
-    ------
-    ValueError
-        If the suffix is unknown, or the file is empty, too large, a web page or a Git LFS pointer.
-    """
+    """Read a file; raise ValueError if suffix, size or first bytes cannot be those of weights."""
     if path.suffix not in SUFFIXES:
         raise _error(path, f"has suffix {path.suffix!r}; expected one of {', '.join(SUFFIXES)}.")
     if (size := path.stat().st_size) > MAX_BYTES:
@@ -43,20 +37,8 @@ def read_content(path: Path) -> bytes:
 def parse_state_dict(content: bytes, path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file under the backbone's names, without executing anything.
 
-    Parameters
-    ----------
-    content : bytes
-    path : Path
-        Of the file; its suffix determines the format.
-
-    Returns
-    -------
-    state : dict of str to Tensor
-
-    Raises
-    ------
-    ValueError
-        If the content is damaged, or is not a state dict.
+    The suffix of the path determines the format. A ValueError is raised if the content is damaged
+    or is not a state dict.
     """
     if path.suffix == ".safetensors":
         loaded = _parse_safetensors(content, path)
@@ -70,13 +52,7 @@ def parse_state_dict(content: bytes, path: Path) -> dict[str, Tensor]:
 def fit_to_backbone(
     state: dict[str, Tensor], expected: dict[str, Tensor], path: Path
 ) -> dict[str, Tensor]:
-    """Return the state in the dtypes of the backbone.
-
-    Raises
-    ------
-    ValueError
-        If a key, a shape, a type or a value does not fit the backbone; the message lists them.
-    """
+    """Return the state in the dtypes of the backbone; raise ValueError if an entry does not fit."""
     problems = defaultdict(list)
     for key in sorted(expected.keys() | state.keys()):
         kind, detail = _find_problem(key, state.get(key), expected.get(key))
