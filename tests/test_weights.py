@@ -79,7 +79,7 @@ def test_code_in_a_file_is_not_executed(tmp_path, legacy):
         path.write_bytes(pickle.dumps(content, protocol=2))  # as by old versions of torch
     else:
         torch.save(content, path)
-    with pytest.raises(ValueError, match=r"weights\.pth cannot be read as a state dict of tensors"):
+    with pytest.raises(ValueError, match=r"weights\.pth cannot be read as a state dict"):
         load_backbone(path, 0)
     assert not trace.exists()
 
@@ -165,7 +165,7 @@ def test_lightning_checkpoint_of_another_network(state, tmp_path):
 
 def test_the_same_key_twice(state, tmp_path):
     content = {**state, "module.fcn.1.bias": torch.zeros(96)}
-    with pytest.raises(ValueError, match="contains several entries of one name"):
+    with pytest.raises(ValueError, match="contains entries whose names are equal without prefixes"):
         load_backbone(write(tmp_path / "weights.pth", content), 0)
 
 
@@ -271,7 +271,7 @@ def test_entries_with_paths_outside_the_archive(state, tmp_path, name):
 def test_a_whole_pickled_module(tmp_path, legacy):
     path = tmp_path / "weights.pth"
     torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=not legacy)
-    assert_refused(path, "tensors and plain values; no code is executed")
+    assert_refused(path, "contains objects other than tensors and plain values")
 
 
 @pytest.mark.parametrize("length", [2**40, 2**63, 2**64 - 1, 10**6])

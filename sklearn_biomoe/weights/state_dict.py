@@ -98,8 +98,11 @@ def _parse_pickle(content: bytes, path: Path) -> Any:
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # of any type, from KeyError to MemoryError, for damaged files
-        problem = "cannot be read as a state dict of tensors and plain values; no code is executed"
-        raise _damaged(path, problem) from error
+        raise _error(
+            path,
+            "cannot be read as a state dict: it is damaged, or contains objects other than tensors "
+            "and plain values, which are not loaded. Save only the state dict, or download it anew.",
+        ) from error
 
 
 def _check_archive(content: bytes, path: Path) -> None:
@@ -146,7 +149,8 @@ def _rename(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         first, dot, rest = name.partition(".")
         renamed[OLD_NAMES.get(first, first) + dot + rest] = tensor
     if len(renamed) < len(state):
-        raise _damaged(path, "contains several entries of one name without 'module.' or the like")
+        problem = "contains entries whose names are equal without prefixes such as 'module.'"
+        raise _damaged(path, problem)
     return renamed
 
 
