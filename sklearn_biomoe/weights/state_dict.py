@@ -101,7 +101,8 @@ def _parse_pickle(content: bytes, path: Path) -> Any:
         raise _error(
             path,
             "cannot be read as a state dict: it is damaged, or contains objects other than tensors "
-            "and plain values, which are not loaded. Save only the state dict, or download it anew.",
+            "and plain values, which are not loaded. Save the state dict alone, or download the "
+            "file again.",
         ) from error
 
 
