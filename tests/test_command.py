@@ -177,7 +177,7 @@ def test_weights(tmp_path):
     assert "paper: the authors' checkpoint" in output
     (tmp_path / "no.pth").write_bytes(b"no weights")
     assert_fails(1, execute("weights", "verify", tmp_path / "no.pth"), "no.pth")
-    assert_fails(2, execute("weights", "pull", "paepr"), "there are paper")
+    assert_fails(2, execute("weights", "pull", "paepr"), "expected paper")
 
 
 def test_doctor():
