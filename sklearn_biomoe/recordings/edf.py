@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .._validation.parameters import check_option
 from .formats import (
+    LARGEST_GAP,
     ChannelHeader,
     Format,
     RecordingError,
@@ -268,7 +269,12 @@ class EDFFile:
             samples = physical
         else:
             samples = join_segments(list(zip(self.onsets, rows, strict=True)), rate)
-        samples = np.append(samples, np.full(self.n_lost(number), np.nan))
+        if (n_lost := self.n_lost(number)) > LARGEST_GAP:
+            raise RecordingError(
+                f"The header states {self.n_stated} records, but the file has {self.n_records}; "
+                "the number in the header is damaged."
+            )
+        samples = np.append(samples, np.full(n_lost, np.nan))
         return Channel(samples, rate, decode(signal["unit"]))
 
     def _calibration(self, number: int) -> tuple[float, float]:

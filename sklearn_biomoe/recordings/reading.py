@@ -59,9 +59,9 @@ def read_recording(
     **options
         For EDF and BDF: ``decimal=","`` for headers with decimal commas, ``annotations=False`` if
         annotations are damaged, ``incomplete="keep"`` for truncated files. For WFDB: ``annotator``,
-        the suffix of the annotation file ("atr" if there is one), and ``incomplete="keep"`` if
-        segments are missing. For AcqKnowledge: ``annotations=False`` if markers are damaged. For
-        frames: ``irregular="interpolate"`` for irregular times.
+        the suffix of the annotation file ("atr" if there is one), ``annotations=False``, and
+        ``incomplete="keep"`` if segments are missing. For AcqKnowledge: ``annotations=False`` if
+        markers are damaged. For frames: ``irregular="interpolate"`` for irregular times.
 
     Returns
     -------
