@@ -99,19 +99,20 @@ def _cuda_for_marked_tests(request, monkeypatch):
 
 
 def pytest_runtest_setup(item):
-    if item.get_closest_marker("cuda") and not HAS_CUDA:
-        pytest.skip("torch finds no CUDA device")
+    if item.get_closest_marker("cuda"):
+        item.user_properties.append(("cuda", HAS_CUDA))
+        if not HAS_CUDA:
+            pytest.skip("torch finds no CUDA device")
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Report how many CUDA tests ran: elsewhere a line of skipped tests is easily missed."""
-    reports = [
-        report
+    """Report how many CUDA tests ran."""
+    ran = {
+        report.nodeid: value
         for reports in terminalreporter.stats.values()
         for report in reports
-        if "cuda" in getattr(report, "keywords", ())
-    ]
-    n_ran = sum(report.when == "call" and not report.skipped for report in reports)
-    n_tests = len({report.nodeid for report in reports})
-    if n_tests:
-        terminalreporter.write_line(f"{n_ran} of {n_tests} CUDA tests ran")
+        for name, value in getattr(report, "user_properties", [])
+        if name == "cuda"
+    }
+    if ran:
+        terminalreporter.write_line(f"{sum(ran.values())} of {len(ran)} CUDA tests ran")
