@@ -171,8 +171,7 @@ def test_gramian_fields_by_hand():
 
 
 CONSTANT = {
-    spectrogram_psd: 0, scalogram: 0, recurrence: 0, recurrence_thresholded: 0, gasf: -1, gadf: 0,
-    mtf: 1,
+    scalogram: 0, recurrence: 0, recurrence_thresholded: 0, gasf: -1, gadf: 0, mtf: 1
 }  # fmt: skip
 
 
@@ -181,6 +180,11 @@ CONSTANT = {
 def test_maps_of_constant_windows(to_map, expected, n_times):
     constant = torch.full((2, n_times), 0.1, dtype=torch.float64)
     assert (to_map(constant, 4.0, EDA) == expected).all()
+
+
+def test_constant_windows_have_no_power():
+    constant = torch.full((2, 240), 0.1, dtype=torch.float64)
+    assert (spectrogram_psd(constant, 4.0, EDA) == 0).all()
 
 
 def test_spectrogram_peaks_at_the_signal_frequency():
