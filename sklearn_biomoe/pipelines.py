@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
@@ -182,3 +184,10 @@ def _parts(part: Any) -> Iterator[Any]:
     # scikit-learn keeps some fitted parts, as of calibration, in objects that are no estimators.
     elif isinstance(part, BaseEstimator) or hasattr(part, "predict_proba"):
         yield from getattr(part, "__dict__", {}).values()
+
+
+def describe_method(method: Any) -> str:
+    """Return an estimator's repr with all its parameters, the same in every process."""
+    with config_context(print_changed_only=False):
+        text = method.__repr__(N_CHAR_MAX=1_000_000)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

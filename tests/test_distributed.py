@@ -1,4 +1,4 @@
-"""Parquet to embeddings, in this process and by workers that are killed."""
+"""Parquet to embeddings, in this process and by workers of which some are killed."""
 
 import json
 import os
@@ -276,14 +276,14 @@ def other_ids(source):
 @pytest.mark.parametrize(
     ("options", "spoil", "message"),
     [
-        ({"signal_columns": "bvp"}, None, r"S0.parquet has no column 'bvp'; there are \['id'"),
-        ({"signal_columns": []}, None, "expected one or more columns of signals"),
+        ({"signal_columns": "bvp"}, None, r"S0.parquet has no column 'bvp'; its columns are \['id'"),
+        ({"signal_columns": []}, None, "expected one or more signal columns"),
         ({"id_columns": ["id", "id"]}, None, "each name once"),
-        ({"id_columns": ["embedding"]}, None, "no 'embedding' among those to keep"),
-        ({"batch_rows": 0}, None, "batch_rows=0; expected a whole number"),
+        ({"id_columns": ["embedding"]}, None, "no id column named 'embedding'"),
+        ({"batch_rows": 0}, None, "batch_rows=0; expected an integer of 1 or more"),
         ({"on_error": "skip"}, None, "Unknown on_error 'skip'"),
         ({}, wrong_type, "S9.parquet: signal_columns='eda' are of type string"),
-        ({}, other_ids, "S9.parquet and .*S0.parquet differ in the columns to keep: id int64"),
+        ({}, other_ids, "S9.parquet and .*S0.parquet differ in their id columns: id int64"),
         ({}, lambda s: (s / "S9.parquet").write_text("no"), "S9.parquet cannot be read as Parquet"),
         ({}, lambda s: (s.parent / "out" / "notes.txt").write_text("no"), "holds 'notes.txt'"),
     ],
@@ -300,7 +300,7 @@ def test_refused(source, tmp_path, steps, options, spoil, message):
 
 @pytest.mark.parametrize("name", ["nowhere", "windows/*.csv", "."])
 def test_no_files(source, tmp_path, steps, name):
-    with pytest.raises(ValueError, match=r"there is no such file, or no \.parquet in it"):
+    with pytest.raises(ValueError, match=r"no such file, or no \.parquet file in the folder"):
         run(tmp_path / name, tmp_path / "out", steps.Moments().fit(None))
 
 
@@ -326,7 +326,7 @@ def test_a_bad_window_is_named_by_file_and_row(source, tmp_path):
     windows = windows_of(20, 0)
     windows[13, 2] = np.inf
     write(source / "S9.parquet", windows)
-    message = r"S9.parquet cannot be embedded from row 8 on, which is window 0 .* Window 5 of"
+    message = r"S9.parquet cannot be embedded from row 8 on \(window 0 .* Window 5 of"
     with pytest.raises(PartError, match=message):
         run(source, tmp_path / "out", fitted())
     assert len(list((tmp_path / "out").iterdir())) == 4  # what was whole before
@@ -350,7 +350,7 @@ class Shortened(StandardScaler):
 
 
 def test_a_transformer_that_loses_rows_is_an_error(source, tmp_path):
-    with pytest.raises(PartError, match=r"shape \(7, 192\) of 8 windows"):
+    with pytest.raises(PartError, match=r"shape \(7, 192\) for 8 windows"):
         run(source, tmp_path / "out", fitted(Shortened()))
     assert not list((tmp_path / "out").iterdir())
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
@@ -136,13 +135,6 @@ def _probabilities(fitted: Any, test: Any, classes: NDArray[Any]) -> NDArray[np.
     probabilities = np.zeros((len(found), len(classes)))
     probabilities[:, np.searchsorted(classes, fitted.classes_)] = found
     return probabilities
-
-
-def describe_method(method: Any) -> str:
-    """Write a method out with all its parameters, the same in every process."""
-    with config_context(print_changed_only=False):
-        text = method.__repr__(N_CHAR_MAX=1_000_000)
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def check_folder(folder: Path, signature: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from sklearn.metrics import f1_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
+from ..pipelines import describe_method
 from ..transformers import TinyBioMoEEmbedder
 from .folds import Fold, make_folds, name_some
 from .leaks import (
@@ -35,7 +36,7 @@ from .leaks import (
     time_alarms,
     time_only_methods,
 )
-from .runner import Outcome, check_folder, describe_method, run_all
+from .runner import Outcome, check_folder, run_all
 from .statistics import (
     balanced_accuracy,
     bootstrap_interval,
