@@ -115,7 +115,9 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         return
     with (
         dask.config.set(PATIENCE),
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client
