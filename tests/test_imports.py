@@ -27,7 +27,7 @@ LEVELS = [
     ["cli"],
 ]
 LEVEL = {package: level for level, packages in enumerate(LEVELS) for package in packages}
-UPWARD = {("recordings.files", "signals"), ("evaluation.report.examples", "plotting")}
+UPWARD = {("evaluation.report.examples", "plotting")}
 # Modules that import others of the package in function bodies; all of the command line may.
 LATE = {
     "distributed.scheduler", "evaluation.report", "evaluation.report.examples", "evaluation.study",
