@@ -53,6 +53,7 @@ class FastBackbone(nn.Module):
         gains = [m.complex_weight for m in backbone.modules() if isinstance(m, SpectralGating)]
         self.network.to(dtype)
         rewrite(self.network, iter(gains))
+        use_channels_last(self.network)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 192)."""
@@ -141,10 +142,15 @@ def rewrite(network: nn.Module, gains: Iterator[Tensor]) -> None:
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1):
                 setattr(module, name, PointwiseLinear(child))
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if isinstance(module, TokenBlock):
             mlp: Any = module.mlp
             module.mlp = FewAtATime(mlp, mlp.fc1.out_features)
             if isinstance(module.attn, SpectralGating):
                 module.attn = GatingInFloat32(module.attn, next(gains))
+
+
+def use_channels_last(network: nn.Module) -> None:
+    """Store the weights of convolutions channels last, the faster layout on a CPU."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

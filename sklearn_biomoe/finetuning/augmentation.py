@@ -1,7 +1,7 @@
-"""Windows changed a little before they are drawn, so that no two epochs show the same images.
+"""Random changes of training windows, before images are drawn from them.
 
-Each change is a function of windows of shape (n_windows, n_channels, n_times) and of what was drawn
-for each window; `augment` draws it.
+Each change is a function of windows of shape (n_windows, n_channels, n_times) and of the random
+numbers of each window, which `augment` draws.
 
 Source: Um et al. 2017, "Data augmentation of wearable sensor data for Parkinson's disease
 monitoring using convolutional neural networks", arXiv 1706.00527 (noise and scaling); Park et al.
@@ -9,31 +9,28 @@ monitoring using convolutional neural networks", arXiv 1706.00527 (noise and sca
 """
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._validation.parameters import check_option
+from .._typing import FloatArray, Rows
+from .._validation.parameters import check_number, check_option
 from ..images.stack import BiosignalImages
 from ..signals import Signals
 from ..signals.windows import prepare_windows
 
-Windows = NDArray[np.float64]
-
-# What a number means, and below which it has to lie.
-CHANGES = {"noise": np.inf, "scaling": np.inf, "time_shift": 1.0, "time_masking": 1.0}
+# Changes, and the exclusive upper bound of their sizes.
+CHANGES = {"noise": None, "scaling": None, "time_shift": 1.0, "time_masking": 1.0}
 
 
 def check_augmentation(augmentation: Mapping[str, float] | None) -> None:
-    """Raise where an ``augmentation`` parameter is not a dict of known changes to their sizes.
+    """Raise an error if an ``augmentation`` parameter is not None or a dict of changes to sizes.
 
     Examples
     --------
     >>> check_augmentation({"time_shift": 2})
     Traceback (most recent call last):
     ...
-    ValueError: augmentation: 'time_shift' is 2; expected a number above 0 and below 1.
+    ValueError: augmentation['time_shift']=2; expected a finite number above 0 and below 1.
     """
     if augmentation is None:
         return
@@ -44,24 +41,19 @@ def check_augmentation(augmentation: Mapping[str, float] | None) -> None:
         )
     for name, size in augmentation.items():
         check_option("augmentation", name, list(CHANGES))
-        is_number = isinstance(size, Real) and not isinstance(size, bool)
-        if not is_number or not 0 < size < CHANGES[name]:
-            below = "" if CHANGES[name] == np.inf else f" and below {CHANGES[name]:g}"
-            raise ValueError(
-                f"augmentation: {name!r} is {size!r}; expected a number above 0{below}."
-            )
+        check_number(f"augmentation[{name!r}]", size, above=0, below=CHANGES[name])
 
 
 def augment_images(
     images: BiosignalImages, augmentation: Mapping[str, float], random: np.random.Generator
 ) -> BiosignalImages:
-    """Return the same stack of changed signals, which has drawn nothing yet.
+    """Return images of changed windows, with the same settings and labels; they are drawn later.
 
     Parameters
     ----------
     images : BiosignalImages
     augmentation : dict of str to float
-        As `augment` takes it.
+        As in `augment`.
     random : numpy.random.Generator
 
     Returns
@@ -69,7 +61,7 @@ def augment_images(
     images : BiosignalImages
     """
 
-    def change(windows: Signals) -> Windows:
+    def change(windows: Signals) -> FloatArray:
         return augment(windows.astype(np.float64), augmentation, random)
 
     changed = prepare_windows(images.signals, change)  # all windows of one length at once
@@ -77,20 +69,20 @@ def augment_images(
 
 
 def augment(
-    windows: Windows, augmentation: Mapping[str, float], random: np.random.Generator
-) -> Windows:
-    """Change each window in its own way.
+    windows: FloatArray, augmentation: Mapping[str, float], random: np.random.Generator
+) -> FloatArray:
+    """Change each window at random.
 
     Parameters
     ----------
     windows : ndarray of shape (n_windows, n_channels, n_times)
     augmentation : dict of str to float
-        - "time_shift": the largest shift, as a share of the window;
-        - "time_masking": the longest gap, as a share of the window;
-        - "scaling": standard deviation of the logarithm of the factor;
+        - "time_shift": largest shift, as a share of the window;
+        - "time_masking": longest gap, as a share of the window;
+        - "scaling": standard deviation of the factor's logarithm;
         - "noise": standard deviation of the noise, in standard deviations of each channel.
 
-        Applied in this order, so that noise is not shifted and fills gaps too.
+        Applied in this order: noise is not shifted, and is added in gaps too.
     random : numpy.random.Generator
 
     Returns
@@ -119,10 +111,10 @@ def augment(
     return windows
 
 
-def shift_time(windows: Windows, steps: NDArray[np.int64]) -> Windows:
-    """Move each window to the right by so many samples, and fill up with its mirror image.
+def shift_time(windows: FloatArray, steps: Rows) -> FloatArray:
+    """Shift each window to the right by a number of samples, with its mirror image as padding.
 
-    Nothing jumps where it is filled up, as it would if samples came in again on the other side.
+    Unlike in a circular shift, there is no jump where the padding begins.
 
     Examples
     --------
@@ -136,10 +128,10 @@ def shift_time(windows: Windows, steps: NDArray[np.int64]) -> Windows:
     return np.take_along_axis(windows, sources[:, None], axis=2)
 
 
-def bridge_gaps(windows: Windows, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Windows:
-    """Replace a stretch of each window by a straight line between the samples beside it.
+def bridge_gaps(windows: FloatArray, starts: Rows, lengths: Rows) -> FloatArray:
+    """Replace an interval of each window by a straight line between the samples next to it.
 
-    At a window's end there is one such sample, and the line is level.
+    At either end of a window there is only one such sample, and the line is constant.
 
     Examples
     --------
@@ -149,7 +141,7 @@ def bridge_gaps(windows: Windows, starts: NDArray[np.int64], lengths: NDArray[np
            [[5., 5., 5., 6., 7.]]])
     """
     n_times = windows.shape[2]
-    before, after = starts - 1, starts + lengths  # samples beside the gap
+    before, after = starts - 1, starts + lengths  # samples next to the gap
     left = np.where(before < 0, after, before).clip(max=n_times - 1)
     right = np.where(after >= n_times, before, after).clip(min=0)
     (from_, to) = (
@@ -161,7 +153,7 @@ def bridge_gaps(windows: Windows, starts: NDArray[np.int64], lengths: NDArray[np
     return np.where(in_gap[:, None], from_ + (to - from_) * done[:, None], windows)
 
 
-def scale(windows: Windows, factors: NDArray[np.float64]) -> Windows:
+def scale(windows: FloatArray, factors: FloatArray) -> FloatArray:
     """Multiply each window by its factor.
 
     Examples
@@ -173,8 +165,8 @@ def scale(windows: Windows, factors: NDArray[np.float64]) -> Windows:
     return windows * factors[:, None, None]
 
 
-def add_noise(windows: Windows, noise: Windows) -> Windows:
-    """Add noise that is given in standard deviations of each window's channels.
+def add_noise(windows: FloatArray, noise: FloatArray) -> FloatArray:
+    """Add noise, given in standard deviations of each channel of each window.
 
     Examples
     --------
