@@ -744,56 +744,32 @@ def test_bad_checkpoints(images, windows, tmp_path):
 # Errors
 
 ABOVE_0 = "expected a finite number above 0"
-BAD = {
-    "trainable": ("heads", "Unknown trainable 'heads'"),
-    "max_epochs": (0, "max_epochs=0; expected an integer of 1 or more"),
-    "batch_size": (2.5, "batch_size=2.5"),
-    "patience": (True, "patience=True"),
-    "learning_rate": (0, f"learning_rate=0; {ABOVE_0}"),
-    "backbone_learning_rate_factor": (np.nan, f"backbone_learning_rate_factor=nan; {ABOVE_0}"),
-    "weight_decay": (-1, "weight_decay=-1; expected a finite number of 0 or more"),
-    "augmentation": ({"noises": 1}, "Unknown augmentation 'noises'.*Did you mean 'noise'"),
-    "validation": (
-        1.5,
-        "validation=1.5; expected a finite number above 0 and below 1, or a",
-    ),
-    "class_weight": ("balance", "balance"),
-    "device": ("gpu", "Unknown device 'gpu'"),
-    "precision": ("float16", "Unknown precision 'float16'"),
-    "weights_sha256": ("0" * 64, "was expected"),
-}
+BAD_PARAMETERS = [
+    ({"trainable": "heads"}, "Unknown trainable 'heads'"),
+    ({"max_epochs": 0}, "max_epochs=0; expected an integer of 1 or more"),
+    ({"batch_size": 2.5}, "batch_size=2.5"),
+    ({"patience": True}, "patience=True"),
+    ({"learning_rate": 0}, f"learning_rate=0; {ABOVE_0}"),
+    ({"backbone_learning_rate_factor": np.nan}, f"backbone_learning_rate_factor=nan; {ABOVE_0}"),
+    ({"weight_decay": -1}, "weight_decay=-1; expected a finite number of 0 or more"),
+    ({"augmentation": {"noises": 1}}, "Unknown augmentation 'noises'.*Did you mean 'noise'"),
+    ({"augmentation": {"time_masking": 1}}, r"\['time_masking'\]=1; expected .* below 1"),
+    ({"augmentation": 0.1}, "augmentation=0.1; expected None or a dict"),
+    ({"validation": 1.5}, "validation=1.5; expected a finite number above 0 and below 1, or a"),
+    ({"validation": "some"}, "validation='some'; expected None, a share"),
+    ({"class_weight": "balance"}, "balance"),
+    ({"device": "gpu"}, "Unknown device 'gpu'"),
+    ({"precision": "float16"}, "Unknown precision 'float16'"),
+    ({"weights_sha256": "0" * 64}, "was expected"),
+    ({"trainable": "all", "cache": "memory"}, "cache='memory' .* trainable='all' .* cache=None"),
+    ({"checkpoint": "here", "random_state": None}, "checkpoint requires a seed"),
+]
 
 
 @pytest_small
-@pytest.mark.parametrize("name", BAD)
-def test_bad_parameters(images, windows, name):
-    value, message = BAD[name]
-    with pytest.raises(ValueError, match=message):
-        TinyBioMoEClassifier(**{name: value}).fit(images, windows[1], groups=windows[2])
-
-
-@pytest_small
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        (
-            {"trainable": "all", "cache": "memory"},
-            r"cache='memory' .* trainable='all' .* cache=None",
-        ),
-        ({"checkpoint": "here", "random_state": None}, "checkpoint requires a seed"),
-        ({"augmentation": {"time_masking": 1}}, r"\['time_masking'\]=1; expected .* below 1"),
-        ({"validation": 0.5}, "fit got no groups. Pass the subject of each window"),
-    ],
-)
-def test_incompatible_parameters(images, windows, parameters, message):
-    with pytest.raises(ValueError, match=message):
-        TinyBioMoEClassifier(**parameters).fit(images, windows[1])
-
-
-@pytest_small
-@pytest.mark.parametrize("parameters", [{"augmentation": 0.1}, {"validation": "some"}])
-def test_parameters_of_the_wrong_type(images, windows, parameters):
-    with pytest.raises(TypeError, match="expected None"):
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+def test_bad_parameters(images, windows, parameters, message):
+    with pytest.raises((TypeError, ValueError), match=message):
         TinyBioMoEClassifier(**parameters).fit(images, windows[1], groups=windows[2])
 
 
@@ -807,6 +783,8 @@ def test_bad_windows(images, windows):
         model.fit(images, y[:-1])
     with pytest.raises(ValueError, match="All training windows are of one class, 'rest'"):
         model.fit(images[::2], y[::2])
+    with pytest.raises(ValueError, match="fit got no groups"):
+        clone(model).set_params(validation=0.5).fit(images, y)
     with pytest.raises(ValueError, match=r"groups has shape \(23,\)"):
         clone(model).set_params(validation=0.5).fit(images, y, groups=groups[1:])
     with pytest.raises(ValueError, match="All windows are of subject 7, which leaves no other"):
