@@ -39,11 +39,9 @@ from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, Untrai
 from sklearn_biomoe.backbone.network import TinyBioMoE
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor, _base
 from sklearn_biomoe.finetuning.augmentation import (
-    add_noise,
     augment,
     augment_images,
     bridge_gaps,
-    scale,
     shift_time,
 )
 from sklearn_biomoe.finetuning.head_network import (
@@ -99,10 +97,12 @@ def test_changes_of_known_windows():
     np.testing.assert_array_equal(moved, [[[3, 2, 1, 2, 3]], [[4, 3, 2, 1, 2]]])
     np.testing.assert_array_equal(shift_time(two, np.array([0, 4]))[1], [[1, 2, 3, 4, 5]])
     np.testing.assert_array_equal(shift_time(two[:, :, :1], np.array([0, 0])), two[:, :, :1])
-    np.testing.assert_allclose(scale(two, np.array([2, 0.5]))[1], [[2.5, 2, 1.5, 1, 0.5]])
-    noise = np.zeros_like(two)
-    noise[0, 0, 1] = 2
-    np.testing.assert_allclose(add_noise(two, noise)[0, 0, 1], 2 + 2 * np.sqrt(2))
+    scaled = augment(two, {"scaling": 0.3}, np.random.default_rng(0))
+    factors = np.exp(0.3 * np.random.default_rng(0).standard_normal(2))
+    np.testing.assert_allclose(scaled, two * factors.reshape(2, 1, 1))
+    noisy = augment(two, {"noise": 0.5}, np.random.default_rng(0))
+    noise = 0.5 * np.sqrt(2) * np.random.default_rng(0).standard_normal(two.shape)
+    np.testing.assert_allclose(noisy, two + noise)
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,10 @@ def augment(
         starts = random.integers(0, n_times - lengths + 1, size=(n_windows,))
         windows = bridge_gaps(windows, starts, lengths)
     if spread := augmentation.get("scaling"):
-        windows = scale(windows, np.exp(spread * random.standard_normal(n_windows)))
+        windows = windows * np.exp(spread * random.standard_normal(n_windows))[:, None, None]
     if level := augmentation.get("noise"):
-        windows = add_noise(windows, level * random.standard_normal(windows.shape))
+        noise = level * random.standard_normal(windows.shape)
+        windows = windows + noise * windows.std(axis=2, keepdims=True)
     return windows
 
 
@@ -151,27 +152,3 @@ def bridge_gaps(windows: FloatArray, starts: Rows, lengths: Rows) -> FloatArray:
     done = (times - before[:, None]) / (lengths[:, None] + 1)  # 0 to 1 over the gap
     in_gap = (times > before[:, None]) & (times < after[:, None])
     return np.where(in_gap[:, None], from_ + (to - from_) * done[:, None], windows)
-
-
-def scale(windows: FloatArray, factors: FloatArray) -> FloatArray:
-    """Multiply each window by its factor.
-
-    Examples
-    --------
-    >>> scale(np.array([[[1.0, 2]], [[1, 2]]]), np.array([2, 0.5]))
-    array([[[2. , 4. ]],
-           [[0.5, 1. ]]])
-    """
-    return windows * factors[:, None, None]
-
-
-def add_noise(windows: FloatArray, noise: FloatArray) -> FloatArray:
-    """Add noise, given in standard deviations of each channel of each window.
-
-    Examples
-    --------
-    >>> add_noise(np.array([[[1.0, 3]], [[5, 5]]]), np.array([[[0.5, 0]], [[1, -1]]]))
-    array([[[1.5, 3. ]],
-           [[5. , 5. ]]])
-    """
-    return windows + noise * windows.std(axis=2, keepdims=True)
