@@ -18,7 +18,7 @@ from recordings import Recording, read_empatica, read_recordings
 
 from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer, EDADecomposer, SignalFilter
 from sklearn_biomoe.plotting import plot_images
-from sklearn_biomoe.pretraining.loss_plot import draw_curves
+from sklearn_biomoe.pretraining.loss_plot import plot_losses
 from sklearn_biomoe.representations import REPRESENTATIONS
 
 OUTPUT = Path(__file__).parent / "images"
@@ -41,7 +41,7 @@ def main() -> None:
     save(OUTPUT / "components.png", [[draw_components(recordings["eda"])]])
     save(OUTPUT / "channels.png", [[draw_channels(wristband / "S07", 370, 390)]])
     save(OUTPUT / "tiles.png", draw_tiles(wristband / "S13", 1530, 1590))
-    draw_curves(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
+    plot_losses(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
 
 
 def draw(modality: str, recording: Recording, representations: list[str]) -> Figure:
