@@ -17,10 +17,10 @@ from sklearn_biomoe import (
     finetuning,
     fusion,
     plotting,
+    recordings,
     signals,
     trials,
 )
-from sklearn_biomoe.recordings import files as recordings
 
 project = "sklearn_biomoe"
 release = sklearn_biomoe.__version__
@@ -113,13 +113,14 @@ MODULES = (
     explanation,
     finetuning,
     fusion,
+    recordings,
     signals,
     sklearn_biomoe,
     trials,
 )
 NAMES = {name: f"{module.__name__}.{name}" for module in MODULES for name in module.__all__} | {
     function.__name__: f"{function.__module__}.{function.__name__}"
-    for function in (plotting.plot_image, plotting.plot_images, recordings.read_recording)
+    for function in (plotting.plot_image, plotting.plot_images)
 }
 
 

@@ -45,14 +45,14 @@ pd.DataFrame(
 # One function reads all formats, by the names of channels. CSV and Parquet do not tell their
 # sampling rate; EDF does.
 
-from sklearn_biomoe.recordings.files import read_recording
+from sklearn_biomoe.recordings import read_recording
 
 recordings = {}
 for path in sorted(folder.glob("S*")):
     told = {} if path.suffix == ".edf" else {"sampling_rate": 64}
-    signals, rate = read_recording(path, ["BVP"], **told)  # (n_channels, n_times)
-    recordings[path.stem] = {"bvp": signals[0]}
-    print(f"{path.name}: {signals.shape[1]} samples at {rate:g} Hz")
+    bvp = read_recording(path, "BVP", **told)["BVP"]
+    recordings[path.stem] = {"bvp": bvp.samples}
+    print(f"{path.name}: {len(bvp.samples)} samples at {bvp.sampling_rate:g} Hz")
 
 # %%
 # Labels are wanted on a grid: here one for each second, None where there is none.

@@ -1,5 +1,6 @@
 """Biosignals to images to Tiny-BioMoE embeddings, as scikit-learn transformers."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,17 @@ if TYPE_CHECKING:
     from .fusion import LateFusionClassifier, LateFusionRegressor
     from .images import BiosignalImages
     from .pipelines import make_biosignal_embedder, make_multimodal_embedder
-    from .recordings import read_recording
-    from .signals import EDADecomposer, SignalFilter, SubjectScaler, cut_windows
+    from .recordings import read_recording, read_study
+    from .signals import EDADecomposer, SignalFilter, SubjectScaler, cut_windows, read_events
     from .transformers import (
         BiosignalImageTransformer,
         TinyBioMoEEmbedder,
         UntrainedBackboneWarning,
     )
+
+# On processors with AVX-512, MKL, which torch uses, splits sums by the number of threads and rows
+# unless configured otherwise. It reads the variable at its first call, in worker processes too.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 # Name -> module. Loaded when first used: importing the package imports neither torch nor
 # scikit-learn.
@@ -35,7 +40,9 @@ _HOMES = {
     "explain": "explanation",
     "make_biosignal_embedder": "pipelines",
     "make_multimodal_embedder": "pipelines",
+    "read_events": "signals",
     "read_recording": "recordings",
+    "read_study": "recordings",
     "run_study": "evaluation",
 }
 
@@ -54,7 +61,9 @@ __all__ = [
     "explain",
     "make_biosignal_embedder",
     "make_multimodal_embedder",
+    "read_events",
     "read_recording",
+    "read_study",
     "run_study",
 ]
 

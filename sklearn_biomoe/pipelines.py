@@ -1,21 +1,24 @@
-"""The usual pipelines, put together: one modality, or several side by side."""
+"""Constructors of the usual pipelines, and find_embedders, which searches a pipeline."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from ._validation.parameters import check_option
-from .signals import MODALITIES, missing_windows
+from .signals import missing_windows
+from .signals.modalities import find_modality
 from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
-
-if TYPE_CHECKING:
-    from sklearn.compose import ColumnTransformer
 
 
 def make_biosignal_embedder(
@@ -36,18 +39,18 @@ def make_biosignal_embedder(
     representations : "preset" or sequence of str, default="preset"
         What to draw.
     embedder : TinyBioMoEEmbedder, default=None
-        Cloned; one with default parameters where None.
+        Cloned; None uses default parameters.
 
     Returns
     -------
     pipeline : Pipeline
-        Of the steps "image" and "embed". Their other parameters are set as in any Pipeline:
+        With the steps "image" and "embed". Their other parameters are set as in any Pipeline:
         ``set_params(image__tile_length=10)``.
 
     Raises
     ------
     ValueError
-        For an unknown modality.
+        If the modality is unknown.
 
     Examples
     --------
@@ -56,47 +59,49 @@ def make_biosignal_embedder(
     >>> list(embed.named_steps)
     ['image', 'embed']
     """
-    check_option("modality", modality, list(MODALITIES))
-    drawer = BiosignalImageTransformer(
+    find_modality(modality)
+    image = BiosignalImageTransformer(
         representations, sampling_rate=sampling_rate, modality=modality
     )
     embed = TinyBioMoEEmbedder() if embedder is None else clone(embedder)
-    return Pipeline([("image", drawer), ("embed", embed)])
+    return Pipeline([("image", image), ("embed", embed)])
 
 
 def make_multimodal_embedder(
-    sampling_rates: Mapping[str, float],
+    sampling_rates: Mapping[str, float | tuple[str, float]],
     *,
     representations: Mapping[str, str | Sequence[str]] | None = None,
     embedder: TinyBioMoEEmbedder | None = None,
     impute: bool = False,
 ) -> ColumnTransformer:
-    """Make a ColumnTransformer that embeds each modality's column, and puts them side by side.
+    """Make a ColumnTransformer that embeds the column of each modality and concatenates them.
 
     Parameters
     ----------
-    sampling_rates : dict of str to float
-        Hz of each modality, which names a column of X whose cells are windows.
+    sampling_rates : dict of str to float, or of str to (str, float)
+        By column of X, whose cells are windows: the sampling rate in Hz, if the column is named
+        like its modality, else the modality and the sampling rate, such as ("eda", 4).
     representations : dict of str to sequence of str, default=None
-        What to draw of modalities; the preset of those that are not named.
+        What to draw, by column; the preset for other columns.
     embedder : TinyBioMoEEmbedder, default=None
-        Cloned for each modality; one with default parameters where None.
+        Cloned for each modality; None uses default parameters.
     impute : bool, default=False
-        Fill the embeddings of missing windows with the mean of those in `fit`, and add a column for
-        each modality that holds 1 where it is missing, else 0, such as "eda_missing". Else they
+        Fill the embeddings of missing windows with their mean in `fit`, and add a column for each
+        modality that is 1 if it is missing and 0 otherwise, such as "eda_missing". If False, they
         are NaN.
 
     Returns
     -------
     transformer : ColumnTransformer
-        Of one Pipeline for each modality, under its name, with the step "impute" last where asked
-        for, and of "missing"; other columns are dropped. All parameters are set as anywhere in
-        scikit-learn: ``eda__image__representations``.
+        With one Pipeline for each column, named after it, and "missing" if ``impute`` is True;
+        other columns are dropped. Parameters are set as in any ColumnTransformer, for example
+        ``eda__image__representations``. If several columns have the same modality, names of
+        features start with the column, such as "wrist__eda_waveform_000".
 
     Raises
     ------
     ValueError
-        For unknown modalities, and representations of modalities without a sampling rate.
+        If a modality is unknown, or one in ``representations`` has no sampling rate.
 
     Examples
     --------
@@ -106,36 +111,38 @@ def make_multimodal_embedder(
     [('eda', 'eda'), ('bvp', 'bvp')]
     >>> embed.get_params()["bvp__image__sampling_rate"]
     64
+    >>> embed = make_multimodal_embedder({"wrist": ("eda", 4), "finger": ("eda", 4)})
+    >>> embed.get_params()["finger__image__modality"]
+    'eda'
     """
-    # Loading these takes as long as all else here.
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import FunctionTransformer
-
     chosen = {} if representations is None else representations
-    for modality in chosen:
-        check_option("representations of", modality, list(sampling_rates))
+    for column in chosen:
+        check_option("representations of", column, list(sampling_rates))
     branches: list[tuple[str, Any, str | list[str]]] = []
-    for modality, rate in sampling_rates.items():
+    modalities = []
+    for column, value in sampling_rates.items():
+        modality, rate = value if isinstance(value, tuple) else (column, value)
+        modalities.append(find_modality(modality))
         branch = make_biosignal_embedder(
-            modality, rate, representations=chosen.get(modality, "preset"), embedder=embedder
+            modality, rate, representations=chosen.get(column, "preset"), embedder=embedder
         )
         if impute:
             branch.steps.append(("impute", SimpleImputer()))
-        branches.append((modality, branch, modality))
+        branches.append((column, branch, column))
     if impute:
-        tell = FunctionTransformer(_tell_missing, feature_names_out=_missing_names)
-        branches.append(("missing", tell, list(sampling_rates)))
-    return ColumnTransformer(branches, verbose_feature_names_out=False)
+        indicator = FunctionTransformer(_mark_missing, feature_names_out=_missing_names)
+        branches.append(("missing", indicator, list(sampling_rates)))
+    same = len(set(modalities)) < len(modalities)  # and so are the names of their features
+    return ColumnTransformer(branches, verbose_feature_names_out=same)
 
 
-def _tell_missing(X: Any) -> NDArray[np.float32]:
-    """1 where a modality's cell holds no window, else 0, (n_windows, n_modalities)."""
+def _mark_missing(X: Any) -> NDArray[np.float32]:
+    """Return 1 for missing windows and 0 for others, (n_windows, n_columns)."""
     return np.column_stack([missing_windows(X[name]) for name in X.columns]).astype(np.float32)
 
 
-def _missing_names(_: Any, modalities: Sequence[str]) -> list[str]:
-    return [f"{modality}_missing" for modality in modalities]
+def _missing_names(_: Any, columns: Sequence[str]) -> list[str]:
+    return [f"{column}_missing" for column in columns]
 
 
 def find_embedders(model: Any) -> list[Any]:
@@ -179,6 +186,20 @@ def _parts(part: Any) -> Iterator[Any]:
         yield from part.values()
     elif isinstance(part, list | tuple):
         yield from part
-    # scikit-learn keeps some fitted parts, as of calibration, in objects that are no estimators.
+    # scikit-learn keeps some fitted parts, as of calibration, in objects that are not estimators.
     elif isinstance(part, BaseEstimator) or hasattr(part, "predict_proba"):
         yield from getattr(part, "__dict__", {}).values()
+
+
+def describe_estimator(estimator: Any) -> str:
+    """Return the representation of an estimator with all parameters, equal in every process.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> describe_estimator(Ridge())[:31]
+    'Ridge(alpha=1.0, copy_X=True, f'
+    """
+    with config_context(print_changed_only=False):
+        text = estimator.__repr__(N_CHAR_MAX=1_000_000)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

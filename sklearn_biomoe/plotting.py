@@ -1,69 +1,66 @@
-"""Images for people: what the backbone sees, over axes in seconds, hertz and units.
+"""Plots of images: what the backbone is given, with axes in seconds, hertz and units.
 
 Needs matplotlib: ``pip install 'sklearn-biomoe[plot]'``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .images.curves import CURVE_COLOURS, LINE_WIDTH
-from .images.settings import ImageSettings, Panel, tile_starts
+from .images.shown_image import ShownImage, select_image
 from .images.stack import BiosignalImages
-from .representations import REPRESENTATIONS, ImageAxes, image_axes, stacked_bands
-from .signals import ValueRange
+from .representations import REPRESENTATIONS, stacked_bands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_IMAGES = 200  # that a figure can hold
+MAX_IMAGES = 200  # of a figure
 DPI = 100
-SIDE = 224  # dots of an image, or so many more that its pixels have whole numbers of them
+SIDE = 224  # dots of an image, rounded up to a multiple of its pixels
 LEFT, RIGHT, BELOW, ABOVE = 75, 10, 45, 25  # dots around each image, for labels
-LEFT_OF_CURVES = 130  # where channels are named
+LEFT_OF_CURVES = 130  # dots, for names of channels
 ROW_LABEL = 25  # dots
 
 
 def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None) -> Figure:
-    """Show images in a contact sheet, each over its axes.
+    """Plot images in a contact sheet, each with its axes.
 
-    A row of panels shows a window, a column one of its images. Axes are in seconds (in samples
-    where there is no sampling rate), in hertz and in the unit of the modality. Borders are where
-    the drawing has them: a waveform reaches from its first sample to its last, and the pixels of a
-    map are as wide as what they stand for, so that half of them lies before their first time and
-    below their lowest frequency. At the figure's 100 dots per inch, a pixel of 224 x 224 is a dot.
-    In place of windows that are missing stands the word.
+    A row shows a window, a column one of its images. Axes are in seconds (in samples if there is no
+    sampling rate), in hertz and in the unit of the modality. A waveform extends from its first
+    sample to its last. A pixel of a map covers the interval that it represents, so the borders are
+    half a pixel before the first time and below the lowest frequency. At the figure's 100 dots per
+    inch, a pixel of a 224 x 224 image is one dot. A missing window is labelled "missing".
 
     Parameters
     ----------
     images : BiosignalImages
         Up to 200 images: slice larger stacks.
     titles : sequence of str, default=None
-        A label for each window. None takes the labels of the frame's rows, or numbers.
+        A label for each window. None uses the row labels of the frame, or numbers.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        It is not registered with pyplot, so that it needs no closing. ``figure.savefig(path)``
-        writes it; in a notebook, after ``%matplotlib inline``, it shows as a cell's last value.
+        Not registered with pyplot, so there is no need to close it. ``figure.savefig(path)`` writes
+        it; in a notebook, after ``%matplotlib inline``, it is shown as the last value of a cell.
 
     Raises
     ------
     ValueError
-        For what is no stack, an empty stack, more than 200 images, or another number of titles
-        than of windows.
+        If ``images`` is not a stack, is empty or has more than 200 images, or if the number of
+        titles is not the number of windows.
     ImportError
-        Without matplotlib.
+        If matplotlib is not installed.
 
     See Also
     --------
-    plot_image : Shows one image on axes of yours.
+    plot_image : Plots one image on given axes.
 
     Examples
     --------
@@ -71,23 +68,18 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     >>> from sklearn_biomoe import BiosignalImageTransformer
     >>> seconds = np.arange(0, 60, 1 / 4)
     >>> windows = 3 + np.sin(2 * np.pi * np.array([[0.1], [0.2]]) * seconds)  # in µS
-    >>> drawer = BiosignalImageTransformer(
+    >>> to_images = BiosignalImageTransformer(
     ...     ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     ... )
-    >>> figure = plot_images(drawer.fit_transform(windows), titles=["0.1 Hz", "0.2 Hz"])
+    >>> figure = plot_images(to_images.fit_transform(windows), titles=["0.1 Hz", "0.2 Hz"])
     >>> [axis.get_title() for axis in figure.axes]
     ['eda_waveform', 'eda_spectrogram_psd', 'eda_waveform', 'eda_spectrogram_psd']
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('time (s)', 'µS')
     """
-    _check(images)
+    _check_stack(images)
     labels = _row_labels(images, titles)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "plot_images needs matplotlib: pip install 'sklearn-biomoe[plot]'."
-        ) from error
+    figure_class = import_figure("plot_images")
 
     n_windows, n_images, size = images.shape[:3]
     side = size * -(-SIDE // size)
@@ -95,31 +87,25 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     left = LEFT_OF_CURVES if joined else LEFT
     width = ROW_LABEL + n_images * (left + side + RIGHT)
     height = n_windows * (ABOVE + side + BELOW)
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = figure_class(figsize=(width / DPI, height / DPI), dpi=DPI)
     for window, label in enumerate(labels):
         bottom = height - (window + 1) * (ABOVE + side + BELOW) + BELOW
         for number, image in enumerate(np.asarray(images[window])):
             x = ROW_LABEL + left + number * (left + side + RIGHT)
             axis = figure.add_axes((x / width, bottom / height, side / width, side / height))
-            _show(axis, image, images, window, number)
-        figure.text(
-            ROW_LABEL / 2 / width,
-            (bottom + side / 2) / height,
-            label,
-            rotation="vertical",
-            ha="center",
-            va="center",
-        )
+            _plot(axis, image, images, window, number)
+        middle = ROW_LABEL / 2 / width, (bottom + side / 2) / height
+        figure.text(*middle, label, rotation="vertical", ha="center", va="center")
     return figure
 
 
 def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) -> None:
-    """Show one image over its axes, under its name.
+    """Plot one image with its axes and its name.
 
     Parameters
     ----------
     axis : matplotlib.axes.Axes
-        Where to show it.
+        The axes to plot on.
     images : BiosignalImages
     window : int
         Position of the window in the stack.
@@ -138,25 +124,49 @@ def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) ->
     ('generic_waveform', 'time (s)')
     """
     window, number = range(len(images))[window], range(len(images.image_names))[number]
-    _show(axis, np.asarray(images[window, number]), images, window, number)
+    _plot(axis, np.asarray(images[window, number]), images, window, number)
 
 
-def _check(images: Any) -> None:
+def import_figure(function: str) -> type[Figure]:
+    """Return matplotlib's Figure; the ImportError of a missing matplotlib names the extra."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            f"{function} needs matplotlib: pip install 'sklearn-biomoe[plot]'."
+        ) from error
+    return Figure
+
+
+def set_logarithmic(axis: Axes, low: float, high: float) -> None:
+    """Make the vertical axis logarithmic, with plain numbers as ticks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    axis.set_ylim(low, high)
+    axis.set_yscale("log")
+    steps = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
+    narrow = high / low < 10  # with too few ticks at such steps
+    axis.yaxis.set_major_locator(MaxNLocator(5) if narrow else LogLocator(subs=steps))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def _check_stack(images: Any) -> None:
     if not isinstance(images, BiosignalImages):
         shape = f" of shape {np.shape(images)}" if isinstance(images, np.ndarray) else ""
         raise ValueError(
             f"images is a {type(images).__name__}{shape}; expected a BiosignalImages, as "
             "BiosignalImageTransformer returns it: plot_images(images[:3]). "
-            "(images[3] and images[3, 0] are arrays, which know no axes; images[3:4] is a stack.)"
+            "(images[3] and images[3, 0] are arrays without axes; images[3:4] is a stack.)"
         )
     if not len(images):
-        raise ValueError("images holds 0 windows; expected one or more.")
+        raise ValueError("images has 0 windows; expected one or more.")
     n_images = len(images) * len(images.image_names)
-    if n_images > MOST_IMAGES:
-        rows = max(1, min(10, MOST_IMAGES // len(images.image_names)))
+    if n_images > MAX_IMAGES:
+        rows = max(1, min(10, MAX_IMAGES // len(images.image_names)))
         raise ValueError(
-            f"images holds {n_images:,} images ({len(images)} windows x "
-            f"{len(images.image_names)}), more than the {MOST_IMAGES} that fit a sheet; slice "
+            f"images has {n_images:,} images ({len(images)} windows x "
+            f"{len(images.image_names)}), more than the {MAX_IMAGES} that fit into a figure; slice "
             f"it: plot_images(images[:{rows}])."
         )
 
@@ -167,183 +177,104 @@ def _row_labels(images: BiosignalImages, titles: Sequence[str] | None) -> list[s
             return [f"window {window}" for window in range(len(images))]
         return [str(label) for label in images.index]
     if isinstance(titles, str) or len(titles) != len(images):
-        n_titles = f"{len(titles)} labels" if not isinstance(titles, str) else "one label"
+        given = "a str" if isinstance(titles, str) else f"{len(titles)} labels"
         raise ValueError(
-            f"titles={titles!r} is {n_titles}; expected a list of {len(images)}, one for each "
-            "window."
+            f"titles={titles!r} is {given}; expected a list of {len(images)}, one for each window."
         )
     return [str(title) for title in titles]
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What an image shows: samples of some channels, from one of the window's samples on."""
-
-    panel: Panel
-    settings: ImageSettings
-    samples: NDArray[Any]  # (channels of the panel, n_times)
-    first: int
-
-    @property
-    def n_times(self) -> int:
-        return self.samples.shape[1]
-
-    @property
-    def axes(self) -> ImageAxes:
-        """Times and frequencies at the image's borders."""
-        modality = self.settings.modalities[self.panel.channels[0]]
-        rate = self.settings.sampling_rate
-        return image_axes(self.panel.representation, self.n_times, rate, modality, self.first)
-
-    def limits(self, position: int) -> ValueRange:
-        """Values at the bottom and the top of one of the panel's curves."""
-        given, samples = self.panel.limits[position], self.samples[position]
-        return given or (float(samples.min()), float(samples.max()))
-
-    def unit(self, position: int) -> str:
-        return self.settings.modalities[self.panel.channels[position]].unit
-
-
-def _show(
+def _plot(
     axis: Axes, image: NDArray[np.uint8], images: BiosignalImages, window: int, number: int
 ) -> None:
-    settings = images.settings
-    panel, tile = divmod(number, settings.n_tiles)
-    signal = images.windows.values[window]
     axis.set_title(images.image_names[number], fontsize="small")
     if images.missing[window]:
         axis.set_axis_off()
         axis.text(0.5, 0.5, "missing", transform=axis.transAxes, ha="center", va="center")
         return
-    length = settings.tile_length or signal.shape[1]
-    first = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)[tile]
-    samples = signal[list(settings.panels[panel].channels), first : first + length]
-    shown = _Shown(settings.panels[panel], settings, samples, first)
-    # An image fills its panel, whatever scales the axes have: matplotlib bends no images.
+    # In units of the panel, not of the axes: imshow does not warp images to logarithmic axes.
     axis.imshow(
-        image,
-        extent=(0, 1, 0, 1),
-        transform=axis.transAxes,
-        interpolation="nearest",
-        aspect="auto",
+        image, extent=(0, 1, 0, 1), transform=axis.transAxes, interpolation="nearest", aspect="auto"
     )
+    shown = select_image(images, window, number)
     axis.tick_params(labelsize="small")
-    time = "time (s)" if settings.sampling_rate else "time (samples)"
-    axis.set_xlabel(time, fontsize="small")
-    _set_axes(axis, shown)
-
-
-def _set_curve_axes(axis: Axes, shown: _Shown) -> None:
-    """Draw axes of curves, which go from the first sample at the left border to the last."""
     axis.set_xlim(shown.axes.times)
-    entry = REPRESENTATIONS[shown.panel.representation]
-    if not entry.joins_channels:
-        _set_values(axis, shown)
-    elif entry.bands is stacked_bands:
-        _name_bands(axis, shown)
+    axis.set_xlabel("time (s)" if shown.time_unit == "s" else "time (samples)", fontsize="small")
+    if shown.representation.parts:
+        _label_parts(axis, shown)
+    elif shown.is_curve and shown.representation.joins_channels:
+        _label_channels(axis, shown)
     else:
-        _name_curves(axis, shown)
+        VERTICAL_AXES[shown.axes.vertical](axis, shown)
 
 
-def _set_values(axis: Axes, shown: _Shown) -> None:
-    low, high, *logarithmic = shown.limits(0)
+def _set_value_axis(axis: Axes, shown: ShownImage) -> None:
+    low, high, *logarithmic = shown.value_range(0)
     if shown.unit(0):
         axis.set_ylabel(shown.unit(0), fontsize="small")
     # Values end half a stroke before the border.
     margin = LINE_WIDTH / 2 / (shown.settings.image_size - LINE_WIDTH)
-    if low == high:  # drawn at half the height, on an axis without a scale
+    if low == high:  # drawn at half the height
         half = abs(low) / 2 or 0.5
         axis.set_ylim(low - half, low + half)
         axis.set_yticks([low])
     elif logarithmic:
         ratio = (high / low) ** margin
-        _set_logarithmic(axis, low / ratio, high * ratio)
+        set_logarithmic(axis, low / ratio, high * ratio)
     else:
         axis.set_ylim(low - margin * (high - low), high + margin * (high - low))
 
 
-def _set_logarithmic(axis: Axes, low: float, high: float) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-
-    axis.set_ylim(low, high)
-    axis.set_yscale("log")
-    steps = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
-    few = high / low < 10  # for powers of ten to tell much
-    axis.yaxis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=steps))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_locator(NullLocator())
-
-
-def _name_bands(axis: Axes, shown: _Shown) -> None:
-    """Name the bands of stacked curves, the first at the top."""
-    n_curves = len(shown.samples)
-    axis.set_ylim(n_curves, 0)
-    axis.set_yticks(np.arange(n_curves) + 0.5, _channel_labels(shown))
-
-
-def _name_curves(axis: Axes, shown: _Shown) -> None:
-    """Name overlaid curves in their colours."""
-    n_curves = len(shown.samples)
-    axis.set_ylim(n_curves, 0)
-    axis.set_yticks(np.arange(n_curves) + 0.5, _channel_labels(shown))
-    axis.tick_params(axis="y", length=0)
-    for number, label in enumerate(axis.get_yticklabels()):
-        label.set_color(np.divide(CURVE_COLOURS[number % len(CURVE_COLOURS)], 255).tolist())
-
-
-def _channel_labels(shown: _Shown) -> list[str]:
-    """Name each curve, with the values at its bottom and top."""
-    labels = []
-    for position, channel in enumerate(shown.panel.channels):
-        low, high, *logarithmic = shown.limits(position)
-        unit = f" {shown.unit(position)}" if shown.unit(position) else ""
-        scale = "\nlogarithmic" if logarithmic else ""
-        name = shown.settings.channel_names[channel]
-        labels.append(f"{name}\n{low:.3g} to {high:.3g}{unit}{scale}")
-    return labels
-
-
-def _set_spectrogram_axes(axis: Axes, shown: _Shown) -> None:
-    """Draw axes around the middles of pieces, and around the bins of their spectra."""
-    axis.set_xlim(shown.axes.times)
-    axis.set_ylim(shown.axes.frequencies)
-    axis.set_ylabel("frequency (Hz)", fontsize="small")
-
-
-def _set_scalogram_axes(axis: Axes, shown: _Shown) -> None:
+def _set_frequency_axis(axis: Axes, shown: ShownImage) -> None:
     assert shown.axes.frequencies is not None
-    axis.set_xlim(shown.axes.times)
-    _set_logarithmic(axis, *shown.axes.frequencies)
+    if shown.axes.logarithmic:
+        set_logarithmic(axis, *shown.axes.frequencies)
+    else:
+        axis.set_ylim(shown.axes.frequencies)
     axis.set_ylabel("frequency (Hz)", fontsize="small")
 
 
-def _set_pair_axes(axis: Axes, shown: _Shown) -> None:
-    """Draw two axes of time around samples, or around the averages of some."""
-    axis.set_xlim(shown.axes.times)
+def _set_time_axis(axis: Axes, shown: ShownImage) -> None:
     axis.set_ylim(shown.axes.times)
     axis.set_ylabel(axis.get_xlabel(), fontsize="small")
 
 
-def _name_parts(axis: Axes, shown: _Shown) -> None:
-    """Name what the colours of a composite show; each has a vertical axis of its own."""
-    parts = REPRESENTATIONS[shown.panel.representation].parts
-    axis.set_xlim(shown.axes.times)
-    axis.set_ylim(len(parts), 0)
-    names = [part.replace("_", "\n") for part in parts]
-    axis.set_yticks(np.arange(len(parts)) + 0.5, names, rotation=90, va="center")
+VERTICAL_AXES: dict[str, Callable[[Axes, ShownImage], None]] = {
+    "value": _set_value_axis,
+    "frequency": _set_frequency_axis,
+    "time": _set_time_axis,
+}
+
+
+def _label_channels(axis: Axes, shown: ShownImage) -> None:
+    """Label each curve by its channel and the values at its bottom and top, the first at the top.
+
+    Labels of stacked curves are next to their bands; those of overlaid curves have their colours.
+    """
+    labels = []
+    for position, channel in enumerate(shown.panel.channels):
+        low, high, *logarithmic = shown.value_range(position)
+        unit = f" {shown.unit(position)}" if shown.unit(position) else ""
+        scale = "\nlogarithmic" if logarithmic else ""
+        name = shown.settings.channel_names[channel]
+        labels.append(f"{name}\n{low:.3g} to {high:.3g}{unit}{scale}")
+    _set_labels(axis, labels)
+    if shown.representation.bands is not stacked_bands:
+        axis.tick_params(axis="y", length=0)
+        for number, label in enumerate(axis.get_yticklabels()):
+            label.set_color(np.divide(CURVE_COLOURS[number % len(CURVE_COLOURS)], 255).tolist())
+
+
+def _label_parts(axis: Axes, shown: ShownImage) -> None:
+    """Label the parts of a composite, in their colours; their vertical axes differ."""
+    names = [part.replace("_", "\n") for part in shown.representation.parts]
+    _set_labels(axis, names, rotation=90, va="center")
     axis.tick_params(axis="y", length=0)
     for colour, label in zip(("red", "green", "blue"), axis.get_yticklabels(), strict=True):
         label.set_color(colour)
 
 
-def _set_axes(axis: Axes, shown: _Shown) -> None:
-    if REPRESENTATIONS[shown.panel.representation].parts:
-        _name_parts(axis, shown)
-    elif shown.axes.vertical == "value":
-        _set_curve_axes(axis, shown)
-    elif shown.axes.vertical == "time":
-        _set_pair_axes(axis, shown)
-    elif shown.axes.logarithmic:
-        _set_scalogram_axes(axis, shown)
-    else:
-        _set_spectrogram_axes(axis, shown)
+def _set_labels(axis: Axes, labels: list[str], **options: Any) -> None:
+    """Label the vertical axis at equal distances, from the top."""
+    axis.set_ylim(len(labels), 0)
+    axis.set_yticks(np.arange(len(labels)) + 0.5, labels, **options)

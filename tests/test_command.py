@@ -78,7 +78,7 @@ def test_draw(tmp_path):
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size[1] == 2 * (25 + 224 + 45)
     wrong = execute("draw", source, *asked, "--channel", "bvp", "-o", tmp_path / "other.png")
-    assert_fails(1, wrong, "S1.csv", "channel 'bvp' is not there; there are 'eda', 'text'")
+    assert_fails(1, wrong, "S1.csv", "There is no channel 'bvp'; the channels are 'eda', 'text'")
     assert not (tmp_path / "other.png").exists()
 
 

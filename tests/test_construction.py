@@ -98,3 +98,12 @@ def test_refused():
         make_multimodal_embedder({"eda": 4, "puls": 64})
     with pytest.raises(ValueError, match=r"Unknown representations of 'bpv'.*Did you mean 'bvp'"):
         make_multimodal_embedder(RATES, representations={"bpv": ["waveform"]})
+
+
+def test_columns_that_are_not_named_like_their_modality(small_backbone):
+    X = pd.DataFrame({name: list(np.random.default_rng(0).uniform(1, 9, (4, 60))) for name in "ab"})
+    embed = make_multimodal_embedder({"a": ("GSR", 4), "b": ("eda", 4)}, impute=True)
+    names = embed.fit(X).get_feature_names_out()
+    assert names[0] == "a__eda_waveform_000"
+    assert names[-1] == "missing__b_missing"
+    assert embed.transform(X).shape == (4, 2 * 192 + 2)

@@ -1,4 +1,4 @@
-"""Explanations point to where, in seconds and hertz, a decision was made to come from."""
+"""Explanations: importance is highest at the seconds and hertz that a decision depends on."""
 
 import itertools
 import sys
@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -21,14 +23,22 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from torch import nn
 
-from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
-from sklearn_biomoe.datasets import make_event_windows
+from sklearn_biomoe import (
+    BiosignalImageTransformer,
+    TinyBioMoEEmbedder,
+    UntrainedBackboneWarning,
+    inference,
+)
+from sklearn_biomoe.datasets import make_biosignal_windows, make_event_windows
 from sklearn_biomoe.explanation import explain, plot_explanation
-from sklearn_biomoe.explanation.grids import Grid
-from sklearn_biomoe.explanation.pipeline_trace import AskedWindow, Decision
+from sklearn_biomoe.explanation.decisions import RecordedWindow
+from sklearn_biomoe.explanation.grids import Grid, make_grid
+from sklearn_biomoe.explanation.masking import blur
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 from sklearn_biomoe.fusion import LateFusionClassifier
+from sklearn_biomoe.images.shown_image import select_image
 from sklearn_biomoe.pipelines import find_embedders
+from sklearn_biomoe.weights import random_weights
 
 RATE = 16
 SECONDS = np.arange(0, 60, 1 / RATE)
@@ -37,7 +47,7 @@ ROWS, COLUMNS = 12, 16
 
 
 class PatchBackbone(nn.Module):
-    """Embeds an image as the brightness of 12 x 16 patches, from the top left on."""
+    """Embeds an image as the brightness of 12 x 16 patches, from the top left."""
 
     def __init__(self):
         super().__init__()
@@ -49,24 +59,21 @@ class PatchBackbone(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def _patches(monkeypatch):
-    from sklearn_biomoe import inference
-    from sklearn_biomoe.weights import random_weights
-
-    def forget():
+def _patch_backbone(monkeypatch):
+    def clear():
         inference.free_engines()
         random_weights.random_sha256.cache_clear()
 
-    monkeypatch.setattr("sklearn_biomoe.weights.random_weights.TinyBioMoE", PatchBackbone)
-    forget()
+    monkeypatch.setattr(random_weights, "TinyBioMoE", PatchBackbone)
+    clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrainedBackboneWarning)
         yield
-    forget()
+    clear()
 
 
-class Looking(ClassifierMixin, BaseEstimator):
-    """Decides for class 1 by the sum of weighted patches."""
+class WeightedPatches(ClassifierMixin, BaseEstimator):
+    """Decides for class 1 by the weighted sum of the patches of all images."""
 
     def __init__(self, weights=1.0):
         self.weights = weights
@@ -76,14 +83,14 @@ class Looking(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X):
-        return X @ np.broadcast_to(self.weights, (ROWS, COLUMNS)).ravel()
+        return (X.reshape(len(X), -1, ROWS, COLUMNS) * self.weights).sum(axis=(1, 2, 3))
 
     def predict(self, X):
         return self.classes_[(self.decision_function(X) > 0).astype(int)]
 
 
 EDA = {"modality": "eda", "rate": 4, "value_range": "window"}
-UPPER_INK = np.repeat([-1.0, 0.0], ROWS // 2)[:, None]
+UPPER_HALF = np.repeat([-1.0, 0.0], ROWS // 2)[:, None]  # high where curves are dark
 
 
 def burst(second, hertz):
@@ -98,21 +105,22 @@ def bump(second):
 
 
 def embedder(representation, modality="bvp", rate=RATE, **options):
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         [representation], sampling_rate=rate, modality=modality, **options
     )
-    return make_pipeline(drawer, TinyBioMoEEmbedder("random", cache=None))
+    return make_pipeline(to_images, TinyBioMoEEmbedder("random", cache=None))
 
 
-def looking(window, representation, weights=1.0, **options):
+def fit_patches(window, representation, weights=1.0, **options):
     windows = np.repeat(window, 2, axis=0)
-    return make_pipeline(embedder(representation, **options), Looking(weights)).fit(windows, [0, 1])
+    model = make_pipeline(embedder(representation, **options), WeightedPatches(weights))
+    return model.fit(windows, [0, 1])
 
 
-def explained(window, representation, weights=1.0, *, method="occlusion", stretch=None, **options):
-    pipeline = looking(window, representation, weights, **options)
-    (explanation,) = explain(pipeline, window, method=method, target=1, stretch=stretch)
-    return explanation
+def explain_patches(window, *args, method="occlusion", stretch=None, **options):
+    model = fit_patches(window, *args, **options)
+    (explanation,) = explain(model, window, method=method, target=1, stretch=stretch)
+    return explanation.images
 
 
 def peak(image):
@@ -126,10 +134,9 @@ def peak(image):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
-def test_a_burst_is_found_at_its_second_and_hertz(method, representation):
+def test_burst_is_found_at_its_second_and_hertz(method, representation):
     second, hertz = 41.0, 3.6
-    explanation = explained(burst(second, hertz), representation, method=method)
-    (image,) = explanation.images
+    (image,) = explain_patches(burst(second, hertz), representation, method=method)
     at, frequency = peak(image)
     assert abs(at - second) < np.diff(image.time_edges).max()
     row = np.searchsorted(image.frequency_edges, hertz) - 1
@@ -142,31 +149,24 @@ def test_a_burst_is_found_at_its_second_and_hertz(method, representation):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("representation", "weights"),
-    [
-        ("waveform", UPPER_INK),
-        ("recurrence", 1.0),
-        ("gasf", -1.0),
-        ("composite", 1.0),
-    ],
+    [("waveform", UPPER_HALF), ("recurrence", 1.0), ("gasf", -1.0), ("composite", 1.0)],
 )
-def test_a_bump_is_found_at_its_second(method, representation, weights):
-    second = 44.0
-    explanation = explained(bump(second), representation, weights, method=method, **EDA)
-    (image,) = explanation.images
+def test_bump_is_found_at_its_second(method, representation, weights):
+    (image,) = explain_patches(bump(44.0), representation, weights, method=method, **EDA)
     assert image.frequency_edges is None
     assert image.map.shape[0] == 1
-    assert abs(peak(image)[0] - second) < 5
+    assert abs(peak(image)[0] - 44) < 5
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_looked_at_is_found_and_not_what_is_there(method):
-    """The burst is at 41 s; the decision comes from the patch around 14 s and 1.2 Hz."""
+def test_parts_that_the_decision_ignores_have_no_importance(method):
+    """A burst is at 41 s; the decision depends on the patch around 14 s and 1.2 Hz."""
     window = burst(41.0, 3.6) + burst(14.0, 1.2)
     # 3.5 to 56.5 s in 16 columns, 5.0625 to 0.4375 Hz in 12 rows.
     column, row = int((14 - 3.5) / (53 / 16)), int((5.0625 - 1.2) / (4.625 / 12))
     weights = np.zeros((ROWS, COLUMNS))
     weights[row, column] = 1
-    (image,) = explained(window, "spectrogram_psd", weights, method=method).images
+    (image,) = explain_patches(window, "spectrogram_psd", weights, method=method)
     at, hertz = peak(image)
     assert abs(at - 14) < 5
     assert abs(hertz - 1.2) < 0.6
@@ -175,62 +175,42 @@ def test_what_is_looked_at_is_found_and_not_what_is_there(method):
 
 
 def test_tiles_are_explained_at_their_own_times():
-    pipeline = make_pipeline(
-        embedder("waveform", modality="eda", rate=4, tile_length=20.0), LookingAtTiles()
-    )
-    pipeline.fit(np.repeat(bump(50.0), 2, axis=0), [0, 1])
-    (explanation,) = explain(pipeline, bump(50.0), target=1)
-    assert [image.name[-5:] for image in explanation.images] == ["tile0", "tile1", "tile2"]
-    starts = [image.time_edges[0] for image in explanation.images]
-    assert starts == [0, 20, 40]
-    largest = [image.map.max() for image in explanation.images]
-    assert np.argmax(largest) == 2
-    assert abs(peak(explanation.images[2])[0] - 50) < 2
-    assert explanation.images[1].signal_times[[0, -1]].tolist() == [20, 39.75]
-
-
-class LookingAtTiles(Looking):
-    def decision_function(self, X):
-        return (X.reshape(len(X), -1, ROWS, COLUMNS) * UPPER_INK).sum(axis=(1, 2, 3))
+    tiles = {"modality": "eda", "rate": 4, "tile_length": 20.0}
+    images = explain_patches(bump(50.0), "waveform", UPPER_HALF, **tiles)
+    assert [image.name[-5:] for image in images] == ["tile0", "tile1", "tile2"]
+    assert [image.time_edges[0] for image in images] == [0, 20, 40]
+    assert np.argmax([image.map.max() for image in images]) == 2
+    assert abs(peak(images[2])[0] - 50) < 2
+    assert images[1].signal_times[[0, -1]].tolist() == [20, 39.75]
 
 
 @pytest.mark.parametrize(("stretch", "n_columns"), [(None, 24), (5.0, 48)])
-def test_shorter_stretches_see_finer(stretch, n_columns):
-    (image,) = explained(bump(20.0), "waveform", UPPER_INK, stretch=stretch, **EDA).images
-    # The curve reaches from 0 to 59.75 s.
+def test_shorter_stretches_give_finer_maps(stretch, n_columns):
+    (image,) = explain_patches(bump(20.0), "waveform", UPPER_HALF, stretch=stretch, **EDA)
     assert abs(image.map.shape[1] - n_columns) <= 1
-    assert image.time_edges[[0, -1]].tolist() == [0, 59.75]
+    assert image.time_edges[[0, -1]].tolist() == [0, 59.75]  # first to last sample
 
 
 # The numbers
 
 
-def test_occlusion_by_hand():
-    """The decision is the sum of patches, so that hiding some takes away what they exceed."""
+def test_occlusion_agrees_with_a_calculation_by_hand():
+    """The decision is a sum of patches: masking some removes the excess over the blurred image."""
     window = burst(20.0, 2.0)
-    (image,) = explained(window, "spectrogram_psd", stretch=53 / 6).images
-    pipeline = looking(window, "spectrogram_psd")
-    images = np.asarray(pipeline[0][0].transform(window))[0, 0]
-    from scipy.ndimage import gaussian_filter1d
-
-    neutral = images.astype(float)
+    (image,) = explain_patches(window, "spectrogram_psd", stretch=53 / 6)
+    neutral = image.image.astype(float)
     for axis in (0, 1):
         neutral = gaussian_filter1d(neutral, 28, axis=axis, mode="mirror", truncate=3.0)
-    # What the backbone sums, of pixels: patches of 224 / 12 x 14 pixels overlap a little in rows.
+    # Weights of the pixels in the sum: patches of 224 / 12 x 14 pixels overlap a little in rows.
     weights = np.zeros((224, 224))
-    for row in range(ROWS):
+    for row, column in itertools.product(range(ROWS), range(COLUMNS)):
         rows = slice(row * 224 // ROWS, -(-(row + 1) * 224 // ROWS))
-        for column in range(COLUMNS):
-            columns = slice(column * 14, column * 14 + 14)
-            weights[rows, columns] += 1 / weights[rows, columns].size
-    excess = weights * (images - neutral.round()).mean(axis=2) / 255
-    edges_x, edges_y = np.linspace(0, 224, 13).round().astype(int), np.arange(0, 225, 28)
-    cells = np.array(
-        [
-            [excess[224 - top : 224 - bottom, left:right].sum() for left, right in pairs(edges_x)]
-            for bottom, top in pairs(edges_y)
-        ]
-    )
+        columns = slice(column * 14, column * 14 + 14)
+        weights[rows, columns] += 1 / weights[rows, columns].size
+    excess = weights * (image.image - neutral.round()).mean(axis=2) / 255
+    edges = np.linspace(0, 224, 13).round().astype(int)
+    by_row = np.add.reduceat(excess[::-1], np.arange(0, 224, 28), axis=0)
+    cells = np.add.reduceat(by_row, edges[:-1], axis=1)
     # Patches of 2 x 2 cells; each cell is in four of them.
     padded = np.pad(cells, 1)
     patches = padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]
@@ -238,95 +218,77 @@ def test_occlusion_by_hand():
     np.testing.assert_allclose(image.map, expected, atol=2e-3 * np.abs(expected).max())
 
 
-def pairs(edges):
-    return list(itertools.pairwise(edges))
-
-
-def test_gradients_make_up_the_way_from_the_blurred_image():
-    """Cells of patches 1 x 1 sum to the difference of decisions; here each is counted 4 times."""
-    window = burst(20.0, 2.0)
-    pipeline = looking(window, "spectrogram_psd")
-    (explanation,) = explain(pipeline, window, method="gradient", target=1)
-    occluded = explained(window, "spectrogram_psd")
-    # A linear decision: both methods are the same, but for rounding of hidden images to bytes.
-    largest = np.abs(explanation.images[0].map).max()
-    np.testing.assert_allclose(
-        explanation.images[0].map, occluded.images[0].map, atol=1e-3 * largest
+def test_gradients_agree_with_occlusion_if_the_decision_is_linear():
+    """Up to the rounding of masked images to bytes."""
+    gradient, occlusion = (
+        explain_patches(burst(20.0, 2.0), "spectrogram_psd", method=method)[0].map
+        for method in ("gradient", "occlusion")
     )
+    np.testing.assert_allclose(gradient, occlusion, atol=1e-3 * np.abs(gradient).max())
 
 
-def test_gradients_follow_what_is_curved():
-    """An SVM's way from blurred to seen is made up too, though no step of it is straight."""
+def test_gradients_sum_to_the_change_of_a_nonlinear_decision():
     windows = np.concatenate([burst(s, f) for s in (15, 40) for f in (1.0, 3.0)])
-    model = make_pipeline(embedder("spectrogram_psd"), SVC(gamma=0.1))
-    model.fit(windows, np.tile([0, 1], 2))
-    from sklearn_biomoe.explanation.grids import lay_grid, single_out
-    from sklearn_biomoe.explanation.masking import blur
-
-    window = windows[1:2]
-    (explanation,) = explain(model, window, method="gradient")
-    images = model[0][0].transform(window)
-    shown = single_out(images, 0)
-    embedded = model[0][1].transform(np.stack([np.asarray(images)[0, 0], blur(shown)]))
-    seen, neutral = model[1:].decision_function(embedded)
-    grid = lay_grid(shown, None)
-    # Cells at corners and edges are in as many patches as others, but those patches are smaller.
-    assert explanation.decision == pytest.approx(seen)
-    sums = unspread(explanation.images[0].map, grid)
-    assert sums == pytest.approx(seen - neutral, rel=0.02)
+    model = make_pipeline(embedder("spectrogram_psd"), SVC(gamma=0.1)).fit(windows, [0, 1, 0, 1])
+    (explanation,) = explain(model, windows[1:2], method="gradient")
+    shown = select_image(model[0][0].transform(windows[1:2]), 0, 0)
+    embedded = model[0][1].transform(np.stack([shown.image, blur(shown)]))
+    original, blurred = model[1:].decision_function(embedded)
+    assert explanation.decision == pytest.approx(original)
+    total = sum_of_cells(explanation.images[0].map, make_grid(shown, None))
+    assert total == pytest.approx(original - blurred, rel=0.02)
 
 
-def unspread(cells, grid):
-    """Sum of what was spread over patches: each linear map from cells to cells can be undone."""
-    n = cells.size
-    matrix = np.zeros((n, n))
-    for column in range(n):
-        unit = np.zeros(n)
-        unit[column] = 1
-        unit = unit.reshape(grid.shape)
-        matrix[:, column] = grid.spread([unit[patch].sum() for patch in grid.patches()]).ravel()
-    return np.linalg.solve(matrix, cells.ravel()).sum()
+def sum_of_cells(averages, grid):
+    """Invert the linear map from cells to averages over patches, and sum up the cells."""
+    units = np.eye(averages.size).reshape(-1, *grid.shape)
+    columns = [
+        grid.average([unit[patch].sum() for patch in grid.patches()]).ravel() for unit in units
+    ]
+    return np.linalg.solve(np.transpose(columns), averages.ravel()).sum()
 
 
-def test_every_cell_is_in_as_many_patches():
+def test_each_cell_is_in_the_same_number_of_patches():
     grid = Grid(np.arange(6), np.arange(4), width=2, height=2)
     counts = np.zeros(grid.shape)
     for patch in grid.patches():
         counts[patch] += 1
     assert (counts == 4).all()
-    assert grid.spread(np.ones(24)).tolist() == np.ones((3, 5)).tolist()
+    assert grid.average(np.ones(24)).tolist() == np.ones((3, 5)).tolist()
 
 
-# Whatever pipeline
-
+# Pipelines
 
 WINDOWS = np.concatenate([bump(s) for s in (8.0, 14.0, 20.0, 32.0, 40.0, 50.0)])
 LABELS = np.array(["early", "early", "early", "late", "late", "late"])
 
 
+def fit_eda(last, y=LABELS):
+    return make_pipeline(embedder("waveform", **EDA), last).fit(WINDOWS, y)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_signs_are_for_the_explained_class(method):
-    model = make_pipeline(embedder("waveform", **EDA), LogisticRegression(C=100))
-    model.fit(WINDOWS, LABELS)
-    for_early, for_late = (
+def test_signs_refer_to_the_explained_class(method):
+    model = fit_eda(LogisticRegression(C=100))
+    early, late = (
         explain(model, WINDOWS[:1], method=method, target=name)[0] for name in ("early", "late")
     )
-    assert for_early.decision == pytest.approx(-for_late.decision)
-    np.testing.assert_allclose(for_early.images[0].map, -for_late.images[0].map, atol=1e-6)
+    assert early.decision == pytest.approx(-late.decision)
+    np.testing.assert_allclose(early.images[0].map, -late.images[0].map, atol=1e-6)
     predicted = explain(model, WINDOWS[[1, 4]], method=method)
     assert [each.target for each in predicted] == ["early", "late"]
     for second, each in zip((14, 40), predicted, strict=True):
-        (image,) = each.images
         assert each.decision > 0
-        assert abs(image.times[image.over_time.argmax()] - second) < 6
+        assert abs(peak(each.images[0])[0] - second) < 6
 
 
-def frame():
+def two_signals():
     pulse = [burst(s, 2.0)[0] for s in (10, 20, 30, 40, 45, 50)]
-    return pd.DataFrame({"eda": list(WINDOWS), "bvp": pulse, "subject": [1, 1, 2, 2, 3, 3]})
+    X = pd.DataFrame({"eda": list(WINDOWS), "bvp": pulse, "subject": [1, 1, 2, 2, 3, 3]})
+    return X, np.array([0, 1, 0, 1, 0, 1])
 
 
-def both(last):
+def early_fusion(last):
     columns = make_column_transformer(
         (embedder("waveform", **EDA), "eda"),
         (embedder("spectrogram_psd"), "bvp"),
@@ -335,7 +297,7 @@ def both(last):
     return make_pipeline(columns, StandardScaler(), last)
 
 
-def late():
+def late_fusion():
     branches = [
         ("eda", make_pipeline(embedder("waveform", **EDA), LogisticRegression()), "eda"),
         ("bvp", make_pipeline(embedder("spectrogram_psd"), LogisticRegression()), "bvp"),
@@ -346,116 +308,117 @@ def late():
 @pytest.mark.parametrize(
     "model",
     [
-        both(LogisticRegression()),
-        both(CalibratedClassifierCV(SVC(kernel="linear"), cv=2)),
-        CalibratedClassifierCV(both(LogisticRegression()), cv=2),
-        GridSearchCV(both(LogisticRegression()), {"logisticregression__C": [1.0]}, cv=2),
-        late(),
+        early_fusion(LogisticRegression()),
+        early_fusion(CalibratedClassifierCV(SVC(kernel="linear"), cv=2)),
+        CalibratedClassifierCV(early_fusion(LogisticRegression()), cv=2),
+        GridSearchCV(early_fusion(LogisticRegression()), {"logisticregression__C": [1.0]}, cv=2),
+        late_fusion(),
     ],
     ids=["columns", "calibrated", "calibrated whole", "grid search", "late fusion"],
 )
-def test_images_are_found_wherever_they_are(model):
-    X, y = frame(), np.array([0, 1, 0, 1, 0, 1])
+def test_images_are_found_in_any_pipeline(model):
+    X, y = two_signals()
     model.fit(X, y)
-    (first,) = explain(model, X[:1], stretch=20)
-    assert {image.name for image in first.images} == {"eda_waveform", "bvp_spectrogram_psd"}
-    assert all(np.isfinite(image.map).all() for image in first.images)
-    assert any(image.map.any() for image in first.images)
-    assert "_embed_images" not in vars(find_embedders(model)[0])  # worked on a copy
+    (explanation,) = explain(model, X[:1], stretch=20)
+    images = explanation.images
+    assert {image.name for image in images} == {"eda_waveform", "bvp_spectrogram_psd"}
+    assert all(np.isfinite(image.map).all() for image in images)
+    assert any(image.map.any() for image in images)
+    assert "_embed_images" not in vars(find_embedders(model)[0])  # explain uses a copy
 
 
-def test_other_processes_are_not_asked():
-    model = both(LogisticRegression()).fit(frame(), [0, 1, 0, 1, 0, 1])
-    (alone,) = explain(model, frame()[:1], stretch=20)
+def test_parallel_pipelines_are_evaluated_in_this_process():
+    X, y = two_signals()
+    model = early_fusion(LogisticRegression()).fit(X, y)
+    (sequential,) = explain(model, X[:1], stretch=20)
     model[0].n_jobs = 2
-    (parallel,) = explain(model, frame()[:1], stretch=20)
-    assert np.array_equal(alone.images[0].map, parallel.images[0].map)
+    (parallel,) = explain(model, X[:1], stretch=20)
+    assert np.array_equal(sequential.images[0].map, parallel.images[0].map)
 
 
-def test_log_odds_of_probabilities():
-    model = make_pipeline(embedder("waveform", **EDA), LogisticRegression(C=10))
+def test_masked_images_are_not_cached(tmp_path):
+    to_images, embed = embedder("waveform", **EDA)
+    model = make_pipeline(
+        to_images, embed.set_params(cache=tmp_path / "cache.sqlite"), LogisticRegression()
+    )
     model.fit(WINDOWS, LABELS)
-    (by_score,) = explain(model, WINDOWS[:1], target="late")
-    only = make_pipeline(model[0], OnlyProbabilities(model[1]))
-    (by_odds,) = explain(only, WINDOWS[:1], target="late")
+    explain(model, WINDOWS[:1], stretch=20)
+    assert embed.cache_info().rows == len(WINDOWS)
+
+
+def test_probabilities_are_explained_by_their_log_odds():
+    model = LogisticRegression(C=10)
+    by_score, by_odds = (
+        explain(fit_eda(each), WINDOWS[:1], target="late", stretch=20)[0]
+        for each in (model, VotingClassifier([("only", model)], voting="soft"))
+    )
     assert by_odds.decision == pytest.approx(by_score.decision, rel=1e-6)
     np.testing.assert_allclose(by_odds.images[0].map, by_score.images[0].map, atol=1e-6)
 
 
-class OnlyProbabilities(ClassifierMixin, BaseEstimator):
-    def __init__(self, model):
-        self.model = model
-        self.classes_ = model.classes_
-
-    def fit(self, X, y):
-        return self
-
-    def predict_proba(self, X):
-        return self.model.predict_proba(X)
-
-    def predict(self, X):
-        return self.model.predict(X)
-
-
-def test_three_classes():
-    model = make_pipeline(embedder("waveform", **EDA), LogisticRegression()).fit(
-        WINDOWS, ["a", "b", "c", "a", "b", "c"]
-    )
-    (explanation,) = explain(model, WINDOWS[:1], target="b")
+def test_one_of_three_classes():
+    model = fit_eda(LogisticRegression(), ["a", "b", "c"] * 2)
+    (explanation,) = explain(model, WINDOWS[:1], target="b", stretch=20)
     assert explanation.decision == pytest.approx(model.decision_function(WINDOWS[:1])[0, 1])
 
 
-def test_a_value():
-    model = make_pipeline(embedder("waveform", **EDA), Ridge()).fit(
-        WINDOWS, [8, 14, 20, 32, 40, 50]
-    )
-    (explanation,) = explain(model, WINDOWS[:1])
+def test_regressor():
+    model = fit_eda(Ridge(), [8, 14, 20, 32, 40, 50])
+    (explanation,) = explain(model, WINDOWS[:1], stretch=20)
     assert explanation.target is None
     assert explanation.decision == pytest.approx(model.predict(WINDOWS[:1])[0])
-    with pytest.raises(ValueError, match=r"target=3 names a class, but Pipeline is a regressor"):
+    with pytest.raises(ValueError, match=r"target=3 is given, but Pipeline is a regressor"):
         explain(model, WINDOWS[:1], target=3)
+
+
+@pytest.mark.parametrize("last", [Ridge(), KNeighborsClassifier(1)])
+def test_models_with_several_outputs(last):
+    model = fit_eda(last, np.eye(6, 2, dtype=int))
+    with pytest.raises(ValueError, match=r"predicts 2 values for each window, but only one"):
+        explain(model, WINDOWS[:1])
+
+
+# Fine-tuned models
+
+
+def fit_tuned(*args, **options):
+    to_images = embedder("waveform", **EDA)[0]
+    tuned = TinyBioMoEClassifier(*args, weights="random", max_epochs=3, **options)
+    return make_pipeline(to_images, tuned).fit(WINDOWS, LABELS)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("trainable", ["head", "all"])
-def test_what_was_fine_tuned(method, trainable):
-    drawer = embedder("waveform", **EDA)[0]
-    tuned = TinyBioMoEClassifier(trainable, weights="random", max_epochs=3, learning_rate=0.01)
-    model = make_pipeline(drawer, tuned).fit(WINDOWS, LABELS)
-    assert bool(tuned.backbone_changes_) == (trainable == "all")
-    (explanation,) = explain(model, WINDOWS[:1], method=method, target="late")
+def test_fine_tuned_model(method, trainable):
+    model = fit_tuned(trainable, learning_rate=0.01)
+    assert bool(model[1].backbone_changes_) == (trainable == "all")
+    (explanation,) = explain(model, WINDOWS[:1], method=method, target="late", stretch=20)
     share = model.predict_proba(WINDOWS[:1])[0, 1]
     assert explanation.decision == pytest.approx(np.log(share / (1 - share)))
-    (image,) = explanation.images
-    assert np.abs(image.map).max() > 0
+    assert explanation.images[0].map.any()
 
 
-def test_gradients_are_those_of_the_backbone_that_was_trained():
-    drawer = embedder("waveform", **EDA)[0]
-    fast = {"learning_rate": 0.01, "backbone_learning_rate_factor": 50, "max_epochs": 3}
-    tuned = TinyBioMoEClassifier("all", weights="random", **fast)
-    model = make_pipeline(drawer, tuned).fit(WINDOWS, LABELS)
-    (scale,) = tuned.backbone_changes_["scale"]
-    assert abs(scale - 1) > 0.1  # which it began with
-    window = AskedWindow(model, Decision(model), WINDOWS[:1], "late")
-    (image,) = window.images
-    pixels = torch.tensor(np.asarray(image.images)[0] / 255).float().permute(0, 3, 1, 2)
-    found = window.backbone(0)(pixels)[0]
+def test_gradients_use_the_fine_tuned_backbone():
+    model = fit_tuned("all", learning_rate=0.01, backbone_learning_rate_factor=50)
+    (scale,) = model[1].backbone_changes_["scale"]
+    assert abs(scale - 1) > 0.1  # its value before the fit
+    (image,) = RecordedWindow(model, WINDOWS[:1], "late").images
+    pixels = torch.tensor(np.asarray(image.call.images)[0] / 255).float().permute(0, 3, 1, 2)
+    found = image.call.backbone(pixels)[0]
     torch.testing.assert_close(found, scale * PatchBackbone()(pixels)[0])
-    np.testing.assert_allclose(found.detach(), image.embedding, rtol=1e-5)
+    np.testing.assert_allclose(found.detach(), image.call.embeddings[0, 0], rtol=1e-5)
 
 
-def test_a_fine_tuned_head_is_explained_as_any_classifier():
-    drawer, frozen = embedder("waveform", **EDA)
-    tuned = TinyBioMoEClassifier(weights="random").fit(drawer.fit_transform(WINDOWS), LABELS)
-    frozen.fit(drawer.transform(WINDOWS))
-    by_hand = HeadByHand(tuned).fit(None, LABELS)
-    (one,) = explain(make_pipeline(drawer, tuned), WINDOWS[:1], target="late")
-    (other,) = explain(make_pipeline(drawer, frozen, by_hand), WINDOWS[:1], target="late")
+def test_fine_tuned_head_is_explained_like_a_classifier():
+    model = fit_tuned()
+    to_images, frozen = embedder("waveform", **EDA).fit(WINDOWS)
+    by_hand = HeadByHand(model[1]).fit(None, LABELS)
+    (one,) = explain(model, WINDOWS[:1], target="late")
+    (other,) = explain(make_pipeline(to_images, frozen, by_hand), WINDOWS[:1], target="late")
     np.testing.assert_allclose(one.images[0].map, other.images[0].map, rtol=1e-6, atol=1e-9)
 
 
-class HeadByHand(Looking):
+class HeadByHand(WeightedPatches):
     def decision_function(self, X):
         head = self.weights
         Z = (X.astype(np.float64) - head.embedding_mean_) / head.embedding_scale_
@@ -463,35 +426,35 @@ class HeadByHand(Looking):
         return np.subtract(*(Z @ head.head_weight_[[1, 0]].T + head.head_bias_[[1, 0]]).T)
 
 
-def test_sensors_that_dropped_out_are_left_out():
-    X, y = frame(), np.array([0, 1, 0, 1, 0, 1])
-    model = late().fit(X, y)
+# Missing signals, and errors
+
+
+def test_missing_signals_have_no_images():
+    X, y = two_signals()
+    model = late_fusion().fit(X, y)
     X.loc[0, "eda"] = None
     first, second = explain(model, X[:2], stretch=20)
     assert [image.name for image in first.images] == ["bvp_spectrogram_psd"]
     assert len(second.images) == 2
     X.loc[0, "bvp"] = None
     with (
-        pytest.raises(ValueError, match="Window 0 lacks every signal that is drawn"),
+        pytest.raises(ValueError, match="All signals of window 0 are missing"),
         pytest.warns(UserWarning, match="lack every modality"),
     ):
         explain(model, X[:2])
 
 
-# Refusals
-
-
-def test_a_pipeline_without_images():
+def test_pipeline_without_images():
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(WINDOWS, LABELS)
-    with pytest.raises(ValueError, match=r"Pipeline holds no image step.*make_pipeline\(embed, "):
+    with pytest.raises(ValueError, match=r"Pipeline has no image step.*make_pipeline\(embed, "):
         explain(model, WINDOWS)
 
 
-def test_fitted_parts_put_together_need_no_fit():
-    """As the message says."""
+def test_fitted_parts_are_joined_without_another_fit():
+    """As the message about a missing image step advises."""
     embed = embedder("waveform", **EDA).fit(WINDOWS)
     last = LogisticRegression().fit(embed.transform(WINDOWS), LABELS)
-    assert len(explain(make_pipeline(embed, last), WINDOWS[:1])) == 1
+    assert len(explain(make_pipeline(embed, last), WINDOWS[:1], stretch=20)) == 1
 
 
 def test_images_as_arrays():
@@ -499,21 +462,21 @@ def test_images_as_arrays():
     images[2:] = 255
     model = make_pipeline(TinyBioMoEEmbedder("random"), LogisticRegression())
     model.fit(images, [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="as an array, which knows no seconds and hertz"):
+    with pytest.raises(ValueError, match="as an array, which has no axes in seconds and hertz"):
         explain(model, images)
 
 
-def test_other_refusals():
+def test_other_errors():
     model = make_pipeline(embedder("waveform", **EDA), LogisticRegression())
     with pytest.raises(NotFittedError):
         explain(model, WINDOWS)
     model.fit(WINDOWS, LABELS)
     with pytest.raises(ValueError, match=r"Unknown method 'gradients'.*Did you mean 'gradient'"):
         explain(model, WINDOWS, method="gradients")
-    with pytest.raises(ValueError, match=r"target='noon' is none of the classes \['early', 'late'"):
+    with pytest.raises(ValueError, match=r"target='noon' is not a class; expected .*\['early', 'l"):
         explain(model, WINDOWS, target="noon")
     for stretch in (0, -1, "5", np.nan):
-        with pytest.raises(ValueError, match="expected a positive number of seconds, or None"):
+        with pytest.raises(ValueError, match="expected a finite number above 0 in seconds, or No"):
             explain(model, WINDOWS, stretch=stretch)
     with pytest.raises(ValueError, match=r"stretch=90 is longer than image 'eda_waveform'"):
         explain(model, WINDOWS, stretch=90)
@@ -521,46 +484,44 @@ def test_other_refusals():
         explain(model[0], WINDOWS)
 
 
-def test_gradients_of_what_does_not_follow_are_told_to_miss():
-    model = make_pipeline(embedder("waveform", **EDA), KNeighborsClassifier(1))
-    model.fit(WINDOWS, LABELS)
-    with pytest.warns(UserWarning, match=r"does not follow small changes.*method='occlusion'"):
+def test_gradients_of_a_decision_in_steps_warn_the_caller():
+    model = fit_eda(KNeighborsClassifier(1))
+    with pytest.warns(UserWarning, match=r"small changes.*method='occlusion'") as caught:
         explain(model, WINDOWS[5:], method="gradient")
+    assert caught[0].filename == __file__
     (explanation,) = explain(model, WINDOWS[5:])
     assert explanation.images[0].map.any()
 
 
 def test_decisions_that_depend_on_other_windows():
     centre = FunctionTransformer(lambda X: X - X.mean(axis=0))
-    model = make_pipeline(embedder("waveform", **EDA), centre, LogisticRegression(C=1e4))
-    model.fit(WINDOWS, LABELS)
-    with pytest.raises(ValueError, match=r"about window 0 among the 6.*looks at the other windows"):
+    model = fit_eda(make_pipeline(centre, LogisticRegression(C=1e4)))
+    with pytest.raises(ValueError, match=r"about window 0 is .* among the 6.*uses the other windo"):
         explain(model, WINDOWS)
 
 
-# Drawing
+# Figures
 
 
-def test_a_figure_shows_signal_image_and_hertz():
-    X, y = frame(), np.array([0, 1, 0, 1, 0, 1])
-    (explanation,) = explain(both(LogisticRegression()).fit(X, y), X[:1])
-    figure = plot_explanation(explanation)
-    FigureCanvasAgg(figure).draw()
+def test_figure_shows_signal_image_and_frequencies():
+    X, y = two_signals()
+    (explanation,) = explain(early_fusion(LogisticRegression()).fit(X, y), X[:1], stretch=20)
+    figure = plot_explanation(explanation, figure=Figure())
+    figure.draw_without_rendering()
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert [title for title in titles if title] == ["eda_waveform", "bvp_spectrogram_psd"]
     labels = [axis.get_ylabel() for axis in figure.axes]
-    assert labels.count("frequency (Hz)") == 2  # image and bars, of the spectrogram alone
-    bars = figure.axes[1]
-    heights = [patch.get_height() for patch in bars.patches]
+    assert labels.count("frequency (Hz)") == 2  # image and bars of the spectrogram
+    bars = figure.axes[1].patches
+    heights = [patch.get_height() for patch in bars]
     np.testing.assert_allclose(heights, explanation.images[0].over_time)
-    colours = {tuple(patch.get_facecolor()) for patch in bars.patches if patch.get_height() > 0}
-    others = {tuple(patch.get_facecolor()) for patch in bars.patches if patch.get_height() < 0}
+    colours = {tuple(patch.get_facecolor()) for patch in bars if patch.get_height() > 0}
+    others = {tuple(patch.get_facecolor()) for patch in bars if patch.get_height() < 0}
     assert not colours & others
 
 
-def test_what_cannot_be_drawn(monkeypatch):
-    model = make_pipeline(embedder("waveform", **EDA), LogisticRegression()).fit(WINDOWS, LABELS)
-    explanations = explain(model, WINDOWS[:1])
+def test_errors_of_figures(monkeypatch):
+    explanations = explain(fit_eda(LogisticRegression()), WINDOWS[:1], stretch=20)
     with pytest.raises(TypeError, match=r"is a list; expected one Explanation.*\[0\]"):
         plot_explanation(explanations)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
@@ -568,19 +529,17 @@ def test_what_cannot_be_drawn(monkeypatch):
         plot_explanation(explanations[0])
 
 
-# The simulator
+# Simulated events
 
 
 @pytest.mark.parametrize(
     ("event", "within"), [("response", None), ("burst", (2.25, 4.75)), ("pause", None)]
 )
-def test_events_are_all_that_tells_classes_apart(event, within):
+def test_classes_differ_only_in_the_event(event, within):
     windows = make_event_windows(event, 3, 6, random_state=0)
     again = make_event_windows(event, 3, 6, random_state=0)
     cells = windows.data[windows.modality]
     assert all(map(np.array_equal, cells, again.data[windows.modality]))
-    from sklearn_biomoe.datasets import make_biosignal_windows
-
     plain = make_biosignal_windows(
         3, 6, modalities=[windows.modality], effect_size=0.0,
         random_state=np.random.RandomState(0),

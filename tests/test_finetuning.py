@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from unittest import SkipTest
 
 import joblib
 import numpy as np
@@ -30,7 +29,6 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 from sklearn_biomoe.backbone.network import TinyBioMoE
@@ -461,39 +459,6 @@ def test_grid_search(windows):
     assert search.cv_results_["mean_test_score"].shape == (4,)
     assert search.best_params_["classify__learning_rate"] == 3e-2
     assert search.predict(X[:3]).shape == (3,)
-
-
-# scikit-learn's own checks
-
-CHECKED = [
-    Pipeline([("image", BiosignalImageTransformer(value_range="training")), ("predict", predict)])
-    for predict in (
-        TinyBioMoEClassifier(max_epochs=8, batch_size=64, learning_rate=5e-2),
-        TinyBioMoERegressor(max_epochs=8, batch_size=64, learning_rate=5e-2),
-    )
-]
-
-
-def expected_failed_checks(estimator):
-    reason = "Pipeline changes the `steps` parameter"
-    return {
-        "check_dont_overwrite_parameters": reason,
-        "check_estimators_overwrite_params": reason,
-    }
-
-
-@pytest_small
-@parametrize_with_checks(CHECKED, expected_failed_checks=expected_failed_checks)
-def test_estimator_checks(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest:
-        assert check.func.__name__ == "check_array_api_input"
-        raise
-
-
-def test_how_many_checks_run():
-    assert all(len(list(estimator_checks_generator(each))) >= 46 for each in CHECKED)
 
 
 # Pickles

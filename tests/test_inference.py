@@ -212,7 +212,7 @@ def test_devices():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 @pytest.mark.parametrize("device", ["cuda", "cuda:0"])
 def test_cuda_without_cuda(device):
-    with pytest.raises(ValueError, match="sees 0 CUDA devices here; use device='auto' or 'cpu'"):
+    with pytest.raises(ValueError, match="finds 0 CUDA devices; use device='auto' or 'cpu'"):
         resolve_device(device)
 
 

@@ -125,7 +125,7 @@ def models(rates):
             {
                 *DRAWING,
                 f"{OURS}pipelines._missing_names",
-                f"{OURS}pipelines._tell_missing",
+                f"{OURS}pipelines._mark_missing",
                 "numpy.dtype",
             },
         ),

@@ -1,4 +1,4 @@
-"""Contact sheets: axes read off images agree with what was put into the signals."""
+"""Contact sheets: times and values read from the axes agree with the signals."""
 
 import sys
 
@@ -18,6 +18,7 @@ from sklearn_biomoe.representations import REPRESENTATIONS
 RATE = 64
 SECONDS = np.arange(0, 60, 1 / RATE)
 SINE = np.sin(2 * np.pi * 1.25 * SECONDS)
+PAIRS = ["gasf", "recurrence", "recurrence_thresholded", "mtf"]
 BURST = np.exp(-(((SECONDS - 40) / 0.5) ** 2)) * np.sin(2 * np.pi * 2 * SECONDS)
 
 
@@ -30,15 +31,14 @@ def sheet(windows, representations, *, titles=None, sampling_rate=RATE, **option
 
 
 def at(axis, row, column, size=224):
-    """Return the time and the value, by the panel's axes, of the middle of a pixel."""
-    axis.figure.draw_without_rendering()
+    """Return the time and the value, on the panel's axes, of the middle of a pixel."""
     shown = axis.transAxes.transform(((column + 0.5) / size, 1 - (row + 0.5) / size))
     return axis.transData.inverted().transform(shown)
 
 
 def brightest(image):
-    """Return row and column of the middle of the pixels that are nearest to viridis' yellow."""
-    level = image[..., :2].sum(axis=2, dtype=int)  # red and green grow towards it
+    """Return row and column of the middle of the pixels that are closest to viridis' yellow."""
+    level = image[..., :2].sum(axis=2, dtype=int)  # red and green increase towards it
     return np.argwhere(level >= level.max() - 2).mean(axis=0)
 
 
@@ -49,7 +49,7 @@ def dark(image):
 @pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
 @pytest.mark.parametrize("modality", ["bvp", "generic"])
 @pytest.mark.parametrize("frequency", [1.25, 4.0])
-def test_a_sine_is_bright_at_its_frequency(representation, modality, frequency):
+def test_sine_is_bright_at_its_frequency(representation, modality, frequency):
     window = np.sin(2 * np.pi * frequency * SECONDS)
     (axis,), images = sheet(window[None], [representation], modality=modality)
     _, read = at(axis, *brightest(images[0]))
@@ -64,7 +64,7 @@ def test_a_sine_is_bright_at_its_frequency(representation, modality, frequency):
 
 @pytest.mark.parametrize("representation", ["spectrogram_psd", "scalogram"])
 @pytest.mark.parametrize("cut", [{}, {"tile_length": 12.0, "tile_step": 11.0}])
-def test_a_burst_is_bright_at_its_time(representation, cut):
+def test_burst_is_bright_at_its_time(representation, cut):
     axes, images = sheet(BURST[None], [representation], modality="bvp", **cut)
     tile = 3 if cut else 0  # from 33 s to 45 s
     time, frequency = at(axes[tile], *brightest(images[tile]))
@@ -72,29 +72,36 @@ def test_a_burst_is_bright_at_its_time(representation, cut):
     assert abs(frequency - 2) < 0.1
 
 
-def test_spectrograms_reach_from_half_a_hop_before_the_middle_of_the_first_piece():
-    (axis,), _ = sheet(SINE[None], ["spectrogram_psd"], modality="bvp")  # pieces of 8 s, 1 s apart
-    assert axis.get_xlim() == (3.5, 56.5)
-    # 512 samples need no padding; 0.5 to 5 Hz are bins 4 to 40, each 0.125 Hz wide.
-    assert axis.get_ylim() == (0.4375, 5.0625)
+HALF_SAMPLE = 0.5 / RATE
+HALF_ROW = 10 ** (0.5 / 63)  # 64 frequencies from 0.5 to 5 Hz
+AROUND_SAMPLES = (-HALF_SAMPLE, 60 - HALF_SAMPLE)
 
 
-def test_padded_spectra_have_finer_bins():
-    window = np.sin(2 * np.pi * 0.25 * np.arange(240) / 4)
-    (axis,), _ = sheet(window[None], ["spectrogram_psd"], sampling_rate=4, modality="eda")
-    # Pieces of 80 samples are padded to 128: bins 0 to 16, each 1/32 Hz wide.
-    assert axis.get_ylim() == (-0.5 / 32, 16.5 / 32)
-
-
-def test_scalograms_reach_half_a_row_beyond_their_frequencies():
-    (axis,), _ = sheet(SINE[None], ["scalogram"], modality="bvp")
-    half_row = 10 ** (0.5 / 63)  # 64 frequencies from 0.5 to 5 Hz
-    np.testing.assert_allclose(axis.get_ylim(), (0.5 / half_row, 5 * half_row))
-    assert axis.get_xlim() == (-0.5 / RATE, 60 - 0.5 / RATE)
+@pytest.mark.parametrize(
+    ("representation", "options", "times", "values"),
+    [
+        # Pieces of 8 s, 1 s apart. 512 samples need no padding: bins 4 to 40, 0.125 Hz wide.
+        ("spectrogram_psd", {"modality": "bvp"}, (3.5, 56.5), (0.4375, 5.0625)),
+        # Pieces of 80 samples are padded to 128: bins 0 to 16, 1/32 Hz wide.
+        ("spectrogram_psd", {"modality": "eda", "sampling_rate": 4}, None, (-0.5 / 32, 16.5 / 32)),
+        ("scalogram", {"modality": "bvp"}, AROUND_SAMPLES, (0.5 / HALF_ROW, 5 * HALF_ROW)),
+        *((name, {}, AROUND_SAMPLES, AROUND_SAMPLES) for name in PAIRS),
+        ("composite", {}, (0, 60 - 1 / RATE), None),
+    ],
+)
+def test_borders_of_axes(representation, options, times, values):
+    window = SINE[:: RATE // 4] if "sampling_rate" in options else SINE
+    (axis,), _ = sheet(window[None], [representation], **options)
+    for found, expected in ((axis.get_xlim(), times), (axis.get_ylim(), values)):
+        if expected is not None:
+            np.testing.assert_allclose(found, expected)
+    assert axis.get_xlabel() == "time (s)"
+    if representation in PAIRS:
+        assert axis.get_ylabel() == "time (s)"
 
 
 @pytest.mark.parametrize("rate", [4, None])
-def test_a_step_stands_at_its_time(rate):
+def test_step_is_at_its_time(rate):
     window = np.repeat([2.0, 7.0], [180, 61])
     (axis,), images = sheet(window[None], ["waveform"], sampling_rate=rate)
     upright = np.argwhere((images[0][..., 0] < 100).sum(axis=0) > 112).mean()
@@ -111,7 +118,7 @@ def test_a_step_stands_at_its_time(rate):
 @pytest.mark.parametrize(
     ("value_range", "scale", "within"), [((0.05, 20.0, "log"), "log", 0.02), ((0, 20), "linear", 0)]
 )
-def test_values_are_read_off_their_axis(value_range, scale, within):
+def test_values_agree_with_their_axis(value_range, scale, within):
     window = np.full(240, 3.7)
     (axis,), images = sheet(
         window[None], ["waveform"], sampling_rate=4, modality="eda", value_range=value_range
@@ -134,28 +141,20 @@ def test_logarithmic_ticks_are_plain_numbers():
     assert labels == {"0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20"}
 
 
-def test_a_constant_window_is_at_its_value():
+def test_constant_window_is_at_its_value():
     (axis,), images = sheet(np.full((1, 50), -4.0), ["waveform"])
     assert abs(at(axis, dark(images[0])[:, 0].mean(), 0)[1] + 4) < 0.02
     assert list(axis.get_yticks()) == [-4]
 
 
-@pytest.mark.parametrize("representation", ["gasf", "recurrence", "recurrence_thresholded", "mtf"])
-def test_maps_of_pairs_have_two_axes_of_time(representation):
-    (axis,), _ = sheet(SINE[None], [representation])
-    assert axis.get_xlim() == axis.get_ylim() == (-0.5 / RATE, 60 - 0.5 / RATE)
-    assert axis.get_xlabel() == axis.get_ylabel() == "time (s)"
-
-
-def test_composites_name_their_parts_in_their_colours():
+def test_parts_of_composites_are_labelled_in_their_colours():
     (axis,), _ = sheet(SINE[None], ["composite"])
     labels = axis.get_yticklabels()
     assert [label.get_text() for label in labels] == ["waveform", "spectrogram\npsd", "scalogram"]
     assert [label.get_color() for label in labels] == ["red", "green", "blue"]
-    assert axis.get_xlim() == (0, 60 - 1 / RATE)
 
 
-def test_a_spike_crosses_maps_of_pairs_at_its_time():
+def test_spike_is_at_its_time_on_both_axes_of_maps_of_pairs():
     (axis,), images = sheet(BURST[None], ["recurrence"])
     column = images[0][..., 0].astype(int).sum(axis=0).argmax()
     row = images[0][..., 0].astype(int).sum(axis=1).argmax()
@@ -181,7 +180,7 @@ def test_curves_of_a_tile_have_the_limits_of_that_tile():
             assert abs(time - value) < 0.3
 
 
-def test_channels_are_named_beside_their_curves():
+def test_channels_are_labelled_at_their_curves():
     rng = np.random.default_rng(0)
     windows = np.stack([rng.uniform(1, 9, 240), rng.uniform(-1, 1, 240)])[None]
     (stacked, overlaid), images = sheet(
@@ -193,7 +192,7 @@ def test_channels_are_named_beside_their_curves():
     names = ["eda\n0.5 to 10 µS\nlogarithmic", "bvp\n-1 to 1"]
     for axis in (stacked, overlaid):
         assert [label.get_text() for label in axis.get_yticklabels()] == names
-    # A label is at the height of its band, and in the colour of its curve.
+    # A label has the height of its band, or the colour of its curve.
     heights = [label.get_position()[1] for label in stacked.get_yticklabels()]
     shown = stacked.transData.transform([(0, height) for height in heights])
     np.testing.assert_allclose(stacked.transAxes.inverted().transform(shown)[:, 1], [0.75, 0.25])
@@ -203,9 +202,9 @@ def test_channels_are_named_beside_their_curves():
 
 
 @pytest.mark.parametrize("size", [64, 224, 300])
-def test_images_are_shown_dot_by_dot(size):
+def test_one_pixel_is_a_whole_number_of_dots(size):
     if size == 64 and parse_version(mpl.__version__) < parse_version("3.11"):
-        pytest.skip("older matplotlib places enlarged pixels up to a dot off")
+        pytest.skip("older matplotlib shifts enlarged pixels by up to one dot")
     images = BiosignalImageTransformer(
         ["waveform", "gasf"], sampling_rate=RATE, image_size=size
     ).fit_transform(np.stack([SINE, BURST])[:, :640])
@@ -224,14 +223,13 @@ def test_images_are_shown_dot_by_dot(size):
 
 @pytest.mark.parametrize("n_times", [1, 2, 3, 5, 300])
 def test_windows_of_any_length_have_axes(n_times):
-    window = np.arange(2.0 * n_times).reshape(1, 2, n_times)
-    axes, _ = sheet(window, list(REPRESENTATIONS), sampling_rate=4)
+    axes, _ = sheet(np.arange(float(n_times))[None], list(REPRESENTATIONS), sampling_rate=4)
     axes[0].figure.draw_without_rendering()
     for axis in axes:
         assert axis.get_xlim()[0] < axis.get_xlim()[1]
 
 
-def test_windows_of_different_length_have_their_own_axes():
+def test_windows_of_unequal_length_have_their_own_axes():
     axes, _ = sheet([SINE[:640], SINE[:1280]], ["waveform"])
     assert [axis.get_xlim()[1] for axis in axes] == [(n - 1) / RATE for n in (640, 1280)]
 
@@ -250,7 +248,7 @@ def test_rows_are_labelled(windows, titles, expected):
     assert labels == expected
 
 
-def test_one_image_on_axes_of_ones_own():
+def test_one_image_on_given_axes():
     images = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=RATE).fit_transform(
         [SINE, BURST]
     )
@@ -262,7 +260,7 @@ def test_one_image_on_axes_of_ones_own():
         plot_image(axis, images, 2, 0)
 
 
-def test_nothing_is_left_in_pyplot():
+def test_figures_are_not_registered_with_pyplot():
     before = plt.get_fignums()
     sheet(np.eye(2), ["waveform"])
     assert plt.get_fignums() == before
@@ -273,23 +271,23 @@ def test_nothing_is_left_in_pyplot():
     [
         (lambda images: images[0], None, r"ndarray of shape \(2, 224, 224, 3\); .*images\[:3\]"),
         (lambda images: None, None, "images is a NoneType; expected a BiosignalImages"),
-        (lambda images: images[:0], None, "holds 0 windows"),
+        (lambda images: images[:0], None, "has 0 windows"),
         (
             lambda images: images[np.zeros(101, int)],
             None,
             r"202 images \(101 windows x 2\), more than the 200 .*images\[:10\]",
         ),
         (lambda images: images, ["a"], "is 1 labels; expected a list of 3"),
-        (lambda images: images, "abc", "is one label; expected a list of 3"),
+        (lambda images: images, "abc", "is a str; expected a list of 3"),
     ],
 )
-def test_what_is_refused(choose, titles, message):
+def test_errors(choose, titles, message):
     images = BiosignalImageTransformer(["waveform", "gasf"]).fit_transform(np.eye(3))
     with pytest.raises(ValueError, match=message):
         plot_images(choose(images), titles=titles)
 
 
-def test_matplotlib_is_asked_for_by_name(monkeypatch):
+def test_missing_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     images = BiosignalImageTransformer().fit_transform(np.eye(3))
     with pytest.raises(ImportError, match=r"pip install 'sklearn-biomoe\[plot\]'"):

@@ -1,66 +1,57 @@
-"""A study's page holds the study's numbers, stands alone, and reads in a browser and on paper."""
+"""Reports: numbers of the study, self-contained pages, and their look in a browser and in print."""
 
 import re
 import shutil
 import sys
 from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from itertools import chain
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
-from sklearn_biomoe import BiosignalImageTransformer, plotting
-from sklearn_biomoe.evaluation.report import write_report
+from sklearn_biomoe import BiosignalImageTransformer
+from sklearn_biomoe.evaluation import Alarm, Study
+from sklearn_biomoe.evaluation.report import examples, write_report
 
 HOSTILE = 'EDA <b onclick="alert(1)">&amp;</b> $title'
 
 
-def fake_study(methods, n_subjects, classes, *, n_windows=20, n_repeats=1, seed=0):
-    """Make up a study that leaves one subject out, of `methods`: names to how well they do."""
-    rng = np.random.default_rng(seed)
+def make_study(methods, n_subjects, classes, *, n_windows=20, n_repeats=1):
+    """Simulate a study that leaves one subject out; methods are names with their skill."""
+    rng = np.random.default_rng(0)
     subject = np.repeat([f"S{number:02d}" for number in range(2, n_subjects + 2)], n_windows)
     target = np.tile(np.arange(n_windows) % 3 % len(classes), n_subjects)
     ease = np.repeat(rng.normal(0, 0.8, n_subjects), n_windows)
-    frames = [
-        _predictions(name, skill, repeat, subject, target, ease, classes, rng)
+    predictions = [
+        predict(name, skill * (1 + ease), repeat, subject, target, np.array(classes), rng)
         for name, skill in methods.items()
         for repeat in range(n_repeats)
     ]
-    predictions = pd.concat(frames, ignore_index=True)
-    scores = pd.DataFrame(
-        [
-            {"method": method, "subject": subject, "n_windows": len(rows), **_scores(rows, classes)}
-            for (method, subject), rows in predictions.groupby(["method", "subject"], sort=False)
-        ]
-    )
-    return SimpleNamespace(
-        predictions=predictions,
-        scores=scores,
-        summary=lambda: _summary(scores, classes, rng=np.random.default_rng(1)),
-        comparisons=lambda: _comparisons(scores, list(methods)),
-        confusion=lambda method: _confusion(predictions[predictions["method"] == method], classes),
-        alarms=(),
-        controls=(),
+    return Study(
+        predictions=pd.concat(predictions, ignore_index=True),
         classes=np.array(classes),
+        alarms=(),
+        methods={name: f"Pipeline(steps=[('model', Model({name!r}))])" for name in methods},
         environment={
             "python": "3.11.7",
             "packages": {"numpy": "2.4.6", "scikit-learn": "1.9.1", "torch": "2.13.0+cpu"},
             "weights_sha256": "5e1f" * 16,
             "seed": 0,
         },
-        methods={name: f"Pipeline(steps=[('model', Model({name!r}))])" for name in methods},
+        seconds={name: 10.0 * number + 0.25 for number, name in enumerate(methods)},
     )
 
 
-def _predictions(name, skill, repeat, subject, target, ease, classes, rng):
+def predict(name, skill, repeat, subject, target, classes, rng):
+    """Return predictions of one repeat; a name with "vote" has no probabilities."""
     one_hot = np.eye(len(classes))[target]
-    logits = one_hot * (skill * (1 + ease))[:, None] + rng.normal(size=one_hot.shape)
+    logits = one_hot * skill[:, None] + rng.normal(size=one_hot.shape)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     frame = pd.DataFrame(
         {
@@ -69,67 +60,20 @@ def _predictions(name, skill, repeat, subject, target, ease, classes, rng):
             "fold": pd.factorize(subject)[0],
             "subject": subject,
             "window": np.arange(len(subject)),
-            "target": np.array(classes)[target],
-            "predicted": np.array(classes)[probabilities.argmax(axis=1)],
+            "target": classes[target],
+            "predicted": classes[probabilities.argmax(axis=1)],
         }
     )
-    given = probabilities if "vote" not in name else np.full_like(probabilities, np.nan)
-    return frame.assign(**{f"probability_{c}": given[:, i] for i, c in enumerate(classes)})
-
-
-def _scores(rows, classes):
-    probabilities = rows[[f"probability_{name}" for name in classes]].to_numpy()
-    decided = probabilities[:, 1] if len(classes) == 2 else probabilities
-    auc = np.nan
-    if np.isfinite(probabilities).all():
-        auc = roc_auc_score(rows["target"], decided, multi_class="ovr", labels=classes)
-    return {
-        "balanced_accuracy": balanced_accuracy_score(rows["target"], rows["predicted"]),
-        "macro_f1": f1_score(rows["target"], rows["predicted"], average="macro"),
-        "roc_auc": auc,
-    }
-
-
-def _summary(scores, classes, rng):
-    rows = {}
-    for method, own in scores.groupby("method", sort=False)["balanced_accuracy"]:
-        drawn = rng.choice(own.to_numpy(), (500, len(own))).mean(axis=1)
-        rows[method] = {
-            "mean": own.mean(),
-            "sd": own.std(),
-            "low": np.quantile(drawn, 0.025),
-            "high": np.quantile(drawn, 0.975),
-            "n_subjects": len(own),
-            "chance_low": 1 / len(classes) - 0.03,
-            "chance_high": 1 / len(classes) + 0.03,
-            "p_value": 0.0002 if own.mean() > 1.1 / len(classes) else 0.31,
-            "seconds": 10.0 * len(rows) + 0.25,
-            "of_no_use_here": "x",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
-
-
-def _comparisons(scores, methods):
-    table = scores.pivot_table("balanced_accuracy", "subject", "method")
-    rows = []
-    for i, method in enumerate(methods):
-        for other in methods[i + 1 :]:
-            gain = table[method] - table[other]
-            rows.append((method, other, gain.mean(), gain.min(), gain.max(), 0.004, 0.04))
-    columns = ["method", "other", "difference", "low", "high", "p_value", "p_corrected"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _confusion(rows, classes):
-    table = pd.crosstab(rows["target"], rows["predicted"])
-    return table.reindex(index=classes, columns=classes, fill_value=0)
+    if "vote" in name:
+        probabilities = np.full_like(probabilities, np.nan)
+    return frame.assign(**{f"probability_{c}": probabilities[:, i] for i, c in enumerate(classes)})
 
 
 # Reading pages
 
 
 class Page(HTMLParser):
-    """Reads a page, and refuses tags that are not closed in order."""
+    """Parses a page, and checks that tags are closed in order."""
 
     VOID = frozenset(["meta", "img"])
 
@@ -171,7 +115,7 @@ class Page(HTMLParser):
             self.tables[-1][-1][-1] += data
 
     def table(self, corner):
-        """Return the first table with this in its corner: dicts of its rows, by their names."""
+        """Return the rows of the first table with this corner cell, as dicts by their names."""
         found = next(table for table in self.tables if table[0][0] == corner)
         return {row[0]: dict(zip(found[0], row, strict=True)) for row in found[1:]}
 
@@ -181,140 +125,138 @@ def read(study, tmp_path, **options):
     return Page(path.read_text(encoding="utf-8"))
 
 
+def numbers(cell):
+    return [float(n) for n in re.findall(r"[-+]?\d+\.\d+", cell.replace("\N{MINUS SIGN}", "-"))]
+
+
 SKILLS = {"fused": 1.3, "eda only": 0.9, "a majority vote": 0.5, HOSTILE: 0.2}
 
 
 @pytest.fixture(scope="module")
 def study():
-    return fake_study(SKILLS, 9, ["rest", "stress"])
+    return make_study(SKILLS, 9, ["rest", "stress"])
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    rng = np.random.default_rng(0)
-    drawer = BiosignalImageTransformer(
-        ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
-    )
-    return {"skin": drawer.fit_transform(3 + rng.normal(size=(180, 80)).cumsum(axis=1) / 50)}
+def images():
+    transformer = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=4, modality="eda")
+    walks = np.random.default_rng(0).normal(size=(180, 80)).cumsum(axis=1)
+    return {"skin": transformer.fit_transform(3 + walks / 50)}
 
 
-def numbers(cell):
-    return [float(n) for n in re.findall(r"[-+]?\d+\.\d+", cell.replace("\N{MINUS SIGN}", "-"))]
+@pytest.fixture(scope="module")
+def html(study, images, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "study.html"
+    return write_report(study, path, images=images).read_text(encoding="utf-8")
 
 
-# What the page tells
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+# Numbers and texts
 
 
 def test_facts(study, tmp_path):
     page = read(study, tmp_path, title="Rest & <stress>")
-    assert page.text.count("Rest & <stress>") == 2  # the page's name and its heading
-    for told in [
+    assert page.text.count("Rest & <stress>") == 2  # the page's title and its heading
+    for text in [
         "Windows 180",
         "Subjects 9, with 20 windows each",
         "rest 65.0 %, stress 35.0 %",  # windows 1, 4, ... 19 of 20
         "leave one subject out: 9 folds",
         "Chance 0.500",
-        "No alarm.",
+        "No alarms.",
         "not a medical device",
         "5e1f" * 16,
         "packages: scikit-learn 1.9.1",
         "Model('fused')",
     ]:
-        assert told in page.text
+        assert text in page.text
+    assert HOSTILE in page.table("Method")
+    assert HOSTILE in page.table("Subject")["S02"]
+    assert page.text.count(HOSTILE) >= 8
 
 
 @pytest.mark.parametrize(
-    ("fold_of", "n_repeats", "told"),
+    ("fold_of", "n_repeats", "text"),
     [
         (lambda rows: rows["fold"] // 3, 1, "3 folds, each leaving out 3 whole subjects"),
         (lambda rows: rows["fold"] // 4, 2, "each leaving out 1 to 4 whole subjects, repeated 2"),
         (lambda rows: rows["window"] % 5, 1, "5 folds that split subjects"),
     ],
 )
-def test_protocol_is_told_by_the_predictions(fold_of, n_repeats, told, tmp_path):
-    study = fake_study({"fused": 1}, 9, ["rest", "stress"], n_repeats=n_repeats)
+def test_protocol_is_derived_from_the_predictions(fold_of, n_repeats, text, tmp_path):
+    study = make_study({"fused": 1}, 9, ["rest", "stress"], n_repeats=n_repeats)
     study.predictions["fold"] = fold_of(study.predictions)
     page = read(study, tmp_path)
-    assert told in page.text
-    assert ("do not tell how new subjects would fare" in page.text) is ("split" in told)
-    assert ("fitted without any window of its subject" in page.text) is ("split" not in told)
+    assert text in page.text
+    assert ("The scores do not apply to new subjects" in page.text) is ("split" in text)
+    assert ("fitted without any window of the same subject" in page.text) is ("split" not in text)
 
 
-def test_alarms_come_before_scores(study, tmp_path):
-    alarm = SimpleNamespace(kind="leak", method=HOSTILE, message="Rows 3 and 17 are <the> same.")
-    other = SimpleNamespace(kind="time tells", method=None, message="Time alone scores 0.87.")
-    page = read(SimpleNamespace(**{**vars(study), "alarms": (alarm, other)}), tmp_path)
+def test_alarms_precede_scores(study, tmp_path):
+    alarms = (
+        Alarm("leak", HOSTILE, "Rows 3 and 17 are <the> same."),
+        Alarm("time alone scores", None, "Time alone scores 0.87."),
+    )
+    page = read(replace(study, alarms=alarms), tmp_path)
     assert "2 alarms" in page.text
-    assert "No alarm" not in page.text
-    told = f"leak, {HOSTILE}: Rows 3 and 17 are <the> same. time tells: Time alone scores 0.87."
-    assert page.text.index(told) < page.text.index("scored highest")
+    assert "No alarms" not in page.text
+    text = f"leak, {HOSTILE}: Rows 3 and 17 are <the> same. time alone scores: Time alone"
+    assert page.text.index(text) < page.text.index("scored highest")
 
 
-def test_scores_are_the_studys_best_first(study, tmp_path):
-    rows = read(study, tmp_path).table("Method")
-    summary = study.summary()
+def test_scores_of_methods_best_first(study, page):
+    rows, summary = page.table("Method"), study.summary()
     assert list(rows) == list(summary["mean"].sort_values(ascending=False).index)
     for name, row in rows.items():
-        own = study.scores[study.scores["method"] == name]
-        for column, expected in {
-            "Balanced accuracy": [
-                own["balanced_accuracy"].mean(),
-                own["balanced_accuracy"].std(),
-            ],
-            "95 % interval": summary.loc[name, ["low", "high"]].tolist(),
-            "By chance": [0.47, 0.53],
-            "Macro-F1": [own["macro_f1"].mean()],
-            "Seconds": [summary.loc[name, "seconds"]],
+        for column, keys in {
+            "Balanced accuracy": ["mean", "sd"],
+            "95 % interval": ["low", "high"],
+            "Chance": ["chance_low", "chance_high"],
+            "Macro-F1": ["macro_f1"],
+            "Seconds": ["seconds"],
         }.items():
             rounded = 0.051 if column == "Seconds" else 0.00051
+            expected = summary.loc[name, keys].tolist()
             np.testing.assert_allclose(numbers(row[column]), expected, atol=rounded)
     assert rows["a majority vote"]["ROC-AUC"] == "\N{EN DASH}"
-    auc = study.scores.groupby("method")["roc_auc"].mean()["fused"]
-    assert rows["fused"]["ROC-AUC"] == f"{auc:.3f}"
+    assert rows["fused"]["ROC-AUC"] == f"{summary.loc['fused', 'roc_auc']:.3f}"
     assert rows["fused"]["p"] == "< 0.001"
-    assert "Subjects" not in rows["fused"]
 
 
-def test_columns_that_a_study_may_lack_or_add(study, tmp_path):
-    summary = study.summary()[["mean", "sd", "low", "high"]]
-    lean = SimpleNamespace(**{**vars(study), "summary": lambda: summary})
-    assert list(read(lean, tmp_path).table("Method")["fused"]) == [
-        "Method",
-        "Balanced accuracy",
-        "95 % interval",
-        "Macro-F1",
-        "ROC-AUC",
-    ]
-    uneven = summary.assign(n_subjects=[9, 9, 9, 8])
-    fewer = SimpleNamespace(**{**vars(study), "summary": lambda: uneven})
-    assert read(fewer, tmp_path).table("Method")[HOSTILE]["Subjects"] == "8"
-
-
-def test_comparisons_are_told_from_the_best_methods_side(tmp_path):
-    study = fake_study({"poor": 0.1, "best": 2.0, "middling": 0.8}, 9, ["rest", "stress"])
+def test_comparisons_of_the_best_method(tmp_path):
+    study = make_study({"poor": 0.1, "best": 2.0, "middling": 0.8}, 9, ["rest", "stress"])
     page = read(study, tmp_path)
     rows, pairs = page.table("Other method"), study.comparisons().set_index(["method", "other"])
     assert list(rows) == ["middling", "poor"]
-    given, turned = pairs.loc[("best", "middling")], pairs.loc[("poor", "best")]
-    for row, expected in [
-        (rows["middling"], [given["difference"], given["low"], given["high"]]),
-        (rows["poor"], [-turned["difference"], -turned["high"], -turned["low"]]),
+    first, second = pairs.loc[("best", "middling")], pairs.loc[("poor", "best")]
+    for row, pair, expected in [
+        (rows["middling"], first, [first["difference"], first["low"], first["high"]]),
+        (rows["poor"], second, [-second["difference"], -second["high"], -second["low"]]),
     ]:
         found = numbers(row["Difference"]) + numbers(row["95 % interval"])
         np.testing.assert_allclose(found, expected, atol=0.00051)
-        assert row["p, corrected"] == "0.040"
-    assert "2 comparisons of the 3 that the study makes" in page.text
+        assert row["p, corrected"] == f"{pair['p_corrected']:.3f}"
+    assert "2 comparisons of the 3 in the study" in page.text
 
 
-def test_one_method_has_nothing_to_compare(tmp_path):
-    page = read(fake_study({"only": 1}, 4, ["rest", "stress"]), tmp_path)
+def test_one_method_without_comparisons(tmp_path):
+    page = read(make_study({"only": 1}, 4, ["rest", "stress"]), tmp_path)
     assert "Comparisons" not in page.text
-    assert "picked by these very scores" not in page.text
+    assert "selected by these scores" not in page.text
     assert "only scored a balanced accuracy" in page.text
 
 
-def test_confusions(study, tmp_path):
-    tables = [table for table in read(study, tmp_path).tables if table[0][0] == ""]
+def test_one_subject_has_no_interval(tmp_path):
+    page = read(make_study({"only": 1}, 1, ["rest", "stress"]), tmp_path)
+    assert page.table("Method")["only"]["95 % interval"] == "\N{EN DASH}"
+
+
+def test_confusions(study, page):
+    tables = [table for table in page.tables if table[0][0] == ""]
     best = study.confusion("fused")
     assert len(tables) == len(SKILLS)
     assert tables[0][0][1:] == ["rest", "stress"]
@@ -325,16 +267,15 @@ def test_confusions(study, tmp_path):
         assert cells[1:] == [f"{n}{share:.0f}%" for n, share in zip(counts, shares, strict=True)]
 
 
-def test_scores_of_each_subject(study, tmp_path):
-    rows = read(study, tmp_path).table("Subject")
+def test_scores_of_subjects(study, page):
+    rows = page.table("Subject")
     assert list(rows) == [f"S{number:02d}" for number in range(2, 11)]
     for score in study.scores.itertuples():
         assert rows[score.subject][score.method] == f"{score.balanced_accuracy:.3f}"
         assert rows[score.subject]["Windows"] == "20"
 
 
-def test_dots_stand_at_their_scores(study, tmp_path):
-    html = write_report(study, tmp_path / "study.html").read_text(encoding="utf-8")
+def test_positions_of_dots(study, html):
     strip = html[html.index("fused: mean ") :].split("</svg>")[0]
     dots = re.findall(r'cx="([\d.]+)%"[^>]*><title>subject (S\d\d): ([\d.]+)', strip)
     scores = study.scores[study.scores["method"] == "fused"].set_index("subject")
@@ -349,11 +290,10 @@ def test_dots_stand_at_their_scores(study, tmp_path):
     np.testing.assert_allclose(ticks[:, 0], start + slope * ticks[:, 1], atol=0.2)
 
 
-def test_roc_curves_of_two_classes(study, tmp_path):
-    html = write_report(study, tmp_path / "study.html").read_text(encoding="utf-8")
-    paths = re.findall(r'class="((?:first )?curve)" d="M([^"]+)"', html)
-    assert len(paths) == 3  # the vote gives no probabilities
-    assert "Without probabilities, and so without curves: a majority vote." in html
+def test_roc_curves_of_two_classes(study, html):
+    paths = re.findall(r'class="((?:first )?curve)" style="[^"]+" d="M([^"]+)"', html)
+    assert len(paths) == 3  # the vote has no probabilities
+    assert "Methods without probabilities have no curve: a majority vote." in html
     assert [kind for kind, _ in paths].count("first curve") == 1
     best = next(way for kind, way in paths if kind == "first curve")
     at = np.array([point.split() for point in best.split("L")], dtype=float)
@@ -365,142 +305,130 @@ def test_roc_curves_of_two_classes(study, tmp_path):
 
 
 def test_many_methods_and_classes(tmp_path):
-    skills = {f"method {number}": number / 20 for number in range(40)}
-    classes = ["high", "low", "none"]
-    page = read(fake_study(skills, 5, classes, n_repeats=2), tmp_path)
-    assert "39 comparisons of the 780" in page.text
+    skills = {f"method {number}": number / 10 for number in range(20)}
+    study = make_study(skills, 3, ["high", "low", "none"], n_repeats=2)
+    page = read(study, tmp_path)
+    assert "19 comparisons of the 190" in page.text
     folded = re.findall(r"<summary>(.*?)</summary>", (tmp_path / "study.html").read_text())
-    assert folded == ["28 other methods", "32 other methods", "40 methods"]
-    assert "The best 6 of 40 methods, each class against the others" in page.text
+    assert folded == ["8 other methods", "12 other methods", "20 methods"]
+    assert "The best 6 of 20 methods, each class against the others" in page.text
     assert "summed over 2 repeats" in page.text
-    beside = [table[0][2:] for table in page.tables if table[0][0] == "Subject"]
-    assert list(map(len, beside)) == [8] * 5
-    assert list(chain(*beside)) == list(page.table("Method"))
+    names = [table[0][2:] for table in page.tables if table[0][0] == "Subject"]
+    assert list(map(len, names)) == [8, 8, 4]
+    assert list(chain(*names)) == list(page.table("Method"))
     assert "Chance 0.333" in page.text
-
-
-def test_without_probabilities(tmp_path):
-    study = fake_study({"a vote": 1, "another vote": 0.5}, 4, ["rest", "stress"])
-    assert "No method gives probabilities" in read(study, tmp_path).text
-
-
-def test_classes_and_subjects_may_be_numbers(drawn, tmp_path):
-    study = fake_study({"fused": 1, "eda": 0.5}, 9, [0, 1])
-    for frame in (study.predictions, study.scores):
-        frame["subject"] = frame["subject"].str[1:].astype(int)
-    page = read(study, tmp_path, images=drawn)
-    assert list(page.table("Subject")) == [str(number) for number in range(2, 11)]
-    assert "True class: 1" in page.text
 
 
 # Example windows
 
 
-def test_examples_are_the_surest_right_and_wrong(study, drawn, tmp_path):
-    page = read(study, tmp_path, images=drawn)
+def test_examples_have_the_highest_probability(study, page):
     rows = study.predictions[study.predictions["method"] == "fused"]
-    sure = rows[["probability_rest", "probability_stress"]].max(axis=1)
+    highest = rows[["probability_rest", "probability_stress"]].max(axis=1)
     for target in ("rest", "stress"):
         for predicted in ("rest", "stress"):
             kind = (rows["target"] == target) & (rows["predicted"] == predicted)
-            row = rows.loc[sure[kind].idxmax()]
-            verdict = "Right" if target == predicted else "Wrong"
+            row = rows.loc[highest[kind].idxmax()]
+            outcome = "Correct" if target == predicted else "Wrong"
             assert (
-                f"{verdict} : true {target}, predicted {predicted}, probability "
-                f"{sure[kind].max():.2f}. Subject {row['subject']}, row {row['window']}"
+                f"{outcome} : true {target}, predicted {predicted}, probability "
+                f"{highest[kind].max():.2f}. Subject {row['subject']}, row {row['window']}"
             ) in page.text
-            assert f"skin: eda_waveform of row {row['window']}" in page.alts
+            assert f"skin: eda_spectrogram_psd of row {row['window']}" in page.alts
     windows = [int(n) for n in re.findall(r"Subject S\d\d, row (\d+)", page.text)]
-    assert len(windows) == len(set(windows)) == len(page.alts) / 2 == 8
+    assert len(windows) == len(set(windows)) == len(page.alts) == 8
 
 
-def test_images_show_the_window_over_its_axes(study, drawn, tmp_path, monkeypatch):
-    shown = []
-    plot = plotting.plot_image
-    monkeypatch.setattr(plotting, "plot_image", lambda *args: (shown.append(args), plot(*args)))
-    page = read(study, tmp_path, images=drawn)
-    axis, stack, window, number = shown[1]
-    assert axis.get_xlabel() == "time (s)"
-    assert axis.get_ylabel() == "frequency (Hz)"
-    assert page.alts[1] == f"skin: {stack.image_names[number]} of row {window}"
+def test_images_show_the_window_with_its_axes(study, images, page, tmp_path, monkeypatch):
     png = b64decode(next(link for link in page.links if link.startswith("data:")).split(",")[1])
     assert Image.open(BytesIO(png)).size == (480, 450)
+    shown, plot = [], examples.plot_image
+    monkeypatch.setattr(examples, "plot_image", lambda *args: (shown.append(args), plot(*args)))
+    monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
+    alts = read(study, tmp_path, images=images).alts
+    axis, stack, window, number = shown[0]
+    assert axis.get_xlabel() == "time (s)"
+    assert axis.get_ylabel() == "frequency (Hz)"
+    assert alts[0] == f"skin: {stack.image_names[number]} of row {window}"
 
 
-def test_examples_without_probabilities_and_with_many_images(drawn, tmp_path):
-    study = fake_study({"a vote": 1}, 9, ["rest", "stress"])
-    page = read(study, tmp_path, images={**drawn, "again": drawn["skin"], "more": drawn["skin"]})
+def test_examples_without_probabilities_and_with_many_images(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "_render_image", lambda name, *_: f'<img alt="{name}">')
+    study = make_study({"a vote": 1}, 9, ["rest", "stress"])
+    page = read(study, tmp_path, images={f"skin {number}": images["skin"] for number in range(6)})
+    assert "No method has probabilities" in page.text
     assert "The first 4 of 6 images" in page.text
     assert "predicted rest. Subject" in page.text
-    assert len(page.alts) == 8 * 4
+    assert page.alts == [f"skin {number}" for number in range(4)] * 8
+
+
+def test_classes_and_subjects_may_be_numbers(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "_render_image", lambda name, *_: f'<img alt="{name}">')
+    study = make_study({"fused": 1, "eda": 0.5}, 9, [0, 1])
+    study.predictions["subject"] = study.predictions["subject"].str[1:].astype(int)
+    page = read(study, tmp_path, images=images)
+    assert list(page.table("Subject")) == [str(number) for number in range(2, 11)]
+    assert "True class: 1" in page.text
 
 
 # The file
 
 
-def test_page_stands_alone_and_is_well_formed(study, drawn, tmp_path):
-    page = read(study, tmp_path, images=drawn)
+def test_page_is_self_contained_and_well_formed(html, page):
     assert all(link.startswith(("#part", "data:image/png;base64,")) for link in page.links)
     assert {link[1:] for link in page.links if link.startswith("#")} == set(page.ids)
     assert len(page.ids) == len(set(page.ids)) == 9
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    html = (tmp_path / "study.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in html
+    assert "color-scheme: light dark" in html
     assert 'onclick="' not in html
     assert "://" not in html
 
 
-def test_names_are_shown_as_they_are(study, tmp_path):
-    page = read(study, tmp_path, title=HOSTILE)
-    assert HOSTILE in page.table("Method")
-    assert HOSTILE in page.table("Subject")["S02"]
-    assert page.text.count(HOSTILE) >= 8
+def test_same_study_gives_same_bytes(study, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
+    first = write_report(study, tmp_path / "a.html", images=images).read_bytes()
+    assert write_report(study, tmp_path / "b.html", images=images).read_bytes() == first
 
 
-def test_same_study_same_bytes(study, drawn, tmp_path):
-    first = write_report(study, tmp_path / "a.html", images=drawn).read_bytes()
-    assert write_report(study, tmp_path / "b.html", images=drawn).read_bytes() == first
+def test_file_is_replaced_after_it_is_complete(study, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("disk full")
 
-
-def test_file_is_replaced_only_when_whole(study, tmp_path, monkeypatch):
     path = tmp_path / "study.html"
     path.write_text("before")
-    monkeypatch.setattr("pathlib.Path.replace", _fail)
-    with pytest.raises(OSError, match="full"):
-        write_report(study, path)
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", fail)
+        with pytest.raises(OSError, match="full"):
+            write_report(study, path)
     assert path.read_text() == "before"
-    monkeypatch.undo()
     assert write_report(study, str(path)) == path
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert list(tmp_path.iterdir()) == [path]
 
 
-def _fail(*args):
-    raise OSError("disk full")
-
-
-def test_bad_input(study, drawn, tmp_path):
-    stack, path = drawn["skin"], tmp_path / "study.html"
-    with pytest.raises(TypeError, match="study is a dict without predictions, scores, summary"):
+def test_wrong_input(study, images, tmp_path):
+    stack, path = images["skin"], tmp_path / "study.html"
+    with pytest.raises(TypeError, match="study is a dict; expected a Study"):
         write_report({}, path)
-    with pytest.raises(ValueError, match=r"there is no folder .*none; make it first"):
+    with pytest.raises(ValueError, match=r"the folder .*none does not exist; create it first"):
         write_report(study, tmp_path / "none" / "study.html")
-    with pytest.raises(ValueError, match=r"is a folder; name a file in it"):
+    with pytest.raises(ValueError, match=r"is a folder; pass a file in it"):
         write_report(study, tmp_path)
     with pytest.raises(TypeError, match="images is a BiosignalImages; expected a dict"):
         write_report(study, path, images=stack)
-    with pytest.raises(TypeError, match=r"images\['skin'\] is a ndarray; expected a Biosig"):
+    with pytest.raises(TypeError, match=r"images\['skin'\] is a ndarray; expected Biosig"):
         write_report(study, path, images={"skin": np.zeros((180, 1, 8, 8, 3))})
-    with pytest.raises(ValueError, match=r"images\['skin'\] holds 60 windows, but 180 rows were"):
+    with pytest.raises(ValueError, match=r"images\['skin'\] has 60 windows, but the study has 180"):
         write_report(study, path, images={"skin": stack[:60]})
     assert not path.exists()
 
 
-def test_matplotlib_is_needed_for_images_alone(study, drawn, tmp_path, monkeypatch):
+def test_only_images_need_matplotlib(study, images, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     write_report(study, tmp_path / "study.html")
     with pytest.raises(ImportError, match=r"need matplotlib: pip install 'sklearn-biomoe\[plot\]'"):
-        write_report(study, tmp_path / "study.html", images=drawn)
+        write_report(study, tmp_path / "study.html", images=images)
 
 
 # In a browser
@@ -520,28 +448,28 @@ def browser():
         browser.close()
 
 
-def look(browser, path, width):
-    """Open a page so wide; return it, what it said to the console, and what it asked for."""
+def open_page(browser, path, width):
+    """Open a page of a width; return it, its console messages, and the URLs it requests."""
     page = browser.new_page(viewport={"width": width, "height": 800})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    messages, requests = [], []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri(), wait_until="load")
-    return page, said, [url for url in asked if not url.startswith("data:image/png")]
+    return page, messages, [url for url in requests if not url.startswith("data:image/png")]
 
 
 MANY = {f"spectrogram_psd_of_eda_and_bvp_by_method_{n}": n / 10 for n in range(12)}
 
 
 @pytest.mark.parametrize("classes", [["rest", "stress"], ["amusement", "baseline", "stress"]])
-def test_in_a_browser(browser, drawn, classes, tmp_path):
-    study = fake_study({**MANY, HOSTILE: 0.1}, 9, classes)
-    path = write_report(study, tmp_path / "study.html", images=drawn, title=HOSTILE)
+def test_in_a_browser(browser, images, classes, tmp_path):
+    study = make_study({**MANY, HOSTILE: 0.1}, 9, classes)
+    path = write_report(study, tmp_path / "study.html", images=images, title=HOSTILE)
     for width in (375, 1200):
-        page, said, asked = look(browser, path, width)
-        assert said == []
-        assert asked == [path.as_uri()]
+        page, messages, requests = open_page(browser, path, width)
+        assert messages == []
+        assert requests == [path.as_uri()]
         assert page.title() == HOSTILE
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("section h2:visible").count() == 9
@@ -559,9 +487,9 @@ def test_in_a_browser(browser, drawn, classes, tmp_path):
         page.close()
 
 
-def test_on_paper(browser, study, drawn, tmp_path):
-    path = write_report(study, tmp_path / "study.html", images=drawn)
-    page, said, _ = look(browser, path, 800)
+def test_on_paper(browser, study, images, tmp_path):
+    path = write_report(study, tmp_path / "study.html", images=images)
+    page, messages, _ = open_page(browser, path, 800)
     page.emulate_media(media="print")
     assert page.pdf(format="A4").startswith(b"%PDF")
     assert not page.locator("nav").is_visible()
@@ -570,5 +498,5 @@ def test_on_paper(browser, study, drawn, tmp_path):
         "[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth + 1)"
     )
     assert not page.evaluate(hidden)
-    assert said == []
+    assert messages == []
     page.close()

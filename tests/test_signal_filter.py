@@ -210,12 +210,15 @@ def test_infinity_raises():
             SignalFilter(missing=missing).fit(X)
 
 
-def test_channel_of_nan_raises_with_interpolation():
+def test_a_dead_channel_stays_nan_and_the_others_are_filtered():
     X = TWO_CHANNELS.copy()
     X[2, 1] = np.nan
-    message = "Window 2 of modality 'ecg' has only NaN in channel 1 .300 samples"
-    with pytest.raises(ValueError, match=message):
-        SignalFilter(missing="interpolate", modality="ecg").fit(X)
+    X[0, 0, 3] = np.nan
+    steps = SignalFilter(100.0, detrend="linear", resample_to=50.0, missing="interpolate")
+    filtered = steps.fit_transform(X)
+    assert np.isnan(filtered[2, 1]).all()
+    assert np.isnan(filtered).sum() == filtered.shape[-1]
+    np.testing.assert_allclose(filtered[2, 0], steps.transform(TWO_CHANNELS)[2, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("missing", ["error", "interpolate", "propagate"])

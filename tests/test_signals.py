@@ -236,3 +236,53 @@ def test_unknown_names_suggest_the_nearest():
         check_option("modality", "edaa", list(MODALITIES))
     with pytest.raises(ValueError, match=r"expected one of .*'waveform'\]\.$"):
         check_option("representation", "zzz", ["waveform"])
+
+
+@pytest.mark.parametrize("shape", [(3, 240, 1), (3, 240, 3)])
+def test_time_that_is_not_the_last_axis_is_refused(shape):
+    with pytest.raises(ValueError, match=r"has 240 channels of \d samples; .* time last"):
+        read_windows(np.zeros(shape), modality="eda")
+    with pytest.raises(ValueError, match="has 240 channels of 1 samples"):
+        read_windows([np.zeros((240, 1))] * 3, modality="eda")
+
+
+@pytest.mark.parametrize("other", ["label", "bvp_0", "subject"])
+def test_columns_of_other_names_beside_numbered_ones_are_refused(other):
+    frame = pd.DataFrame(np.zeros((3, 10)), columns=[f"eda_{i}" for i in range(10)])
+    assert read_windows(frame, modality="eda").values.shape == (3, 1, 10)
+    frame[other] = 1.0
+    with pytest.raises(ValueError, match=f"'eda_0' to 'eda_9', but X also has '{other}'"):
+        read_windows(frame, modality="eda")
+    with pytest.raises(ValueError, match=f"X also has '{other}'"):
+        BiosignalImageTransformer(modality="eda").fit(frame)
+
+
+def test_masked_samples_are_nan():
+    values = np.ma.masked_greater(np.arange(20).reshape(2, 10), 18)
+    windows = read_windows(values, modality="eda", allow_nan=True).values
+    assert np.isnan(windows).sum() == 1
+    assert np.isnan(windows[1, 0, 9])
+    with pytest.raises(ValueError, match="Window 1 of modality 'eda' holds 1 NaN"):
+        BiosignalImageTransformer(modality="eda").fit(list(values))
+
+
+def test_names_of_modalities_in_use():
+    for name in ("GSR", "Skin conductance", "eda", "EDA"):
+        images = BiosignalImageTransformer(modality=name).fit_transform(np.ones((2, 40)))
+        assert images.image_names == ["eda_waveform"]
+    with pytest.raises(ValueError, match=r"Unknown modality 'edda'.*Did you mean 'eda'"):
+        BiosignalImageTransformer(modality="edda").fit(np.ones((2, 40)))
+
+
+def test_one_representation_without_a_list():
+    drawn = BiosignalImageTransformer("scalogram", sampling_rate=4, modality="eda")
+    assert drawn.fit(np.ones((2, 400))).get_feature_names_out().tolist() == ["eda_scalogram"]
+    with pytest.raises(ValueError, match="Unknown representation 'scalogramm'"):
+        drawn.set_params(representations="scalogramm").fit(np.ones((2, 400)))
+
+
+def test_more_stacked_channels_than_fit_into_an_image():
+    drawn = BiosignalImageTransformer("waveform_stacked", modality="eeg")
+    with pytest.raises(ValueError, match="'waveform_stacked' of 200 channels does not fit"):
+        drawn.fit(np.random.default_rng(0).normal(size=(2, 200, 300)))
+    assert np.asarray(drawn.fit_transform(np.ones((1, 64, 300)))).shape == (1, 1, 224, 224, 3)

@@ -1,6 +1,7 @@
-"""scikit-learn citizenship: its own estimator checks, names, outputs, pickles, searches."""
+"""scikit-learn's estimator checks for all estimators, names, outputs, pickles and searches."""
 
 import pickle
+from importlib import import_module
 from unittest import SkipTest
 
 import numpy as np
@@ -8,9 +9,9 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,49 +25,77 @@ from sklearn_biomoe import (
     SubjectScaler,
     TinyBioMoEEmbedder,
 )
-
-pytestmark = pytest.mark.usefixtures("small_backbone")
+from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor
+from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier, LateFusionRegressor
+from sklearn_biomoe.trials import (
+    AttentionMILClassifier,
+    AttentionMILRegressor,
+    TrialAggregator,
+    WindowVotingClassifier,
+    WindowVotingRegressor,
+)
 
 BOTH = ["waveform", "spectrogram_psd"]
-# The checks' windows have 1 to 30 samples: shorter than what EDA's spectrograms are made of.
+# The checks use windows of 1 to 30 samples: too short for the spectrograms of EDA, and for filters.
 EDA = BiosignalImageTransformer(
     BOTH, sampling_rate=4.0, modality="eda", value_range="training", spectrogram_window=None
 )
+QUICK_TUNING = {"max_epochs": 8, "batch_size": 64, "learning_rate": 5e-2, "cache": "memory"}
+QUICK_ATTENTION = {
+    "max_epochs": 10,
+    "learning_rate": 0.1,
+    "dropout": 0.0,
+    "hidden_size": 2,
+    "batch_size": 64,
+}
+
+
+def from_images(estimator):
+    images = BiosignalImageTransformer(value_range="training")
+    return Pipeline([("image", images), ("estimator", estimator)])
+
+
+def modalities(estimator):
+    return [("first", estimator, slice(0, 1)), ("all", estimator, slice(0, None))]
+
+
+CLASSIFIERS, REGRESSORS = modalities(LogisticRegression()), modalities(Ridge())
 ESTIMATORS = [
     BiosignalImageTransformer(),
-    EDA,
-    Pipeline([("image", BiosignalImageTransformer()), ("embed", TinyBioMoEEmbedder())]),
-    Pipeline(
-        [
-            ("image", EDA),
-            ("embed", TinyBioMoEEmbedder(fuse="mean")),
-        ]
-    ),
+    Pipeline([("image", EDA), ("embed", TinyBioMoEEmbedder(fuse="mean"))]),
+    from_images(TinyBioMoEClassifier(**QUICK_TUNING)),
+    from_images(TinyBioMoERegressor(**QUICK_TUNING)),
     SignalFilter(),
-    SignalFilter(missing="interpolate"),
     SignalFilter(sampling_rate=4.0, detrend="linear", missing="propagate"),
-    SignalFilter(sampling_rate=4.0, detrend="constant", resample_to=6.0),
-    # The checks use windows of one sample, which are too short for filters.
-    EDADecomposer(["raw"], sampling_rate=4.0),
+    SignalFilter(sampling_rate=4.0, detrend="constant", resample_to=6.0, missing="interpolate"),
     EDADecomposer(["detrended", "raw"], sampling_rate=4.0),
     SubjectScaler("training", subject_column=0),
     SubjectScaler("own", subject_column=0),
+    AdditiveFusion(embedding_size=1),
+    LateFusionClassifier(CLASSIFIERS, fusion="vote", calibration="sigmoid", cv=2),
+    LateFusionClassifier(CLASSIFIERS, fusion="stacking", cv=2),
+    LateFusionClassifier(CLASSIFIERS, fusion="weighted", cv=2),
+    LateFusionRegressor(REGRESSORS, fusion="weighted", cv=2),
+    LateFusionRegressor(REGRESSORS, fusion="stacking", cv=2),
+    TrialAggregator("max"),
+    WindowVotingClassifier(LogisticRegression()),
+    WindowVotingRegressor(Ridge()),
+    AttentionMILClassifier(**QUICK_ATTENTION),
+    AttentionMILRegressor(**QUICK_ATTENTION),
 ]
 
 
 def expected_failed_checks(estimator):
-    """scikit-learn's own suite exempts every Pipeline from these two, and nothing else."""
-    if not isinstance(estimator, Pipeline):
-        return {}
+    """Return the two checks that scikit-learn's own tests expect every Pipeline to fail."""
     reason = "Pipeline changes the `steps` parameter"
-    return {
-        "check_dont_overwrite_parameters": reason,
-        "check_estimators_overwrite_params": reason,
-    }
+    names = ["check_dont_overwrite_parameters", "check_estimators_overwrite_params"]
+    return dict.fromkeys(names, reason) if isinstance(estimator, Pipeline) else {}
 
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failed_checks)
-def test_estimator_checks(estimator, check):
+def test_estimator_checks(estimator, check, request):
+    if isinstance(estimator, Pipeline):
+        request.getfixturevalue("small_backbone")
     try:
         check(estimator)
     except SkipTest:
@@ -74,17 +103,28 @@ def test_estimator_checks(estimator, check):
         raise
 
 
-def test_how_many_estimator_checks_run():
-    drawing, embedding = ESTIMATORS[1], ESTIMATORS[3]
-    n_checks = [len(list(estimator_checks_generator(est))) for est in (drawing, embedding)]
-    if parse_version(sklearn.__version__) >= parse_version("1.9"):
-        assert n_checks == [46, 47]
-    else:
-        assert min(n_checks) >= 40
+def test_number_of_estimator_checks():
+    least = 46 if parse_version(sklearn.__version__) >= parse_version("1.9") else 40
+    for estimator in ESTIMATORS:
+        assert len(list(estimator_checks_generator(estimator))) >= least, estimator
+
+
+def test_all_public_estimators_are_checked():
+    modules = ["", ".signals", ".fusion", ".finetuning", ".trials"]
+    public = {
+        value
+        for module in map(import_module, [f"sklearn_biomoe{name}" for name in modules])
+        for value in [getattr(module, name) for name in module.__all__]
+        if isinstance(value, type) and issubclass(value, BaseEstimator)
+    }
+    checked = [
+        step for each in ESTIMATORS for step in getattr(each, "named_steps", {0: each}).values()
+    ]
+    assert public == {type(step) for step in checked}
 
 
 @pytest.fixture
-def windows():
+def windows(small_backbone):
     """24 windows of 4 subjects with EDA and two-channel ECG of differing lengths."""
     rng = np.random.default_rng(0)
     y = np.tile([0, 1], 12)
@@ -136,7 +176,7 @@ def test_pandas_output_keeps_rows_together(windows):
     np.testing.assert_array_equal(frame["age__age"], X["age"])
 
 
-def test_pandas_output_of_a_bare_pipeline(windows):
+def test_pandas_output_of_a_pipeline(windows):
     X, *_ = windows
     pipeline = multimodal().transformers[0][1].set_output(transform="pandas")
     frame = pipeline.fit(X["eda"]).transform(X["eda"].iloc[3:5])
@@ -178,7 +218,7 @@ def test_clone_and_pickle(windows, fitted):
         np.testing.assert_array_equal(pickle.loads(pickled).transform(X["eda"]), expected)
 
 
-def test_transform_leaves_no_trace(windows):
+def test_transform_adds_no_attributes(windows):
     model = multimodal().transformers[0][1].fit(windows[0]["eda"])
     before = [dict(vars(step)) for step in model]
     model.transform(windows[0]["eda"])
@@ -204,7 +244,7 @@ def test_cross_validate_by_subject(windows):
     assert scores["test_score"].shape == (4,)
 
 
-def test_metadata_routing_is_left_undisturbed(windows):
+def test_metadata_routing(windows):
     X, y, groups = windows
     weight = np.linspace(0, 1, len(y))
     with sklearn.config_context(enable_metadata_routing=True):

@@ -1,22 +1,23 @@
-"""What is to be predicted of each row of X."""
+"""Targets: checks of y, and class probabilities in a common order of classes."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples, column_or_1d
 
+from .._typing import Array, FloatArray
 
-def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
-    """Return one target for each row of X; refuse gaps.
+
+def read_targets(y: Any, X: Any, name: str) -> Array:
+    """Return one target for each row of X; raise ValueError for missing ones.
 
     Parameters
     ----------
     y : array-like of shape (n_rows,)
     X : array-like of n_rows
     name : str
-        Of the estimator.
+        Of the estimator, for messages.
 
     Returns
     -------
@@ -25,7 +26,7 @@ def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        Where y is None, has another length than X, or holds NaN, None or infinity.
+        If y is None, differs from X in length, or contains NaN, None or infinity.
 
     Examples
     --------
@@ -36,13 +37,13 @@ def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
     """
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    targets: NDArray[Any] = column_or_1d(y, warn=True)
+    targets: Array = column_or_1d(y, warn=True)
     if len(targets) != _num_samples(X):
         raise ValueError(
             f"y has {len(targets)} targets, but X has {_num_samples(X)} rows; give one for each "
             "row, in the same order."
         )
-    check_there("y", targets)
+    check_not_missing("y", targets)
     if targets.dtype.kind == "f" and np.isinf(targets).any():
         row = int(np.isinf(targets).argmax())
         raise ValueError(
@@ -52,22 +53,10 @@ def read_targets(y: Any, X: Any, name: str) -> NDArray[Any]:
     return targets
 
 
-def read_values(y: Any, X: Any, name: str) -> NDArray[np.float64]:
-    """Return one number for each row of X; refuse gaps, and what is no number.
+def read_values(y: Any, X: Any, name: str) -> FloatArray:
+    """Return one number for each row of X; raise ValueError for missing ones and non-numbers.
 
-    Parameters
-    ----------
-    y, X, name
-        As `read_targets` takes them.
-
-    Returns
-    -------
-    values : ndarray of shape (n_rows,), float64
-
-    Raises
-    ------
-    ValueError
-        As `read_targets` does, and for what is no number.
+    Parameters and further errors are those of `read_targets`.
 
     Examples
     --------
@@ -84,12 +73,12 @@ def read_values(y: Any, X: Any, name: str) -> NDArray[np.float64]:
     return values
 
 
-def check_there(parameter: str, values: NDArray[Any]) -> None:
-    """Refuse NaN and None in scikit-learn's words, and name the first row that has one.
+def check_not_missing(parameter: str, values: Array) -> None:
+    """Raise ValueError for NaN and None, worded as in scikit-learn, with the first such row.
 
     Examples
     --------
-    >>> check_there("groups", np.array(["S01", None]))
+    >>> check_not_missing("groups", np.array(["S01", None]))
     Traceback (most recent call last):
     ...
     ValueError: Input groups contains NaN or None in row 1 (1 of 2 rows); drop or fill them.
@@ -100,3 +89,30 @@ def check_there(parameter: str, values: NDArray[Any]) -> None:
             f"Input {parameter} contains NaN or None in row {int(missing.argmax())} "
             f"({missing.sum()} of {len(values)} rows); drop or fill them."
         )
+
+
+def predict_probabilities(classifier: Any, X: Any, classes: Array) -> FloatArray:
+    """Return probabilities with a column for each of ``classes``.
+
+    Parameters
+    ----------
+    classifier : fitted classifier with predict_proba
+    X : array-like of n_rows
+    classes : ndarray of shape (n_classes,)
+        Sorted. Those that the classifier was not trained on have probability 0.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n_rows, n_classes)
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> classifier = DummyClassifier(strategy="prior").fit([[0], [0]], ["a", "c"])
+    >>> predict_probabilities(classifier, [[0]], np.array(["a", "b", "c"]))
+    array([[0.5, 0. , 0.5]])
+    """
+    found = np.asarray(classifier.predict_proba(X), dtype=np.float64)
+    probabilities = np.zeros((len(found), len(classes)))
+    probabilities[:, np.searchsorted(classes, classifier.classes_)] = found
+    return probabilities

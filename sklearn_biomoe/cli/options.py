@@ -68,7 +68,7 @@ def plan(sources: Sequence[str], asked: Asked, ids: Sequence[str]) -> tuple[list
     from ..distributed.parquet import find_files, plan_file
     from ..distributed.recording_tasks import Cutting, plan_recordings
     from ..distributed.tasks import Columns
-    from ..recordings.files import READERS
+    from ..recordings.reading import SUFFIXES
 
     if asked.duration is None:
         _check_options_of_windows(asked)
@@ -86,7 +86,7 @@ def plan(sources: Sequence[str], asked: Asked, ids: Sequence[str]) -> tuple[list
         asked.sampling_rate,
         asked.resample_to,
     )
-    parts = plan_recordings(find_files(sources, *READERS), cutting)
+    parts = plan_recordings(find_files(sources, *SUFFIXES), cutting)
     rate = parts[0].cutting.rate
     assert rate is not None  # which planning found out
     return list(parts), rate

@@ -221,7 +221,7 @@ def _find(source: str, suffixes: tuple[str, ...]) -> list[SourceFile]:
     files, path = url_to_fs(source)
     if files.isdir(path):
         names = files.ls(path, detail=False)
-        paths = [name for name in names if name.endswith(suffixes) and not _is_hidden(name)]
+        paths = [name for name in names if name.lower().endswith(suffixes) and not _is_hidden(name)]
     else:
         paths = files.glob(path) if "*" in path else [path] * files.exists(path)
     if not paths:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..recordings.files import read_recording
+from ..recordings import read_recording
 from ..signals import cut_windows
 from .tasks import Columns, Part, SourceFile
 
@@ -91,12 +91,7 @@ def plan_recordings(files: Sequence[SourceFile], cutting: Cutting) -> list[Recor
         Where the first file cannot be read, as from `read_recording`.
     """
     path = files[0].url.removeprefix("file://")
-    _, rate = read_recording(
-        path,
-        cutting.channels,
-        sampling_rate=cutting.sampling_rate,
-        resample_to=cutting.resample_to,
-    )
+    _, rate = _read_signals(path, cutting)
     cutting = replace(cutting, rate=rate)
     columns = Columns(cutting.channels, tuple(IDS.names))
     return [RecordingPart(file, columns, cutting) for file in files]
@@ -120,12 +115,7 @@ def cut_recording(
     ValueError
         For a recording shorter than a window, and as from `read_recording`.
     """
-    signals, rate = read_recording(
-        path,
-        cutting.channels,
-        sampling_rate=cutting.sampling_rate,
-        resample_to=cutting.resample_to,
-    )
+    signals, rate = _read_signals(path, cutting)
     name: Any = "+".join(cutting.channels)
     bunch = cut_windows(
         {path: {name: signals}}, {name: rate}, duration=cutting.duration, step=cutting.step
@@ -133,6 +123,27 @@ def cut_recording(
     windows = np.stack(bunch.data[name].to_list())
     windows[np.isnan(windows).any(axis=(1, 2))] = np.nan
     return windows, bunch.start_times, rate
+
+
+def _read_signals(path: str, cutting: Cutting) -> tuple[NDArray[np.float64], float]:
+    """Return signals of shape (n_channels, n_times), and their rate."""
+    recording = read_recording(
+        path,
+        cutting.channels,
+        sampling_rate=cutting.sampling_rate,
+        resample_to=cutting.resample_to,
+    )
+    channels = recording.channels.values()
+    if len({(len(channel.samples), channel.sampling_rate) for channel in channels}) > 1:
+        found = ", ".join(
+            f"{name!r} {len(channel.samples)} samples at {channel.sampling_rate:g} Hz"
+            for name, channel in recording.channels.items()
+        )
+        raise ValueError(
+            f"{path} has channels of different rates or lengths: {found}; resample them."
+        )
+    signals = np.stack([channel.samples for channel in channels])
+    return signals, recording[cutting.channels[0]].sampling_rate
 
 
 def _cells(windows: NDArray[np.float64]) -> pa.Array:

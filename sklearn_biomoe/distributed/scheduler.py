@@ -17,8 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._progress import progress_bar
 from .._validation.parameters import check_option
-from ..evaluation.runner import describe_method
-from ..pipelines import find_embedders
+from ..pipelines import describe_estimator, find_embedders
 from ..transformers import TinyBioMoEEmbedder
 from .destination import QUARANTINE, Destination, write_part
 from .tasks import Part, PartError
@@ -123,7 +122,7 @@ def describe_configuration(part: Part, transformer: Any) -> dict[str, Any]:
             }
         ),
         "versions": {name: version(name) for name in PACKAGES},
-        "transformer": describe_method(transformer),
+        "transformer": describe_estimator(transformer),
         "features": [str(name) for name in transformer.get_feature_names_out()],
         "state": state,
     }

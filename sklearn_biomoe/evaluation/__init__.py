@@ -1,4 +1,4 @@
-"""Studies that leave subjects out, and their report."""
+"""Studies: methods compared on held-out subjects, with a report."""
 
 from .folds import RepeatedGroupKFold
 from .leaks import Alarm, LeakWarning

@@ -1,4 +1,4 @@
-"""Which windows are trained on and which are tested, fold by fold."""
+"""Folds: which windows are used for training and which for testing."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 from sklearn.utils import check_random_state
 
-from .._typing import Rows
+from .._typing import Array, Rows
+from .._validation.parameters import check_integer
 from .._validation.subjects import name_some
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One split.
+    """One split into training and test windows.
 
     Parameters
     ----------
     number : int
+        Counts from 0 over all repeats.
     repeat : int
-        How often its windows have been tested before.
+        How often the test windows have been tested in earlier folds.
     train, test : ndarray of int
         Positions of windows.
     """
@@ -34,18 +35,18 @@ class Fold:
 
 
 class RepeatedGroupKFold:
-    """Leave out a share of the subjects at a time, and do it over with other shares.
+    """K-fold cross-validation over subjects, repeated with different subjects in each fold.
 
     Parameters
     ----------
     n_splits : int, default=5
-        Parts that the subjects are dealt into; each is tested once in each repeat.
+        Number of folds in each repeat. Each subject is tested once in each repeat.
     n_repeats : int, default=10
     random_state : int, RandomState instance or None, default=None
 
     See Also
     --------
-    sklearn.model_selection.GroupKFold : One repeat of it.
+    sklearn.model_selection.GroupKFold : A single repeat.
 
     Examples
     --------
@@ -78,41 +79,28 @@ class RepeatedGroupKFold:
         y : None
             Ignored.
         groups : array-like of shape (n_windows,)
-            The subjects.
+            Subjects.
 
         Yields
         ------
         train, test : ndarray of int
         """
+        check_integer("n_repeats", self.n_repeats)
         random = check_random_state(self.random_state)
         for _ in range(self.n_repeats):
             seed = int(random.randint(2**31))
-            yield from GroupKFold(self.n_splits, shuffle=True, random_state=seed).split(
-                X, y, groups
-            )
+            splitter = GroupKFold(self.n_splits, shuffle=True, random_state=seed)
+            yield from splitter.split(X, y, groups)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds in all repeats."""
         return self.n_splits * self.n_repeats
 
 
-def make_folds(cv: Any, y: NDArray[Any], groups: NDArray[Any]) -> list[Fold]:
-    """Split the windows, and refuse splits that nothing can be learnt from.
+def make_folds(cv: Any, y: Array, groups: Array) -> list[Fold]:
+    """Split the windows into folds; raise ValueError for folds that cannot be used.
 
-    Parameters
-    ----------
-    cv : "leave_one_subject_out" or splitter
-    y, groups : ndarray of shape (n_windows,)
-
-    Returns
-    -------
-    folds : list of Fold
-
-    Raises
-    ------
-    ValueError
-        For what is no splitter, and for a fold without test windows or whose training part has a
-        single class.
+    These have no test windows, or training windows of a single class.
     """
     if isinstance(cv, str) and cv == "leave_one_subject_out":
         cv = LeaveOneGroupOut()
@@ -121,28 +109,28 @@ def make_folds(cv: Any, y: NDArray[Any], groups: NDArray[Any]) -> list[Fold]:
             f"cv={cv!r}; expected 'leave_one_subject_out' or a splitter such as "
             "RepeatedGroupKFold(5)."
         )
-    with warnings.catch_warnings():
-        # Splitters that ignore subjects say so; here an alarm does.
-        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
-        splits = list(cv.split(y, y, groups))
     folds: list[Fold] = []
     times_tested = np.zeros(len(y), dtype=int)
-    for number, (train, test) in enumerate(splits):
-        _check_fold(number, np.asarray(train), np.asarray(test), y, groups)
-        folds.append(Fold(number, int(times_tested[test].max()), train, test))
-        times_tested[test] += 1
+    with warnings.catch_warnings():
+        # Splits that ignore subjects raise an alarm instead.
+        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+        for number, (train, test) in enumerate(cv.split(y, y, groups)):
+            train, test = np.asarray(train), np.asarray(test)
+            _check_fold(number, train, test, y, groups)
+            folds.append(Fold(number, int(times_tested[test].max()), train, test))
+            times_tested[test] += 1
+    if not folds:
+        raise ValueError(f"cv={cv!r} makes no folds; pass another splitter.")
     return folds
 
 
-def _check_fold(
-    number: int, train: Rows, test: Rows, y: NDArray[Any], groups: NDArray[Any]
-) -> None:
+def _check_fold(number: int, train: Rows, test: Rows, y: Array, groups: Array) -> None:
     if len(test) == 0:
-        raise ValueError(f"Fold {number} tests no window; give another cv.")
+        raise ValueError(f"Fold {number} has no test windows; pass another cv.")
     present = np.unique(y[train])
     if len(present) < 2:
         raise ValueError(
-            f"Without {name_some(np.unique(groups[test]))} (fold {number}), all training windows "
-            f"are of class {name_some(present)}: nothing can be learnt. Add subjects that have the "
-            "other classes."
+            f"Fold {number}, which tests subjects {name_some(np.unique(groups[test]))}, has "
+            f"training windows of classes {name_some(present) or 'none'}; a classifier needs two "
+            "or more. Add subjects with windows of the other classes."
         )

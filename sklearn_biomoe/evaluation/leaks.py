@@ -1,37 +1,38 @@
-"""What makes a score look better than the method is: subjects, windows and time that leak."""
+"""Alarms for scores that are too optimistic: leaks of subjects, windows, scaling and time."""
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
+from .._typing import Array, FloatArray
+from .._validation.subjects import name_some
 from ..signals import SubjectScaler, missing_windows
 from ..signals.containers import cell_columns
-from .folds import Fold, name_some
+from .folds import Fold
 
 
 class LeakWarning(UserWarning):
-    """Scores may be better than the methods are; the study's ``alarms`` say why."""
+    """The scores of a study may be too optimistic; ``Study.alarms`` lists the reasons."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A reason to distrust a score.
+    """A reason why scores may be too optimistic.
 
     Parameters
     ----------
     kind : str
     method : str or None
-        None where it is about all methods.
+        None if the alarm applies to all methods.
     message : str
     """
 
@@ -40,13 +41,13 @@ class Alarm:
     message: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Return the alarm as one line."""
         method = "" if self.method is None else f"{self.method!r} "
         return f"{self.kind}: {method}{self.message}"
 
 
 def time_only_methods() -> dict[str, Pipeline]:
-    """Return the methods that see nothing but when a window starts."""
+    """Return classifiers of the start time of a window, the controls of a study."""
     classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
     spline = SplineTransformer(n_knots=20)
     return {
@@ -56,163 +57,119 @@ def time_only_methods() -> dict[str, Pipeline]:
 
 
 def data_alarms(
-    X: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any],
-    folds: list[Fold],
-    intervals: NDArray[np.float64] | None,
-) -> Iterator[Alarm]:
-    """Look for leaks in the data and the folds."""
-    yield from _shared_subjects(groups, folds)
-    if intervals is None:
-        yield from _equal_windows(X, folds)
-    else:
-        yield from _overlapping_windows(groups, folds, intervals)
-    yield from _scaled_before(X, groups)
-    yield from _unseen_classes(y, folds)
+    X: Any, y: Array, groups: Array, folds: list[Fold], intervals: FloatArray | None
+) -> list[Alarm]:
+    """Return alarms about the data and the folds."""
+    messages = {
+        "subject in both parts": _shared_subjects(groups, folds),
+        "overlapping windows": _overlapping_windows(groups, folds, intervals),
+        "equal windows": _equal_windows(X, folds) if intervals is None else None,
+        "scaling over test subjects": _scaled_before(X, groups),
+        "class not trained on": _unseen_classes(y, folds),
+    }
+    return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
 
-def method_alarms(methods: dict[str, Any]) -> Iterator[Alarm]:
-    """Look for steps that have seen, or will see, the test subject."""
+def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
+    """Yield alarms about methods that use the test subject."""
     for name, method in methods.items():
         parts = [method, *method.get_params(deep=True).values()]
         if any(isinstance(part, SubjectScaler) and part.unseen == "own" for part in parts):
-            yield Alarm(
-                "scaling over test subjects",
-                name,
-                "scales the test subject by all of that subject's own windows: its scores tell "
-                "about use after a recording has ended.",
+            message = (
+                "scales the test subject by all windows of that subject: its scores apply only "
+                "after a recording has ended."
             )
+            yield Alarm("scaling over test subjects", name, message)
         if any(isinstance(part, FrozenEstimator) for part in parts):
-            yield Alarm(
-                "fitted before",
-                name,
-                "holds a FrozenEstimator, which was fitted before the study: nobody knows "
-                "whether it has seen the test subjects.",
+            message = (
+                "contains a FrozenEstimator, which was fitted before the study, possibly on the "
+                "test subjects."
             )
+            yield Alarm("fitted before", name, message)
 
 
-def time_alarms(summary: pd.DataFrame, time_only: list[str]) -> Iterator[Alarm]:
-    """Look for time alone scoring above chance, or as well as a method."""
-    for name in time_only:
+def time_alarms(summary: pd.DataFrame, controls: list[str]) -> Iterator[Alarm]:
+    """Yield alarms about controls that score above chance, or as high as a method."""
+    methods = summary.drop(index=controls)
+    for name in controls:
         mean, chance_high = (float(summary[column][name]) for column in ("mean", "chance_high"))
-        others = summary.drop(index=time_only)
-        beaten = others.index[others["mean"] <= mean]
-        if mean > chance_high:
-            yield Alarm(
-                "time alone scores",
-                name,
-                f"scores {mean:.3f} where chance reaches {chance_high:.3f}: when a window was "
-                "recorded tells its class, so any signal that drifts would score.",
-            )
-        if mean > chance_high and len(beaten):
-            yield Alarm(
-                "time alone scores",
-                name,
-                f"scores {mean:.3f}, no less than {name_some(beaten)}.",
-            )
-
-
-def _shared_subjects(groups: NDArray[Any], folds: list[Fold]) -> Iterator[Alarm]:
-    shared: set[Any] = set()
-    n_folds = 0
-    for fold in folds:
-        both = np.intersect1d(groups[fold.train], groups[fold.test])
-        n_folds += bool(len(both))
-        shared |= set(both.tolist())
-    if shared:
-        yield Alarm(
-            "subject in both parts",
-            None,
-            f"In {n_folds} of {len(folds)} folds subjects are trained and tested on: "
-            f"{name_some(sorted(shared))}. The scores do not tell about people who are new.",
+        if mean <= chance_high:
+            continue
+        message = (
+            f"scores {mean:.3f}, above the chance limit {chance_high:.3f}: the time of a window "
+            "predicts its class, so any signal that drifts over time can score above chance."
         )
+        yield Alarm("time alone scores", name, message)
+        if len(beaten := methods.index[methods["mean"] <= mean]):
+            message = f"scores {mean:.3f}, as high as or higher than {name_some(beaten)}."
+            yield Alarm("time alone scores", name, message)
+
+
+def _shared_subjects(groups: Array, folds: list[Fold]) -> str | None:
+    shared = [np.intersect1d(groups[fold.train], groups[fold.test]) for fold in folds]
+    n_folds = sum(len(subjects) > 0 for subjects in shared)
+    if n_folds == 0:
+        return None
+    return (
+        f"{n_folds} of {len(folds)} folds train and test on the same subjects: "
+        f"{name_some(np.unique(np.concatenate(shared)))}. The scores do not apply to new subjects."
+    )
 
 
 def _overlapping_windows(
-    groups: NDArray[Any], folds: list[Fold], intervals: NDArray[np.float64]
-) -> Iterator[Alarm]:
+    groups: Array, folds: list[Fold], intervals: FloatArray | None
+) -> str | None:
+    if intervals is None:
+        return None
     found: set[int] = set()
     for fold in folds:
         for subject in np.intersect1d(groups[fold.train], groups[fold.test]):
             train = fold.train[groups[fold.train] == subject]
             test = fold.test[groups[fold.test] == subject]
-            (starts, stops), (others, ends) = intervals[test].T, intervals[train].T
-            overlap = (starts[:, None] < ends) & (others < stops[:, None])
+            (starts, stops), (other_starts, other_stops) = intervals[test].T, intervals[train].T
+            overlap = (starts[:, None] < other_stops) & (other_starts < stops[:, None])
             found |= set(test[overlap.any(axis=1)].tolist())
-    if found:
-        yield Alarm(
-            "overlapping windows",
-            None,
-            f"{len(found)} windows overlap in time with windows of the same subject that were "
-            f"trained on when they were tested: rows {name_some(sorted(found))}.",
-        )
-
-
-def _equal_windows(X: Any, folds: list[Fold]) -> Iterator[Alarm]:
-    hashes = np.array(hash_rows(X))
-    if len(np.unique(hashes)) == len(hashes):
-        return
-    columns = cell_columns(X) or [X]
-    there = ~np.logical_and.reduce([missing_windows(column) for column in columns])
-    found: set[int] = set()
-    for fold in folds:
-        equal = np.isin(hashes[fold.test], hashes[fold.train]) & there[fold.test]
-        found |= set(fold.test[equal].tolist())
-    if found:
-        yield Alarm(
-            "equal windows",
-            None,
-            f"{len(found)} windows are equal to windows that were trained on when they were "
-            f"tested: rows {name_some(sorted(found))}.",
-        )
-
-
-def _scaled_before(X: Any, groups: NDArray[Any]) -> Iterator[Alarm]:
-    numbers = numeric_columns(X)
-    if numbers.shape[1] == 0 or len(numbers) < 3:
-        return
-    subjects = [numbers[groups == subject] for subject in np.unique(groups)]
-    if all(len(own) > 2 and _is_standardised(own) for own in subjects):
-        yield Alarm(
-            "scaling over test subjects",
-            None,
-            "Features have mean 0 and standard deviation 1 within each subject: the test "
-            "subject's whole recording was used to scale them. Scores tell about use after a "
-            "recording has ended.",
-        )
-    elif _is_standardised(numbers):
-        yield Alarm(
-            "scaling over test subjects",
-            None,
-            "Features have mean 0 and standard deviation 1 over all windows, those of the test "
-            "subjects among them. Scale within the folds: put StandardScaler into the method.",
-        )
-
-
-def _is_standardised(numbers: NDArray[np.float64]) -> bool:
-    varying = numbers[:, numbers.std(axis=0) > 0]
+    if not found:
+        return None
     return (
-        varying.shape[1] > 0
-        and bool(np.all(np.abs(varying.mean(axis=0)) < 1e-5))
-        and bool(np.all(np.abs(varying.std(axis=0) - 1) < 1e-5))
+        f"{len(found)} test windows overlap in time with training windows of the same subject: "
+        f"rows {name_some(sorted(found))}."
     )
 
 
-def _unseen_classes(y: NDArray[Any], folds: list[Fold]) -> Iterator[Alarm]:
+def _equal_windows(X: Any, folds: list[Fold]) -> str | None:
+    hashes = np.array(hash_rows(X))
+    if len(np.unique(hashes)) == len(hashes):
+        return None
+    columns = cell_columns(X) or [X]
+    present = ~np.logical_and.reduce([missing_windows(column) for column in columns])
+    found: set[int] = set()
     for fold in folds:
-        unseen = np.setdiff1d(y, y[fold.train])
-        if len(unseen):
-            yield Alarm(
-                "class not trained on",
-                None,
-                f"The training part of fold {fold.number} has no window of class "
-                f"{name_some(unseen)}: no method can predict it there, and it counts as missed.",
-            )
+        equal = np.isin(hashes[fold.test], hashes[fold.train]) & present[fold.test]
+        found |= set(fold.test[equal].tolist())
+    if not found:
+        return None
+    return f"{len(found)} test windows equal training windows: rows {name_some(sorted(found))}."
 
 
-def numeric_columns(X: Any) -> NDArray[np.float64]:
-    """Return the features that are plain finite numbers, shape (n_windows, n_features)."""
+def _scaled_before(X: Any, groups: Array) -> str | None:
+    numbers = _numeric_columns(X)
+    by_subject = [numbers[groups == subject] for subject in np.unique(groups)]
+    if all(len(own) > 2 and _is_standardised(own) for own in by_subject):
+        return (
+            "Features have mean 0 and standard deviation 1 within each subject: they were scaled "
+            "by all windows of the test subject. The scores apply only after a recording has ended."
+        )
+    if len(numbers) > 2 and _is_standardised(numbers):
+        return (
+            "Features have mean 0 and standard deviation 1 over all windows, including those of "
+            "the test subjects. Scale within the folds: add StandardScaler to the method."
+        )
+    return None
+
+
+def _numeric_columns(X: Any) -> FloatArray:
+    """Return the finite numeric features, shape (n_windows, n_features)."""
     if hasattr(X, "select_dtypes"):
         X = X.select_dtypes("number").to_numpy()
     numbers = np.asarray(X)
@@ -221,8 +178,29 @@ def numeric_columns(X: Any) -> NDArray[np.float64]:
     return numbers[:, np.isfinite(numbers).all(axis=0)].astype(np.float64)
 
 
+def _is_standardised(numbers: FloatArray) -> bool:
+    varying = numbers[:, numbers.std(axis=0) > 0]
+    return varying.shape[1] > 0 and bool(
+        np.all(np.abs(varying.mean(axis=0)) < 1e-5)
+        and np.all(np.abs(varying.std(axis=0) - 1) < 1e-5)
+    )
+
+
+def _unseen_classes(y: Array, folds: list[Fold]) -> str | None:
+    unseen = {fold.number: np.setdiff1d(y, y[fold.train]) for fold in folds}
+    unseen = {number: classes for number, classes in unseen.items() if len(classes)}
+    if not unseen:
+        return None
+    return (
+        f"{len(unseen)} of {len(folds)} folds have no training windows of class "
+        f"{name_some(np.unique(np.concatenate(list(unseen.values()))))}: folds "
+        f"{name_some(list(unseen))}. No method can predict these classes there, and their test "
+        "windows count as wrong."
+    )
+
+
 def hash_rows(X: Any) -> list[str]:
-    """Hash each row by its content, arrays in cells included."""
+    """Return a hash of the content of each row, including arrays in cells."""
     if hasattr(X, "to_pandas"):  # polars, Arrow
         X = X.to_pandas()
     if isinstance(X, pd.DataFrame):
@@ -236,7 +214,7 @@ def hash_rows(X: Any) -> list[str]:
 def _content(cell: Any) -> bytes:
     if isinstance(cell, np.ndarray):
         kind = f"{cell.dtype.str}{cell.shape}".encode()
-        if cell.dtype.kind == "O":  # whose bytes are addresses
+        if cell.dtype.kind == "O":  # the bytes of objects are their addresses
             return kind + b"".join(map(_content, cell.ravel()))
         return kind + np.ascontiguousarray(cell).tobytes()
     return re.sub(r" at 0x[0-9a-f]+", "", repr(cell)).encode() + b"\0"

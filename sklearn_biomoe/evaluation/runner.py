@@ -1,4 +1,4 @@
-"""Fit and predict, one method and one fold at a time, each kept in a file once it is done."""
+"""Fitting and predicting of every method in every fold, with results kept in a folder."""
 
 import hashlib
 import json
@@ -6,163 +6,118 @@ import re
 import time
 import warnings
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
-from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from .._files import replace_file
 from .._progress import progress_bar
-from .._validation.subjects import groups_for
-from .folds import Fold, name_some
+from .._typing import Array
+from .._validation.subjects import groups_for, name_some
+from .._validation.targets import predict_probabilities
+from ..pipelines import find_embedders
+from .folds import Fold
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a method predicted in one fold.
+class FoldResult:
+    """Predictions of a method in one fold.
 
     Parameters
     ----------
     predicted : list of int
-        Positions of classes, one for each test window.
+        Position of the predicted class of each test window.
     probabilities : list of list of float, or None
-        One for each class; None where the method has none.
+        One for each test window and class; None if the method has no probabilities.
+    weights_sha256 : list of str
+        Hashes of the weights of all fitted embedders in the method.
     seconds : float
-        To fit and to predict.
+        To fit and predict.
     """
 
     predicted: list[int]
     probabilities: list[list[float]] | None
+    weights_sha256: list[str]
     seconds: float
 
 
-def run_all(
+def run_folds(
     methods: dict[str, tuple[Any, Any]],
-    y: NDArray[Any],
-    groups: NDArray[Any],
+    y: Array,
+    groups: Array,
     folds: list[Fold],
     *,
     folder: Path | None,
     n_jobs: int | None,
     progress: bool,
-) -> dict[str, list[Outcome]]:
-    """Run every method in every fold, but for those that a folder remembers.
+) -> dict[str, list[FoldResult]]:
+    """Fit and predict with every method in every fold that the folder has no result of.
 
-    Parameters
-    ----------
-    methods : dict of str to (estimator, X)
-    y, groups : ndarray of shape (n_windows,)
-    folds : list of Fold
-    folder : Path or None
-    n_jobs : int or None
-    progress : bool
-
-    Returns
-    -------
-    outcomes : dict of str to list of Outcome
-        In the order of folds.
+    Methods are pairs of an estimator and its X. Results are in the order of the folds.
     """
-    classes = np.unique(y)
-    paths = {
-        (name, fold.number): None if folder is None else folder / file_name(name, fold)
-        for name in methods
-        for fold in folds
-    }
-    found = {key: _read(path, folds[key[1]], classes) for key, path in paths.items()}
-    todo = [key for key, outcome in found.items() if outcome is None]
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    done = parallel(
-        delayed(_run)(*methods[name], y, groups, classes, folds[number], name, paths[name, number])
-        for name, number in todo
-    )
-    with progress_bar(len(todo), "study", "fold", progress) as bar:
-        for key, outcome in zip(todo, done, strict=True):
-            found[key] = outcome
+    results, tasks = {}, {}
+    for name, fold in product(methods, folds):
+        path = None if folder is None else folder / _file_name(name, fold)
+        result = _read(path, fold)
+        if result is None:
+            tasks[name, fold.number] = delayed(_run_fold)(
+                name, *methods[name], y, groups, fold, path
+            )
+        else:
+            results[name, fold.number] = result
+    computed = Parallel(n_jobs=n_jobs, return_as="generator")(tasks.values())
+    with progress_bar(len(tasks), "study", "fold", progress) as bar:
+        for key, result in zip(tasks, computed, strict=True):
+            results[key] = result
             if bar is not None:
                 bar.update()
-    outcomes = {key: outcome for key, outcome in found.items() if outcome is not None}
-    return {name: [outcomes[name, fold.number] for fold in folds] for name in methods}
+    return {name: [results[name, fold.number] for fold in folds] for name in methods}
 
 
-def file_name(name: str, fold: Fold) -> str:
-    """Name a result's file so that names that look alike in files stay apart."""
-    readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
-    return f"{readable}_{hashlib.sha256(name.encode()).hexdigest()[:8]}_{fold.number:04d}.json"
-
-
-def _run(
-    method: Any,
-    X: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any],
-    classes: NDArray[Any],
-    fold: Fold,
-    name: str,
-    path: Path | None,
-) -> Outcome:
+def _run_fold(
+    name: str, method: Any, X: Any, y: Array, groups: Array, fold: Fold, path: Path | None
+) -> FoldResult:
     started = time.perf_counter()
+    classes = np.unique(y)
     try:
         fitted = clone(method)
-        fitted.fit(
-            _safe_indexing(X, fold.train), y[fold.train], **groups_for(fitted, groups[fold.train])
-        )
+        subjects = groups_for(fitted, groups[fold.train])
+        fitted.fit(_safe_indexing(X, fold.train), y[fold.train], **subjects)
         test = _safe_indexing(X, fold.test)
         predicted = np.searchsorted(classes, fitted.predict(test))
-        probabilities = _probabilities(fitted, test, classes)
+        probabilities = None
+        if hasattr(fitted, "predict_proba"):
+            probabilities = predict_probabilities(fitted, test, classes).tolist()
     except Exception as error:
-        left_out = name_some(np.unique(groups[fold.test]))
-        error.add_note(f"Method {name!r}, fold {fold.number}, which tests subjects {left_out}.")
+        held_out = name_some(np.unique(groups[fold.test]))
+        error.add_note(f"Method {name!r}, fold {fold.number}, which tests subjects {held_out}.")
         raise
+    hashes = {getattr(part, "weights_sha256_", None) for part in find_embedders(fitted)}
     seconds = time.perf_counter() - started
-    outcome = Outcome(
-        predicted.tolist(), None if probabilities is None else probabilities.tolist(), seconds
-    )
+    # Searches contain unfitted embedders too, which have no hash.
+    result = FoldResult(predicted.tolist(), probabilities, sorted(filter(None, hashes)), seconds)
     if path is not None:
-        _write(path, outcome)
-    return outcome
-
-
-def _probabilities(fitted: Any, test: Any, classes: NDArray[Any]) -> NDArray[np.float64] | None:
-    if not hasattr(fitted, "predict_proba"):
-        return None
-    found = np.asarray(fitted.predict_proba(test), dtype=np.float64)
-    probabilities = np.zeros((len(found), len(classes)))
-    probabilities[:, np.searchsorted(classes, fitted.classes_)] = found
-    return probabilities
-
-
-def describe_method(method: Any) -> str:
-    """Write a method out with all its parameters, the same in every process."""
-    with config_context(print_changed_only=False):
-        text = method.__repr__(N_CHAR_MAX=1_000_000)
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+        content = {"digest": _digest(result), "result": asdict(result)}
+        replace_file(path, json.dumps(content).encode())
+    return result
 
 
 def check_folder(folder: Path, signature: dict[str, Any]) -> None:
-    """Make a study's folder, or compare it with what it was made for.
+    """Create a study's folder, or raise ValueError if it belongs to another study.
 
-    Parameters
-    ----------
-    folder : Path
-    signature : dict
-        Hashes of all that decides a result; "methods" has one for each.
-
-    Raises
-    ------
-    ValueError
-        Where it belongs to another study, or to none.
+    The signature has hashes of everything that results depend on; "methods" has one for each.
     """
     path = folder / "study.json"
     if folder.is_dir() and any(folder.iterdir()) and not path.is_file():
         raise ValueError(
-            f"folder={str(folder)!r} holds files but no study; name an empty or a new folder."
+            f"folder={str(folder)!r} contains files but not a study; pass an empty or a new folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
     before = _read_signature(path, signature)
@@ -171,18 +126,18 @@ def check_folder(folder: Path, signature: dict[str, Any]) -> None:
     ]
     if differing:
         raise ValueError(
-            f"folder={str(folder)!r} belongs to another study: {' and '.join(differing)} "
-            "differ. Name another folder."
+            f"folder={str(folder)!r} belongs to another study: {', '.join(differing)} changed. "
+            "Pass another folder."
         )
     known = before["methods"]
     changed = [name for name, one in signature["methods"].items() if known.get(name, one) != one]
     if changed:
         raise ValueError(
-            f"folder={str(folder)!r} holds results of methods {name_some(changed)} with other "
-            "parameters. Give them other names, or name another folder."
+            f"folder={str(folder)!r} has results of methods {name_some(changed)} with other "
+            "parameters. Rename these methods, or pass another folder."
         )
-    written = json.dumps(signature | {"methods": known | signature["methods"]}, indent=1)
-    replace_file(path, written.encode())
+    content = json.dumps(signature | {"methods": known | signature["methods"]}, indent=1)
+    replace_file(path, content.encode())
 
 
 def _read_signature(path: Path, signature: dict[str, Any]) -> dict[str, Any]:
@@ -192,28 +147,32 @@ def _read_signature(path: Path, signature: dict[str, Any]) -> dict[str, Any]:
         before = json.loads(path.read_text())
         return {name: before[name] for name in signature}
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged; remove its folder, or name another one.") from error
+        raise ValueError(f"{path} is damaged; delete its folder, or pass another one.") from error
 
 
-def _read(path: Path | None, fold: Fold, classes: NDArray[Any]) -> Outcome | None:
+def _file_name(name: str, fold: Fold) -> str:
+    """Return the file name of a result; the hash separates names with equal readable parts."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
+    return f"{readable}_{hashlib.sha256(name.encode()).hexdigest()[:8]}_{fold.number:04d}.json"
+
+
+def _read(path: Path | None, fold: Fold) -> FoldResult | None:
     if path is None or not path.is_file():
         return None
     try:
-        kept = json.loads(path.read_text())
-        outcome = Outcome(**kept["outcome"])
-        if kept["digest"] != _digest(outcome) or len(outcome.predicted) != len(fold.test):
-            raise ValueError("its content does not fit its checksum")
-        return outcome
+        content = json.loads(path.read_text())
+        result = FoldResult(**content["result"])
+        if content["digest"] != _digest(result) or len(result.predicted) != len(fold.test):
+            raise ValueError("its content differs from its checksum")
+        return result
     except (ValueError, KeyError, TypeError) as error:
-        warnings.warn(f"{path} is damaged ({error}) and is computed anew.", stacklevel=4)
+        warnings.warn(
+            f"{path} is damaged or from another version ({error}) and is computed again.",
+            stacklevel=4,
+        )
         return None
 
 
-def _write(path: Path, outcome: Outcome) -> None:
-    kept = {"digest": _digest(outcome), "outcome": asdict(outcome)}
-    replace_file(path, json.dumps(kept).encode())
-
-
-def _digest(outcome: Outcome) -> str:
-    content = json.dumps([FORMAT_VERSION, asdict(outcome)], sort_keys=True)
+def _digest(result: FoldResult) -> str:
+    content = json.dumps([FORMAT_VERSION, asdict(result)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()

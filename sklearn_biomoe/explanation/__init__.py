@@ -1,4 +1,4 @@
-"""Explanations: which seconds and which hertz moved the decision about a window."""
+"""Explanations: which seconds and frequencies the decision about a window depends on."""
 
 from .attribution import Explanation, ImageExplanation, explain
 from .plot import plot_explanation

@@ -1,10 +1,9 @@
-"""What moved a decision: maps of importance over seconds and hertz."""
+"""Attribution: importance of seconds and hertz for a decision."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from joblib import parallel_config
@@ -12,44 +11,48 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray
-from .._validation.parameters import check_option
-from .pipeline_trace import (
-    AskedWindow,
-    Decision,
-    SeenImage,
-    check_alone,
+from .._validation.parameters import check_number, check_option
+from ..images.shown_image import ShownImage
+from .decisions import (
+    RecordedImage,
+    RecordedWindow,
     check_has_images,
+    check_independent,
+    choose_targets,
+    decide,
     take_rows,
 )
+from .grids import make_grid
+from .integrated_gradients import integrate_gradients
+from .occlusion import occlude
 
-if TYPE_CHECKING:
-    from .grids import ShownImage
+METHODS = {"occlusion": occlude, "gradient": integrate_gradients}
 
 
 @dataclass(frozen=True, eq=False)
 class ImageExplanation:
-    """What one image of a window had to do with the decision.
+    """Importance of one image of a window for the decision.
 
     Parameters
     ----------
     name : str
         Such as "bvp_spectrogram_psd".
     map : ndarray of shape (n_frequencies, n_times), float64
-        Importance of cells of the image, in units of the decision: what hiding the patches around
-        a cell takes away from it. Lowest frequency first; one row where the image's vertical
-        axis shows no frequencies. Positive is for the explained class (or for a higher value),
-        negative against it.
+        Importance of each cell of the image, in units of the decision: by how much the decision
+        falls if the patches around the cell are hidden. Lowest frequency first; one row if the
+        vertical axis does not show frequency. Positive values are for the explained class (or for a
+        higher value), negative values against it.
     time_edges : ndarray of shape (n_times + 1,)
-        Where cells begin and end, in seconds; in samples where there is no sampling rate.
+        Edges of the cells in seconds; in samples if there is no sampling rate.
     frequency_edges : ndarray of shape (n_frequencies + 1,) or None
         In Hz.
     image : ndarray of shape (H, W, 3), uint8
-        What the backbone saw.
+        The input of the backbone.
     signal : ndarray of shape (n_channels, n_samples)
         The samples that the image shows.
     signal_times : ndarray of shape (n_samples,)
     unit : str
-        Of the signal, "" where it is arbitrary.
+        Of the signal, "" if it is arbitrary.
     time_unit : {"s", "samples"}
     """
 
@@ -65,40 +68,40 @@ class ImageExplanation:
 
     @property
     def times(self) -> FloatArray:
-        """Middles of cells."""
+        """Middles of the cells, (n_times,)."""
         return (self.time_edges[:-1] + self.time_edges[1:]) / 2
 
     @property
     def frequencies(self) -> FloatArray | None:
-        """Middles of cells in Hz."""
+        """Middles of the cells in Hz, (n_frequencies,)."""
         edges = self.frequency_edges
         return None if edges is None else (edges[:-1] + edges[1:]) / 2
 
     @property
     def over_time(self) -> FloatArray:
-        """Importance of stretches of time: the mean over frequencies, (n_times,)."""
+        """Importance over time: the mean over frequencies, (n_times,)."""
         return self.map.mean(axis=0)
 
     @property
     def over_frequencies(self) -> FloatArray | None:
-        """Importance of frequencies: the mean over time, (n_frequencies,)."""
+        """Importance over frequencies: the mean over time, (n_frequencies,)."""
         return None if self.frequency_edges is None else self.map.mean(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What moved the decision about one window.
+    """Importance of the images of one window for the decision.
 
     Parameters
     ----------
     decision : float
-        The number explained: decision_function for the class, else the logarithm of its odds, or a
-        regressor's value.
+        The number explained: decision_function for the class, else the logarithm of its odds, or
+        the predicted value of a regressor.
     target : object
-        The class explained; None of a regressor.
+        The class explained; None for a regressor.
     method : {"occlusion", "gradient"}
     images : tuple of ImageExplanation
-        Of all images that are there.
+        Without those of missing signals.
     """
 
     decision: float
@@ -115,31 +118,30 @@ def explain(
     target: Any = None,
     stretch: float | None = None,
 ) -> list[Explanation]:
-    """Tell which seconds and which hertz moved a fitted pipeline's decision about each window.
+    """Compute which seconds and frequencies a fitted pipeline's decision about a window depends on.
 
     Parameters
     ----------
     pipeline : estimator
-        Fitted; with `BiosignalImageTransformer` and `TinyBioMoEEmbedder` one after the other
-        somewhere inside, as in a Pipeline, in the branches of a ColumnTransformer or in
-        `LateFusionClassifier`, and a classifier or regressor at its end; or with
-        `TinyBioMoEClassifier` or `TinyBioMoERegressor` in place of the two.
+        A fitted classifier or regressor that contains `BiosignalImageTransformer` followed by
+        `TinyBioMoEEmbedder`, as in a Pipeline, in the branches of a ColumnTransformer or in
+        `LateFusionClassifier`; or by `TinyBioMoEClassifier` or `TinyBioMoERegressor`.
     windows : array-like or frame
-        Few windows, in the form that ``pipeline.predict`` takes. Each is explained by its own.
+        A few windows, in the form that ``pipeline.predict`` takes. Each is explained separately.
     method : {"occlusion", "gradient"}, default="occlusion"
-        - "occlusion": hide patches of each image, and see how the decision falls. Of a curve, a
-          stretch of the signal is replaced by a straight line; of a spectrogram or scalogram, a
-          patch of seconds and hertz is replaced by the blurred image; of a map of pairs, the rows
-          and columns of a stretch of time are.
-        - "gradient": integrate the gradient of the decision by the image's pixels on the way from
-          the blurred image (of curves, blurred along time) to the one seen. Needs a decision that
-          follows small changes, which trees and neighbours do not make; a warning tells. The
-          backbone runs in float32, on the embedder's device.
+        - "occlusion": hide patches of each image and measure how far the decision falls. In a
+          curve, a stretch of the signal is replaced by a straight line; in a spectrogram or
+          scalogram, a patch of seconds and hertz is replaced by the blurred image; in a map of
+          pairs, the rows and columns of a stretch of time are.
+        - "gradient": integrate the gradient of the decision with respect to the image's pixels from
+          the blurred image (curves are blurred along time) to the original. Needs a decision that
+          changes smoothly, unlike that of trees or nearest neighbours; else a UserWarning is
+          issued. The backbone runs in float32, on the embedder's device.
     target : object, default=None
-        The class to be explained; None takes the one predicted for each window.
+        The class explained; None for the class predicted for each window.
     stretch : float, default=None
-        Seconds of a patch (samples, where there is no sampling rate); None takes a sixth of each
-        image. Shorter ones see finer, and take longer.
+        Length of a patch in seconds (in samples if there is no sampling rate); None for a sixth of
+        each image. Shorter patches give a finer map and take longer.
 
     Returns
     -------
@@ -149,15 +151,15 @@ def explain(
     Raises
     ------
     ValueError
-        For a pipeline without images, or whose images come as arrays; without a decision; whose
-        decision depends on the other windows; for an unknown method or class, a stretch that is
-        longer than an image, and a window without any image.
+        If the pipeline has no image step, is given images as arrays, has no decision, or decides
+        about a window by the other windows; if the method or the class is unknown; if ``stretch``
+        is longer than an image; if all signals of a window are missing.
     sklearn.exceptions.NotFittedError
-        For a pipeline that is not fitted.
+        If the pipeline is not fitted.
 
     Notes
     -----
-    An explanation tells what this pipeline looked at, not what caused the state of the person.
+    An explanation shows what this pipeline uses, not what caused the state of the person.
 
     References
     ----------
@@ -172,87 +174,65 @@ def explain(
     >>> from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
     >>> from sklearn_biomoe.explanation import explain
     >>> random = np.random.default_rng(0)
-    >>> windows = 2 + 0.02 * random.standard_normal((12, 240))  # in µS
-    >>> windows[6:, 100:120] += 1
+    >>> windows = 2 + 0.02 * random.standard_normal((4, 240))  # in µS
+    >>> windows[2:, 100:120] += 1
     >>> pipeline = make_pipeline(
     ...     BiosignalImageTransformer(sampling_rate=4, modality="eda"),
     ...     TinyBioMoEEmbedder(),
     ...     LogisticRegression(),
-    ... ).fit(windows, np.repeat(["rest", "response"], 6))
-    >>> (explanation,) = explain(pipeline, windows[6:7])
+    ... ).fit(windows, ["rest", "rest", "response", "response"])
+    >>> (explanation,) = explain(pipeline, windows[2:3], stretch=15)
     >>> (image,) = explanation.images
     >>> bool(25 - 5 < image.times[image.over_time.argmax()] < 30 + 5)  # seconds
     True
     """
-    check_option("method", method, ["gradient", "occlusion"])
-    if stretch is not None and not (isinstance(stretch, Real) and 0 < stretch < np.inf):
-        raise ValueError(f"stretch={stretch!r}; expected a positive number of seconds, or None.")
+    check_option("method", method, list(METHODS))
+    if stretch is not None:
+        check_number("stretch", stretch, above=0, unit="seconds", alternative="None")
     check_has_images(pipeline)
     check_is_fitted(pipeline)
-    with parallel_config(backend="sequential"):  # see AskedWindow
-        return _explain(pipeline, windows, method, target, stretch)
-
-
-def _explain(
-    pipeline: Any, windows: Any, method: str, target: Any, stretch: float | None
-) -> list[Explanation]:
-    decision = Decision(pipeline)
-    targets = decision.target_of(pipeline, windows, target)
-    asked = [
-        AskedWindow(pipeline, decision, take_rows(windows, [row]), own)
-        for row, own in enumerate(targets)
-    ]
-    of_all = {own: decision.ask(pipeline, windows, own) for own in set(targets)}
-    together = [of_all[own][row] for row, own in enumerate(targets)]
-    check_alone(pipeline, np.array(together), asked)
-    return [
-        _explain_window(window, method, own, stretch, row)
-        for row, (window, own) in enumerate(zip(asked, targets, strict=True))
-    ]
-
-
-def _explain_window(
-    window: AskedWindow, method: str, target: Any, stretch: float | None, row: int
-) -> Explanation:
-    if not window.images:
-        raise ValueError(
-            f"Window {row} lacks every signal that is drawn: there is nothing to explain its "
-            "decision by. Leave it out."
-        )
-    images = tuple(_explain_image(window, each, method, stretch) for each in window.images)
-    return Explanation(window.value, target, method, images)
+    explanations = []
+    with parallel_config(backend="sequential"):  # see RecordedWindow
+        targets = choose_targets(pipeline, windows, target)
+        recorded = [
+            RecordedWindow(pipeline, take_rows(windows, [row]), own)
+            for row, own in enumerate(targets)
+        ]
+        together = decide(pipeline, windows, targets)
+        check_independent(pipeline, together, np.array([window.value for window in recorded]))
+        for row, (window, own) in enumerate(zip(recorded, targets, strict=True)):
+            if not window.images:
+                raise ValueError(
+                    f"All signals of window {row} are missing, so there are no images to explain. "
+                    "Leave it out."
+                )
+            images = []
+            for image in window.images:
+                _check_stretch(stretch, image.shown)
+                images.append(_explain_image(window, image, method, stretch))
+            explanations.append(Explanation(window.value, own, method, tuple(images)))
+    return explanations
 
 
 def _explain_image(
-    window: AskedWindow, image: SeenImage, method: str, stretch: float | None
+    window: RecordedWindow, image: RecordedImage, method: str, stretch: float | None
 ) -> ImageExplanation:
-    from .grids import lay_grid, single_out
-    from .integrated_gradients import integrate_gradients
-    from .occlusion import occlude
-
-    shown = single_out(image.images, image.number)
-    _check_stretch(stretch, shown)
-    grid = lay_grid(shown, stretch)
-    if method == "occlusion":
-        values = occlude(window, image, shown, grid)
-    else:
-        values = integrate_gradients(window, image, shown, grid)
-    times = shown.axes.time_at(grid.columns / grid.columns[-1])
-    hertz = None
-    if shown.axes.frequencies is not None:
-        hertz = shown.axes.frequency_at(grid.rows / grid.rows[-1])
-    settings = image.images.settings
-    (panel,) = shown.images.settings.panels
+    shown, axes = image.shown, image.shown.axes
+    grid = make_grid(shown, stretch)
+    values = METHODS[method](window, image, grid)
+    frequency_edges = None
+    if axes.vertical == "frequency":
+        frequency_edges = axes.frequency_at(grid.rows / grid.rows[-1])
     return ImageExplanation(
         name=shown.name,
-        map=grid.spread(values),
-        time_edges=times,
-        frequency_edges=hertz,
-        image=np.asarray(shown.images)[0, 0],
+        map=grid.average(values),
+        time_edges=axes.time_at(grid.columns / grid.columns[-1]),
+        frequency_edges=frequency_edges,
+        image=shown.image,
         signal=shown.signal,
-        signal_times=shown.start + np.arange(shown.signal.shape[1]) / shown.sampling_rate,
-        unit=settings.modalities[panel.channels[0]].unit,
-        time_unit="s" if settings.sampling_rate else "samples",
+        signal_times=shown.sample_times,
+        unit=shown.unit(0),
+        time_unit=shown.time_unit,
     )
 
 
@@ -261,5 +241,6 @@ def _check_stretch(stretch: float | None, shown: ShownImage) -> None:
     if stretch is not None and stretch > right - left:
         raise ValueError(
             f"stretch={stretch:g} is longer than image {shown.name!r}, which shows "
-            f"{right - left:g}; pass less, or None for a sixth of each image."
+            f"{right - left:g} {shown.time_unit}; pass a shorter one, or None for a sixth of each "
+            "image."
         )

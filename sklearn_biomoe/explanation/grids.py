@@ -1,109 +1,28 @@
-"""Grids: cells of seconds and hertz over an image, and the patches of cells that are hidden."""
+"""Grids: cells of seconds and hertz over an image, and overlapping patches of cells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._typing import FloatArray
-from ..images.settings import tile_starts
-from ..images.stack import BiosignalImages
-from ..representations import REPRESENTATIONS, ImageAxes, Representation, image_axes
-from ..signals.windows import Windows
+from .._typing import FloatArray, Rows
+from ..images.shown_image import ShownImage
 
-PATCHES_IN_TIME, PATCHES_IN_FREQUENCY = 6, 4  # that fit side by side into an image
-CELLS_OF_CURVES, CELLS_OF_MAPS = 4, 2  # that a patch is wide; maps have many more patches
+PATCHES_IN_TIME, PATCHES_IN_FREQUENCY = 6, 4  # that fit next to each other into an image
+CELLS_OF_CURVES, CELLS_OF_MAPS = 4, 2  # width of a patch; maps have many more patches
 
-
-@dataclass(frozen=True)
-class ShownImage:
-    """One image of one window: a stretch of the signal and the way it is drawn.
-
-    Parameters
-    ----------
-    name : str
-    representation : str
-    images : BiosignalImages
-        Of this image alone.
-    axes : ImageAxes
-    start : float
-        Time of the first sample shown.
-    """
-
-    name: str
-    representation: str
-    images: BiosignalImages
-    axes: ImageAxes
-    start: float
-
-    @property
-    def entry(self) -> Representation:
-        """What the registry says of the representation."""
-        return REPRESENTATIONS[self.representation]
-
-    @property
-    def signal(self) -> FloatArray:
-        """The samples shown, (n_channels, n_times)."""
-        (panel,) = self.images.settings.panels
-        return np.asarray(self.images.windows.values[0][list(panel.channels)], dtype=np.float64)
-
-    @property
-    def sampling_rate(self) -> float:
-        """In Hz; 1 where it is unknown, and times are counted in samples."""
-        return self.images.settings.sampling_rate or 1.0
-
-    def redraw(self, signals: FloatArray) -> BiosignalImages:
-        """Draw curves of other samples (n, n_channels, n_times) over the same range of values."""
-        (panel,) = self.images.settings.panels
-        own = [(float(channel.min()), float(channel.max())) for channel in self.signal]
-        limits = tuple(given or there for given, there in zip(panel.limits, own, strict=True))
-        settings = replace(self.images.settings, panels=(replace(panel, limits=limits),))
-        windows = np.repeat(
-            np.asarray(self.images.windows.values, dtype=np.float64), len(signals), axis=0
-        )
-        windows[:, list(panel.channels)] = signals
-        return BiosignalImages(Windows(windows, np.zeros(len(windows), bool)), settings)
-
-
-def single_out(images: BiosignalImages, number: int) -> ShownImage:
-    """Return an image of the first window, a tile perhaps, by its own."""
-    settings = images.settings
-    panel, tile = divmod(number, settings.n_tiles)
-    signal = images.windows.values[0]
-    length = settings.tile_length or signal.shape[1]
-    first = tile_starts(signal.shape[1], settings.tile_length, settings.tile_step)[tile]
-    chosen = settings.panels[panel]
-    alone = replace(settings, panels=(chosen,), n_tiles=1, tile_length=None, tile_step=None)
-    stack = BiosignalImages(
-        Windows(signal[None, :, first : first + length], images.missing[:1]), alone
-    )
-    modality = settings.modalities[chosen.channels[0]]
-    rate = settings.sampling_rate
-    axes = image_axes(chosen.representation, length, rate, modality, first)
-    name = images.image_names[number]
-    return ShownImage(name, chosen.representation, stack, axes, first / (rate or 1.0))
+Patch = tuple[slice, slice]  # rows and columns of cells
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of an image, and patches of neighbouring cells that overlap.
+    """Cells of an image, and patches of neighbouring cells that overlap."""
 
-    Parameters
-    ----------
-    columns : ndarray of shape (n_columns + 1,), int
-        Where cells begin and end, in pixels from the left border.
-    rows : ndarray of shape (n_rows + 1,), int
-        In pixels from the bottom.
-    width, height : int
-        Cells of a patch.
-    """
-
-    columns: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    width: int
+    columns: Rows  # (n_columns + 1,), edges of the cells in pixels from the left
+    rows: Rows  # (n_rows + 1,), edges of the cells in pixels from the bottom
+    width: int  # of a patch, in cells
     height: int
 
     @property
@@ -111,11 +30,8 @@ class Grid:
         """(n_rows, n_columns)."""
         return len(self.rows) - 1, len(self.columns) - 1
 
-    def patches(self) -> Iterator[tuple[slice, slice]]:
-        """Yield each patch's rows and columns of cells; those at borders may be smaller.
-
-        Every cell is in as many patches as any other.
-        """
+    def patches(self) -> Iterator[Patch]:
+        """Yield patches, cut at the borders, so that each cell is in the same number of them."""
         n_rows, n_columns = self.shape
         for bottom in range(1 - self.height, n_rows):
             for left in range(1 - self.width, n_columns):
@@ -124,100 +40,58 @@ class Grid:
                     slice(max(left, 0), min(left + self.width, n_columns)),
                 )
 
-    def spread(self, values: FloatArray) -> FloatArray:
-        """Give each cell the mean of the values of the patches that it is in."""
+    def average(self, values: FloatArray) -> FloatArray:
+        """Average, for each cell, the values of the patches that contain it."""
         cells = np.zeros(self.shape)
         for value, patch in zip(values, self.patches(), strict=True):
             cells[patch] += value
         return cells / (self.width * self.height)
 
-    def pixels(self, patch: tuple[slice, slice]) -> tuple[slice, slice]:
-        """Return a patch's rows, from the top, and columns of pixels."""
-        rows, columns = patch
-        size = self.rows[-1]
-        return (
-            slice(int(size - self.rows[rows.stop]), int(size - self.rows[rows.start])),
-            slice(int(self.columns[columns.start]), int(self.columns[columns.stop])),
-        )
 
+def make_grid(shown: ShownImage, stretch: float | None) -> Grid:
+    """Divide an image into cells, with patches of ``stretch`` seconds or a sixth of the image.
 
-def lay_grid(shown: ShownImage, stretch: float | None) -> Grid:
-    """Lay a grid over an image.
-
-    Parameters
-    ----------
-    shown : ShownImage
-    stretch : float or None
-        Seconds of a patch; None takes a sixth of the image.
-
-    Returns
-    -------
-    grid : Grid
-        Its last patch may be shorter. An image without frequencies has one row.
+    Images without frequencies on the vertical axis have one row of cells.
     """
-    size = shown.images.settings.image_size
-    flat = shown.axes.frequencies is None
-    width = CELLS_OF_CURVES if flat else CELLS_OF_MAPS
+    size = shown.settings.image_size
+    has_frequencies = shown.axes.vertical == "frequency"
+    width = CELLS_OF_MAPS if has_frequencies else CELLS_OF_CURVES
+    height = CELLS_OF_MAPS if has_frequencies else 1
     left, right = shown.axes.times
     n_patches = PATCHES_IN_TIME if stretch is None else (right - left) / stretch
     n_columns = int(np.clip(round(n_patches * width), 1, size))
-    height = 1 if flat else CELLS_OF_MAPS
-    n_rows = 1 if flat else PATCHES_IN_FREQUENCY * height
+    n_rows = PATCHES_IN_FREQUENCY * height if has_frequencies else 1
     columns, rows = (
         np.linspace(0, size, n + 1).round().astype(np.int64) for n in (n_columns, n_rows)
     )
     return Grid(columns, rows, min(width, n_columns), height)
 
 
-def project(relevance: FloatArray, shown: ShownImage, grid: Grid) -> FloatArray:
-    """Sum the relevance of pixels over cells.
+def patch_weights(shown: ShownImage, grid: Grid, patch: Patch) -> FloatArray:
+    """Return the share of each pixel that belongs to a patch: (H, W, 1), or (H, W, 3).
 
-    Parameters
-    ----------
-    relevance : ndarray of shape (H, W, 3)
-    shown : ShownImage
-    grid : Grid
-
-    Returns
-    -------
-    sums : ndarray of shape grid.shape
-        A pixel of a map of pairs counts half for each of its two times; the colours of a composite
-        count where their own time axes have them.
+    Half of a pixel of a map of pairs belongs to each of its two times. The colours of a composite
+    have different time axes.
     """
-    if shown.axes.frequencies is not None:
-        upright = relevance.sum(axis=2)[::-1]
-        return np.add.reduceat(
-            np.add.reduceat(upright, grid.rows[:-1], axis=0), grid.columns[:-1], axis=1
-        )
+    rows, columns = patch
+    pixels = np.arange(shown.settings.image_size)
+    times = composite_columns(shown) if shown.representation.parts else pixels[:, None]
+    left, right = grid.columns[columns.start], grid.columns[columns.stop]
+    in_columns = np.asarray((times >= left) & (times < right), dtype=np.float64)  # (W, 1 or 3)
     if shown.axes.vertical == "time":
-        both = relevance.sum(axis=2)
-        by_column = both.sum(axis=0) / 2 + both.sum(axis=1)[::-1] / 2
-    elif shown.entry.parts:
-        by_colour = relevance.sum(axis=0)  # (W, 3)
-        by_column = np.bincount(part_columns(shown).T.ravel(), by_colour.ravel(), len(by_colour))
-    else:
-        by_column = relevance.sum(axis=(0, 2))
-    return np.add.reduceat(by_column, grid.columns[:-1])[None]
+        return (in_columns[None] + in_columns[::-1, None]) / 2
+    in_rows = (pixels >= grid.rows[rows.start]) & (pixels < grid.rows[rows.stop])
+    return in_rows[::-1, None, None] * in_columns
 
 
-def part_columns(shown: ShownImage) -> NDArray[np.int64]:
-    """Tell to which column of a composite's curve, by time, each column of its colours belongs.
+def composite_columns(shown: ShownImage) -> Rows:
+    """Return the column of a composite's curve at the time of each colour's columns: (W, 3).
 
-    Spectrograms reach from the first piece to the last, curves from the first sample to the last.
-
-    Returns
-    -------
-    columns : ndarray of shape (3, W), int64
+    Spectrograms extend from the first piece to the last, curves from the first sample to the last.
     """
-    settings = shown.images.settings
-    (panel,) = settings.panels
-    size, n_times = settings.image_size, shown.signal.shape[1]
-    modality = settings.modalities[panel.channels[0]]
-    first = round(shown.start * shown.sampling_rate)
+    size = shown.settings.image_size
     left, right = shown.axes.times
-    columns = []
-    for part in shown.entry.parts:
-        own = image_axes(part, n_times, settings.sampling_rate, modality, first)
-        times = own.time_at((np.arange(size) + 0.5) / size)
-        columns.append(np.floor((times - left) / (right - left) * size).clip(0, size - 1))
-    return np.array(columns, dtype=np.int64)
+    middles = (np.arange(size) + 0.5) / size
+    times = [shown.axes_of(part).time_at(middles) for part in shown.representation.parts]
+    columns = np.floor((np.transpose(times) - left) / (right - left) * size)
+    return columns.clip(0, size - 1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Several modalities, one decision: embeddings averaged, or one estimator for each."""
+"""Fusion of several modalities: the mean of their embeddings, or one estimator per modality."""
 
 from .additive import AdditiveFusion
 from .late import LateFusionClassifier, LateFusionRegressor

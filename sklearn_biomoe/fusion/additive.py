@@ -1,9 +1,8 @@
-"""The mean of embeddings that stand side by side."""
+"""Additive fusion: the mean of several embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -12,13 +11,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._typing import Array
+from .._validation.parameters import check_integer
+
 
 class AdditiveFusion(TransformerMixin, BaseEstimator):
-    """Replace the embeddings of a row by their mean, leaving out those that are missing.
+    """Replace the embeddings of a window by their mean; missing embeddings are ignored.
 
-    Of modalities, representations or both: whatever stands side by side counts the same. Rows keep
-    the size of one embedding however many there are, and a window without one of its modalities
-    is embedded by the others.
+    The embeddings may be of modalities, representations or both, and are concatenated along the
+    columns of X. The output has the size of one embedding, however many there are, and is defined
+    for windows that lack a modality.
 
     Parameters
     ----------
@@ -28,21 +30,21 @@ class AdditiveFusion(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     n_embeddings_ : int
-        That stand side by side.
+        Number of embeddings of a window.
     n_features_in_ : int
-        Columns seen in `fit`.
+        Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame whose column names are all strings.
+        Names of the columns seen in `fit`, if all are strings.
 
     See Also
     --------
-    TinyBioMoEEmbedder : Its ``fuse="mean"`` averages the images of one modality.
-    LateFusionClassifier : Averages decisions.
+    TinyBioMoEEmbedder : Averages the images of one modality with ``fuse="mean"``.
+    LateFusionClassifier : Averages predictions.
 
     Notes
     -----
-    The additive fusion of Gkikas et al. (arXiv 2507.21875) sums; the mean differs by a factor
-    alone where nothing is missing, and does not shrink where something is.
+    The additive fusion of Gkikas et al. (arXiv 2507.21875) is a sum. The mean differs from it by a
+    constant factor, and is not smaller for windows that lack a modality.
 
     Examples
     --------
@@ -58,7 +60,7 @@ class AdditiveFusion(TransformerMixin, BaseEstimator):
         self.embedding_size = embedding_size
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Count the embeddings; nothing is learnt.
+        """Check the number of columns; nothing is learned.
 
         Parameters
         ----------
@@ -73,58 +75,56 @@ class AdditiveFusion(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Where the columns are no whole number of embeddings, and for infinite values.
+            If ``embedding_size`` is not a positive integer, the number of columns is not a multiple
+            of it, or X contains infinity.
         """
-        if not isinstance(self.embedding_size, Integral) or self.embedding_size < 1:
+        check_integer("embedding_size", self.embedding_size)
+        n_columns = self._read(X, reset=True).shape[1]
+        if n_columns % self.embedding_size:
             raise ValueError(
-                f"embedding_size={self.embedding_size!r}; expected an integer of 1 or more."
+                f"X has {n_columns} columns, which is not a multiple of "
+                f"embedding_size={self.embedding_size}; keep other features in another branch."
             )
-        features = self._read(X, reset=True)
-        self.n_embeddings_: int = features.shape[1] // int(self.embedding_size)
-        if features.shape[1] % self.embedding_size:
-            raise ValueError(
-                f"X has {features.shape[1]} columns, which are no whole number of embeddings of "
-                f"{self.embedding_size}; keep other features in another branch."
-            )
+        self.n_embeddings_ = n_columns // int(self.embedding_size)
         return self
 
-    def transform(self, X: ArrayLike) -> Any:
-        """Average the embeddings of each row.
+    def transform(self, X: ArrayLike) -> Array:
+        """Average the embeddings of each window.
 
         Parameters
         ----------
         X : array-like of shape (n_windows, n_embeddings x embedding_size)
-            An embedding of NaN alone is missing.
+            An embedding is missing if all its values are NaN.
 
         Returns
         -------
         embeddings : ndarray of shape (n_windows, embedding_size)
-            float32 or float64, as given; NaN where all of a row's embeddings are missing.
+            float32 or float64, as X. NaN if all embeddings of a window are missing.
 
         Raises
         ------
         ValueError
-            For another number of columns than in `fit`, and infinite values.
+            If X has another number of columns than in `fit`, or contains infinity.
         """
         check_is_fitted(self, "n_embeddings_")
         features = self._read(X, reset=False)
         # (n_windows, n_embeddings x size) -> (n_windows, n_embeddings, size)
         embeddings = features.reshape(len(features), self.n_embeddings_, self.embedding_size)
-        there = ~np.isnan(embeddings).all(axis=2, keepdims=True)
-        count = there.sum(axis=1)
-        total = np.where(there, embeddings, 0).sum(axis=1, dtype=np.float64)
+        present = ~np.isnan(embeddings).all(axis=2, keepdims=True)
+        count = present.sum(axis=1)
+        total = np.where(present, embeddings, 0).sum(axis=1, dtype=np.float64)
         mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
         return mean.astype(features.dtype, copy=False)
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None
     ) -> NDArray[np.object_]:
-        """Name each value of a row.
+        """Return the names of the output columns.
 
         Parameters
         ----------
         input_features : None
-            Ignored: values are of no single input.
+            Ignored.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class AdditiveFusion(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _read(self, X: Any, *, reset: bool) -> NDArray[Any]:
+    def _read(self, X: Any, *, reset: bool) -> Array:
         return validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
         )

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from .._typing import Array
-from .._validation.parameters import check_integer, check_number, check_option, is_number
+from .._validation.parameters import check_integer, check_number, is_number
 from ..representations import REPRESENTATIONS, check_representations
 from ..representations.scaling import DYNAMIC_RANGE
-from ..signals.modalities import MODALITIES, Modality, ValueRange
+from ..signals.modalities import MODALITIES, Modality, ValueRange, find_modality
 from ..signals.windows import Windows
 from .colours import check_colormap
+from .curves import LINE_WIDTH
 from .settings import ImageSettings, Panel, tile_starts
 
 # Of the training samples, and of the largest powers of training windows.
@@ -41,8 +42,9 @@ class ImageParameters:
 
     @property
     def names(self) -> list[str]:
-        """Names of the modalities."""
-        return [self.modality] if isinstance(self.modality, str) else list(self.modality)
+        """Names of the modalities in `MODALITIES`."""
+        given = [self.modality] if isinstance(self.modality, str) else list(self.modality)
+        return [find_modality(name) for name in given]
 
     @property
     def label(self) -> str:
@@ -51,13 +53,11 @@ class ImageParameters:
 
     def check(self) -> None:
         """Raise ValueError for the first invalid parameter."""
-        for name in self.names:
-            check_option("modality", name, list(MODALITIES))
         names = self.representations
-        if not is_preset(names) and (np.ndim(names) != 1 or not len(names)):
+        if not isinstance(names, str) and (np.ndim(names) != 1 or not len(names)):
             raise ValueError(
-                f"representations={names!r}; expected 'preset', or a list of one or more names, "
-                "such as ['waveform', 'spectrogram_psd']."
+                f"representations={names!r}; expected 'preset', a name, or a list of one or more "
+                "names, such as ['waveform', 'spectrogram_psd']."
             )
         rate = self.sampling_rate
         if rate is not None:
@@ -71,8 +71,10 @@ class ImageParameters:
 
     def shown(self, name: str) -> tuple[str, ...]:
         """Representations of a modality."""
-        if isinstance(self.representations, str):
+        if is_preset(self.representations):
             return MODALITIES[name].representations
+        if isinstance(self.representations, str):
+            return (self.representations,)
         return tuple(self.representations)
 
     def preset(self, name: str) -> Modality:
@@ -95,8 +97,8 @@ class ImageParameters:
                 )
         if self.power_range not in ("window", "training"):
             _check_pair("power_range", self.power_range, "decibels, 'window' or 'training'")
-        ranges = self.value_range if isinstance(self.value_range, list) else [self.value_range]
-        for value_range in ranges:
+        ranges: Any = self.value_range
+        for value_range in ranges if isinstance(ranges, list) else [ranges]:
             if value_range in ("preset", "window", "training"):
                 continue
             logarithmic = isinstance(value_range, tuple) and value_range[2:] == ("log",)
@@ -209,7 +211,19 @@ def _panels(
         limits = tuple(
             _limits(parameters, representation, channel, windows, settings) for channel in channels
         )
+        _check_bands(representation, len(channels), settings.image_size)
         yield Panel(f"{prefix}_{representation}", representation, channels, limits)
+
+
+def _check_bands(representation: str, n_curves: int, size: int) -> None:
+    """Raise ValueError if the bands of stacked curves are lower than two strokes."""
+    bands = REPRESENTATIONS[representation].bands
+    if bands is None or min(bottom - top for top, bottom in bands(n_curves, size)) > 2 * LINE_WIDTH:
+        return
+    raise ValueError(
+        f"{representation!r} of {n_curves} channels does not fit into image_size={size}; pass "
+        "fewer channels, or another representation."
+    )
 
 
 def channel_names(names: list[str]) -> list[str]:

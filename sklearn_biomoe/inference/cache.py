@@ -264,10 +264,10 @@ class FileCache(EmbeddingCache):
     def _select(self, keys: list[bytes]) -> Iterator[tuple[bytes, Any, Any]]:
         with closing(self._connect()) as connection:
             for start in range(0, len(keys), KEYS_AT_ONCE):
-                asked = keys[start : start + KEYS_AT_ONCE]
-                marks = ",".join("?" * len(asked))
+                some = keys[start : start + KEYS_AT_ONCE]
+                marks = ",".join("?" * len(some))
                 yield from connection.execute(
-                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", asked
+                    f"SELECT key, row, hash FROM rows WHERE key IN ({marks})", some
                 )
 
     def info(self) -> CacheInfo:

@@ -79,8 +79,8 @@ def embed(
             cache.put({keys[at]: embeddings[at] for at in todo[n_put:n_done].tolist()})
         n_put = n_done
 
-    asked = (engine.device, batch_size)
-    size = before = _SMALLER_BATCHES.get(asked, batch_size)
+    requested = (engine.device, batch_size)
+    size = before = _SMALLER_BATCHES.get(requested, batch_size)
     try:
         with torch.inference_mode(), progress_bar(len(todo), "embedding", "image", progress) as bar:
             while n_done < len(todo):
@@ -99,7 +99,7 @@ def embed(
     finally:  # also if interrupted
         put()
     if size < before:
-        _SMALLER_BATCHES[asked] = size
+        _SMALLER_BATCHES[requested] = size
         warnings.warn(
             f"Device {engine.device!r} ran out of memory with {before} images at once; going on "
             f"with {size}, also in later calls. Pass batch_size={size} to silence this warning.",

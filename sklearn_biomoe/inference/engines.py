@@ -1,4 +1,4 @@
-"""What runs the backbone: devices, precisions, and one copy of each per process."""
+"""Engines: loaded backbones by device and precision, one copy of each per process."""
 
 import multiprocessing
 import os
@@ -21,17 +21,13 @@ from ..backbone.onnx import ONNX_PACKAGES, load_session
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 LARGEST_BATCH, SMALLEST_BATCH = 256, 8
-# An image takes 33 MB in the published layout; a quarter of a GPU's memory leaves room for others.
+# An image needs 33 MB in the published layout; other programs keep most of a GPU's memory.
 BYTES_PER_IMAGE = 4 * 2**25
 
 _LOADING = threading.Lock()
 
-# On processors with AVX-512, MKL splits sums by the number of threads and by the number of rows
-# unless asked not to. It reads the variable at its first call, in worker processes too.
-os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-
-# GNU OpenMP's threads do not survive a fork, and a child that asks for them waits for ever. What
-# one thread computes has the same bits.
+# The threads of GNU OpenMP do not survive a fork, and a child that uses them waits forever. One
+# thread computes the same bits.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
@@ -46,7 +42,7 @@ class Engine:
         float32 images (B, H, W, 3) in [0, 1] on ``device`` to float32 embeddings (B, 192).
     device : str
     identity : str
-        Names all that decides an embedding but its image: weights, precision, what runs them.
+        Names everything but the image that determines an embedding: weights, precision, engine.
     """
 
     run: Callable[[Tensor], Tensor]
@@ -55,12 +51,12 @@ class Engine:
 
 
 def resolve_device(device: str) -> str:
-    """Turn "auto" into a device that is there, and refuse one that is not.
+    """Replace "auto" by an available device, and refuse unavailable ones.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:<index>"}
-        "auto" is CUDA where torch sees it, else the CPU.
+        "auto" is CUDA if torch finds a CUDA device, else the CPU.
 
     Returns
     -------
@@ -69,7 +65,7 @@ def resolve_device(device: str) -> str:
     Raises
     ------
     ValueError
-        For an unknown name, and for a CUDA device that torch does not see.
+        If the name is unknown, or torch does not find that CUDA device.
 
     Examples
     --------
@@ -86,8 +82,8 @@ def resolve_device(device: str) -> str:
         )
     if kind == "cuda" and int(index or 0) >= n_cuda:
         raise ValueError(
-            f"device={device!r} was asked for, but torch {torch.__version__} sees {n_cuda} CUDA "
-            "devices here; use device='auto' or 'cpu', or install a CUDA build of torch."
+            f"device={device!r}, but torch {torch.__version__} finds {n_cuda} CUDA devices; use "
+            "device='auto' or 'cpu', or install a CUDA build of torch."
         )
     return str(device)
 
@@ -95,8 +91,8 @@ def resolve_device(device: str) -> str:
 def choose_batch_size(device: str) -> int:
     """Choose how many images to embed at once.
 
-    On a GPU that depends on all its memory, not on what is free: the last bits of embeddings depend
-    on the batches' size.
+    On a GPU this depends on its total memory, not on its free memory, since the last bits of
+    embeddings depend on the batch size.
 
     Parameters
     ----------
@@ -120,7 +116,7 @@ def choose_batch_size(device: str) -> int:
 
 
 def check_precision(precision: str, device: str) -> None:
-    """Raise ValueError where a device has no instructions for a precision.
+    """Raise ValueError if a device has no instructions for a precision.
 
     Parameters
     ----------
@@ -147,17 +143,17 @@ def check_precision(precision: str, device: str) -> None:
     if not supported:
         raise ValueError(
             f"precision='bfloat16', but this {device} has no instructions for it and would be "
-            "slower than with precision='float32'; pass that."
+            "slower than with precision='float32'; pass precision='float32'."
         )
 
 
 def resolve_engine(engine: str, device: str, precision: str) -> str:
-    """Turn "auto" into what is there, and refuse what cannot run.
+    """Replace "auto" by an available engine, and refuse combinations that cannot run.
 
     Parameters
     ----------
     engine : {"auto", "torch", "onnxruntime"}
-        "auto" is ONNX Runtime where what it needs is installed, on a CPU in float32; else torch.
+        "auto" is ONNX Runtime on a CPU in float32 if its packages are installed, else torch.
     device : str
     precision : str
 
@@ -168,7 +164,7 @@ def resolve_engine(engine: str, device: str, precision: str) -> str:
     Raises
     ------
     ValueError
-        For an unknown name, and for ONNX Runtime on a GPU or in another precision than float32.
+        If the name is unknown, and for ONNX Runtime on a GPU or in a precision but float32.
 
     Examples
     --------
@@ -188,13 +184,13 @@ def resolve_engine(engine: str, device: str, precision: str) -> str:
 
 
 def warn_of_workers(device: str) -> None:
-    """Warn where a worker process is about to use a GPU that others may use too."""
+    """Warn if a worker process is about to use a GPU that other workers may use too."""
     if device == "cpu" or multiprocessing.parent_process() is None:
         return
     warnings.warn(
-        f"Device {device!r} is used from a worker process: each worker keeps a copy of the "
-        "backbone there, and they wait for each other. Embed before the parallel part, with a "
-        "cache, or pass n_jobs=1.",
+        f"Device {device!r} is used from a worker process: each worker holds a copy of the "
+        "backbone on it, and they wait for each other. Embed with a cache before the parallel "
+        "part, or pass n_jobs=1.",
         UserWarning,
         stacklevel=2,
     )
@@ -259,9 +255,9 @@ def _load(backbone: LoadableBackbone, device: str, precision: str, engine: str) 
 
 
 def free_engines() -> None:
-    """Forget all loaded backbones, so that their memory can be had again.
+    """Release all loaded backbones and their memory.
 
-    Embedders go on working: the next use loads anew.
+    Embedders and fine-tuned estimators stay usable: they load the backbone again.
     """
     with _LOADING:
         _load.cache_clear()

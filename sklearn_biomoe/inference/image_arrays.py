@@ -1,4 +1,4 @@
-"""Images for the backbone, read in every form."""
+"""Images for the backbone: arrays, PIL images and lazy stacks."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def read_images(X: Any) -> BiosignalImages | NDArray[Any]:
     Raises
     ------
     ValueError
-        For other shapes, types and ranges.
+        If shape, dtype or range differ.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def read_images(X: Any) -> BiosignalImages | NDArray[Any]:
     images = X if isinstance(X, BiosignalImages) else _image_array(X)
     if images.shape[2:] != (IMAGE_SIZE, IMAGE_SIZE, 3):
         raise ValueError(
-            f"Images have shape {images.shape[2:]}; the backbone takes "
+            f"Images have shape {images.shape[2:]}; the backbone needs "
             f"({IMAGE_SIZE}, {IMAGE_SIZE}, 3). Draw them with image_size={IMAGE_SIZE}."
         )
     return images
@@ -49,11 +49,11 @@ def _image_array(X: Any) -> NDArray[Any]:
         images = np.empty(0, dtype=object)
     if images.ndim not in (4, 5) or images.dtype.kind not in "uif" or images.size == 0:
         raise ValueError(
-            "TinyBioMoEEmbedder takes images: the output of BiosignalImageTransformer, or an "
+            "TinyBioMoEEmbedder expects images: the output of BiosignalImageTransformer, or an "
             f"array of shape (n, {IMAGE_SIZE}, {IMAGE_SIZE}, 3) or (n, k, {IMAGE_SIZE}, "
             f"{IMAGE_SIZE}, 3), uint8 or float in [0, 1]; got {type(X).__name__} of shape "
             f"{getattr(X, 'shape', (len(X),) if hasattr(X, '__len__') else ())}. To embed signals, "
-            "put the image transformer before it: "
+            "put an image transformer before it: "
             "make_pipeline(BiosignalImageTransformer(...), TinyBioMoEEmbedder(...))."
         )
     images = images[:, None] if images.ndim == 4 else images
@@ -69,6 +69,6 @@ def _check_range(images: NDArray[Any]) -> None:
     for row, window in enumerate(images):
         if not (window.min() >= 0 and window.max() <= 1):  # NaN fails both
             raise ValueError(
-                f"Float images have to lie in [0, 1], but those of window {row} span "
-                f"[{window.min():g}, {window.max():g}]; divide by 255, or pass uint8."
+                f"Float images must be in [0, 1], but those of window {row} are in "
+                f"[{window.min():g}, {window.max():g}]; divide them by 255, or pass uint8."
             )

@@ -1,5 +1,16 @@
-"""Recordings: what a file holds, read by the names of its channels."""
+"""Recordings: the signals of one subject, read from a file or taken from an object in memory."""
 
-from .files import read_recording
+from .formats import RecordingError
+from .reading import list_channels, read_recording
+from .recording import Channel, Recording
+from .study_files import StudyRecordings, read_study
 
-__all__ = ["read_recording"]
+__all__ = [
+    "Channel",
+    "Recording",
+    "RecordingError",
+    "StudyRecordings",
+    "list_channels",
+    "read_recording",
+    "read_study",
+]

@@ -1,4 +1,4 @@
-"""Maps of all pairs of a window's samples: recurrence, Gramian fields, Markov transitions."""
+"""Maps of all pairs of samples of a window: recurrence, Gramian fields, Markov transitions."""
 
 import numpy as np
 import torch
@@ -7,18 +7,18 @@ from torch import Tensor
 from ..signals.modalities import Modality
 from .scaling import N_LEVELS, to_levels
 
-LONGEST_SERIES = 224  # samples that a map of pairs compares, the side of an image
-NEAR = 0.2  # share of a window's largest distance below which two samples recur
+LONGEST_SERIES = 224  # samples in a map of pairs: the size of an image
+NEAR = 0.2  # share of the largest distance below which two samples recur
 N_BINS = 8  # of a Markov transition field
 
 
 def recurrence(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    r"""Distances between all pairs of samples, in signal units.
+    r"""Compute distances between all pairs of samples, in signal units.
 
     .. math:: D_{ij} = |x_i - x_j|
 
-    of the window averaged to at most 224 samples, see `shorten`. Matches
-    ``pyts.image.RecurrencePlot()`` of that.
+    of the window averaged to at most 224 samples by `shorten`. Matches
+    ``pyts.image.RecurrencePlot()`` of the averaged window.
 
     Returns
     -------
@@ -33,11 +33,10 @@ def recurrence(signals: Tensor, sampling_rate: float, modality: Modality) -> Ten
 
 
 def recurrence_thresholded(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    """Which pairs of samples are closer than 20 % of the largest distance: ones and zeros.
+    """Mark pairs of samples closer than 20 % of the largest distance: ones and zeros.
 
     Matches ``pyts.image.RecurrencePlot(threshold="distance", percentage=20)`` of the window
-    averaged to at most 224 samples. Like there, a constant window has zeros: nothing is closer
-    than no distance.
+    averaged to at most 224 samples. As in pyts, a constant window has zeros.
 
     Returns
     -------
@@ -47,13 +46,13 @@ def recurrence_thresholded(signals: Tensor, sampling_rate: float, modality: Moda
 
 
 def are_near(series: Tensor) -> Tensor:
-    """Which pairs of samples are close, see `recurrence_thresholded`: bool."""
+    """Return which pairs of samples are close, as in `recurrence_thresholded`: bool."""
     distances = (series[:, :, None] - series[:, None, :]).abs_()
     return distances < NEAR * distances.amax(dim=(1, 2), keepdim=True)
 
 
 def gasf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    r"""Gramian angular summation field, without unit.
+    r"""Compute the Gramian angular summation field, without unit.
 
     .. math:: G_{ij} = \cos(\phi_i + \phi_j), \quad \cos \phi_i = \tilde x_i
 
@@ -77,7 +76,7 @@ def gasf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
 
 
 def gadf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    r"""Gramian angular difference field, without unit.
+    r"""Compute the Gramian angular difference field, without unit.
 
     .. math:: G_{ij} = \sin(\phi_i - \phi_j)
 
@@ -94,25 +93,25 @@ def gadf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
 
 
 def polar(signals: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the angles of Gramian fields: each float32 (n_windows, n_samples)."""
+    """Return cosines and sines of the angles of Gramian fields: float32 (n_windows, n_samples)."""
     series = shorten(signals)
     lowest = series.amin(dim=1, keepdim=True)
     span = series.amax(dim=1, keepdim=True) - lowest
     cosine = torch.where(span > 0, 2 * ((series - lowest) / span) - 1, 0.0)
     sine = (1 - cosine.square()).clamp(min=0).sqrt()
-    # Fields are of the order of 1, and the square of a series in size.
+    # float32 is exact enough for values up to 1, and halves the memory of the field.
     return cosine.float(), sine.float()
 
 
 def mtf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    r"""Markov transition field: probabilities from 0 to 1.
+    r"""Compute the Markov transition field: probabilities from 0 to 1.
 
     .. math:: M_{ij} = P(q_{t + 1} = q(x_j) \mid q_t = q(x_i))
 
-    where q is the eighth of the window's values that a sample lies in, a value at an edge counting
-    down, and P how often one eighth follows the other among neighbouring samples. The window is
-    averaged to at most 224 samples first, see `shorten`. The field of a constant window is 1; that
-    of a single sample, which has no neighbours, is 0.
+    where q is the octile of the window's values that contains a sample (the lower one at an edge),
+    and P the relative frequency with which one octile follows another in neighbouring samples. The
+    window is first averaged to at most 224 samples by `shorten`. The field of a constant window is
+    1; that of a single sample, which has no neighbours, is 0.
 
     Matches ``pyts.image.MarkovTransitionField(n_bins=8, strategy="quantile")`` of the averaged
     window.
@@ -131,7 +130,7 @@ def mtf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
 
 
 def transitions(series: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities (n_windows, N_BINS, N_BINS) and the bin of each sample, see `mtf`."""
+    """Return probabilities (n_windows, N_BINS, N_BINS) and the bin of each sample, see `mtf`."""
     bins = torch.searchsorted(quantiles(series), series)  # (n_windows, n_samples)
     neighbours = bins[:, :-1] * N_BINS + bins[:, 1:]
     counts = series.new_zeros(len(series), N_BINS**2)
@@ -141,10 +140,10 @@ def transitions(series: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def quantiles(series: Tensor) -> Tensor:
-    """Edges between the N_BINS equally frequent ranges of values: (n_windows, N_BINS - 1).
+    """Return the edges of N_BINS equally frequent ranges of values: (n_windows, N_BINS - 1).
 
-    Interpolates linearly between the two nearest samples, as `numpy.quantile` does. (torch's own
-    function refuses more than 16 million values.)
+    Interpolates linearly between the two nearest samples, as `numpy.quantile` does. torch.quantile
+    refuses more than 16 million values.
     """
     ordered = series.sort(dim=1).values
     share = torch.arange(1, N_BINS, dtype=series.dtype, device=series.device) / N_BINS
@@ -154,11 +153,11 @@ def quantiles(series: Tensor) -> Tensor:
 
 
 def shorten(signals: Tensor) -> Tensor:
-    """Average windows to at most 224 samples, so that a map of pairs has the size of an image.
+    """Average windows to at most 224 samples, the size of an image.
 
     Piecewise aggregate approximation: the window is cut into 224 segments whose lengths differ by
     at most one, and each is averaged. Matches ``pyts.approximation.PiecewiseAggregateApproximation(
-    window_size=None, output_size=224, overlapping=False)``, which pyts' own images use.
+    window_size=None, output_size=224, overlapping=False)``, which the images of pyts use.
 
     Returns
     -------
@@ -167,13 +166,13 @@ def shorten(signals: Tensor) -> Tensor:
     n_times = signals.shape[1]
     if n_times <= LONGEST_SERIES:
         return signals
-    # Rounded down from inexact numbers, as pyts does: exact ones differ in 3 % of all lengths.
+    # Rounded down from inexact numbers, as in pyts; exact ones differ for 3 % of all lengths.
     edges = torch.from_numpy(np.linspace(0, n_times, LONGEST_SERIES + 1).astype(np.int64))
     edges = edges.to(signals.device)
     lengths = edges.diff()
     index = edges[:-1] + torch.arange(int(lengths.max()), device=signals.device)[:, None]
-    # Summing deviations from a segment's first sample leaves a plateau's value as it is. What is
-    # over in shorter segments repeats that first sample: it deviates by nothing.
+    # Deviations from a segment's first sample are summed, so that a plateau keeps its exact value.
+    # Shorter segments are padded with that first sample, whose deviation is zero.
     index = torch.where(index < edges[1:], index, edges[:-1])
     samples = signals.index_select(1, index.flatten()).unflatten(1, index.shape)
     first = samples[:, 0]

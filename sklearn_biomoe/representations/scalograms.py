@@ -13,11 +13,11 @@ from .spectrograms import squared_magnitude
 
 N_SCALES = 64  # rows of a scalogram
 VALUES_AT_ONCE = 2**15  # complex ones, half a megabyte
-BANDWIDTH = 1.5  # of its wavelet: B of a complex Morlet wavelet, whose centre frequency C is 1
+BANDWIDTH = 1.5  # B of a complex Morlet wavelet, whose centre frequency C is 1
 
 
 def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    r"""Power of the continuous wavelet transform over time, in signal units squared.
+    r"""Compute the power of the continuous wavelet transform, in signal units squared.
 
     .. math:: P(s, t) = \Big| \frac{1}{\sqrt{s}} \int (x_u - \bar x) \,
               \overline{\psi \Big( \frac{u - t}{s} \Big)} \, du \Big|^2,
@@ -25,15 +25,15 @@ def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tens
 
     with B = 1.5, time in samples and 64 scales s = r / f at sampling rate r. The frequencies f are
     spaced evenly on a logarithmic scale over ``modality.frequency_range``, or up to the Nyquist
-    limit where it is None; where it has no lower bound above 0 Hz, from two cycles per window.
+    limit if it is None. Without a lower bound above 0 Hz, they start at two cycles per window.
 
-    Beyond its ends a window is taken to stay at its mean, and powers near an end are those of less
-    than the whole wavelet (the cone of influence). At frequency f its amplitude falls to 1/e within
-    sqrt(1.5) / f seconds, which is 24 s at 0.05 Hz and 1.2 s at 1 Hz, and to 1e-4 within three
-    times that.
+    Beyond its ends a window is continued with its mean, so powers near an end are those of a part
+    of the wavelet (the cone of influence). At frequency f the amplitude of the wavelet falls to 1/e
+    within sqrt(1.5) / f seconds, which is 24 s at 0.05 Hz and 1.2 s at 1 Hz, and to 1e-4 within
+    three times that.
 
-    Matches ``abs(pywt.cwt(x - x.mean(), s, "cmor1.5-1.0")[0]) ** 2``; the mean itself tells only
-    near the ends, where without subtracting it a step up from zero would outshine the signal.
+    Matches ``abs(pywt.cwt(x - x.mean(), s, "cmor1.5-1.0")[0]) ** 2``. Without subtracting the mean,
+    the step from zero at both ends would dominate the signal.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tens
     signals = signals - signals.mean(dim=1, keepdim=True)
     spectra = torch.fft.fft(signals, n=filters.shape[1])
     power = signals.new_empty(len(signals), len(filters), n_times)
-    # All scales at once would hold n_windows x 64 complex spectra, more than caches do.
+    # n_windows x 64 complex spectra at once do not fit into the caches of a CPU.
     n_scales = max(1, VALUES_AT_ONCE // spectra.numel())
     for rows, responses in zip(power.split(n_scales, 1), filters.split(n_scales), strict=True):
         rows.copy_(squared_magnitude(torch.fft.ifft(spectra[:, None] * responses))[..., :n_times])
@@ -62,7 +62,7 @@ def scalogram(signals: Tensor, sampling_rate: float, modality: Modality) -> Tens
 
 
 def scalogram_frequencies(n_times: int, sampling_rate: float, modality: Modality) -> list[float]:
-    """Frequencies of a scalogram's rows in Hz, ascending."""
+    """Return the frequencies of a scalogram's rows in Hz, ascending."""
     low, high = modality.frequency_range or (0.0, sampling_rate / 2)
     low = low or min(2 * sampling_rate / n_times, high)
     return np.geomspace(low, high, N_SCALES).tolist()
@@ -70,22 +70,22 @@ def scalogram_frequencies(n_times: int, sampling_rate: float, modality: Modality
 
 @lru_cache(maxsize=8)
 def wavelet_filters(n_times: int, sampling_rate: float, frequencies: tuple[float, ...]) -> Tensor:
-    """Frequency responses that filter ``n_times`` samples by wavelets.
+    """Compute frequency responses that filter ``n_times`` samples by wavelets.
 
-    Like pywt, the wavelet is sampled at 4096 points from -8 to 8, summed up, and differences of
-    that integral, picked at the scale's step, weigh the samples.
+    As in pywt, the wavelet is sampled at 4096 points from -8 to 8 and integrated. Differences of
+    the integral at the step of the scale are the weights of the samples.
 
     Returns
     -------
     responses : Tensor of shape (n_frequencies, n_fft), complex128
-        n_fft is long enough for a circular convolution to leave the first n_times samples alone.
+        n_fft is long enough that a circular convolution does not affect the first n_times samples.
     """
     points = np.linspace(-8, 8, 4096)
     wavelet = np.exp(-(points**2) / BANDWIDTH + 2j * np.pi * points) / np.sqrt(np.pi * BANDWIDTH)
     step = points[1] - points[0]
     integral = np.conj(np.cumsum(wavelet) * step)
     scales = [sampling_rate / frequency for frequency in frequencies]
-    reach = min(n_times - 1, math.ceil(8 * max(scales)) + 1)  # samples either side that count
+    reach = min(n_times - 1, math.ceil(8 * max(scales)) + 1)  # samples on each side with a weight
     weights = np.zeros((len(scales), next_fast_len(n_times + reach)), dtype=complex)
     for row, scale in zip(weights, scales, strict=True):
         picked = (np.arange(scale * 16 + 1) / (scale * step)).astype(int)
@@ -93,5 +93,5 @@ def wavelet_filters(n_times: int, sampling_rate: float, frequencies: tuple[float
         taps = -np.sqrt(scale) * np.diff(integral[picked[::-1]], prepend=0, append=0)
         offsets = np.arange(len(taps)) - len(picked) // 2
         near = np.abs(offsets) <= reach
-        row[offsets[near]] = taps[near]  # those before the sample wrap around to the end
+        row[offsets[near]] = taps[near]  # earlier ones wrap around to the end
     return torch.fft.fft(torch.from_numpy(weights))

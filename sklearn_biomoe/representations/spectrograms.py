@@ -7,15 +7,15 @@ from torch import Tensor
 
 from ..signals.modalities import Modality
 
-PHASE_FLOOR = 1e-12  # of a window's largest magnitude: what is below has no phase but rounding's
+PHASE_FLOOR = 1e-12  # of a window's largest magnitude; below it, phases are rounding errors
 
 
 def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    r"""Power spectral density over time, in signal units squared per Hz.
+    r"""Compute the power spectral density over time, in signal units squared per Hz.
 
     .. math:: P(f, t) = c_f \, |Z(f, t)|^2
 
-    with Z from `short_time_fourier` and c = 2 but at 0 Hz and the Nyquist limit, where it is 1.
+    with Z from `short_time_fourier`, c = 1 at 0 Hz and the Nyquist limit, and c = 2 elsewhere.
 
     Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft)``.
 
@@ -38,10 +38,10 @@ def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -
 
 
 def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    """Phase of the short-time Fourier transform, in radians from -pi to pi.
+    """Compute the phase of the short-time Fourier transform, in radians from -pi to pi.
 
-    Each piece counts its phase from its own first sample. Where the magnitude is zero, or within
-    rounding of it (1e-12 of the window's largest), so is the phase.
+    The phase of a piece is relative to its first sample. It is zero if the magnitude is at most
+    1e-12 of the largest in the window.
 
     Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft, "constant",
     mode="angle")``.
@@ -56,11 +56,11 @@ def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality)
 
 
 def spectrogram_phase(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
-    """Phase of the short-time Fourier transform unwrapped along frequency, in radians.
+    """Compute the phase of the short-time Fourier transform, unwrapped along frequency, in radians.
 
-    Whole turns are added to `spectrogram_angle`, from 0 Hz up, so that no step from a frequency to
-    the next is longer than pi. A piece's phase then falls with frequency, the faster the later in
-    the piece its energy lies.
+    Whole turns are added to `spectrogram_angle` from 0 Hz upwards, so that no step between
+    neighbouring frequencies exceeds pi. The phase of a piece then decreases with frequency, faster
+    if its energy is later in the piece.
 
     Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft, "constant",
     mode="phase")``.
@@ -74,14 +74,14 @@ def spectrogram_phase(signals: Tensor, sampling_rate: float, modality: Modality)
     angles = transform_angle(transform)
     steps = angles.diff(dim=1)
     turns = torch.floor((steps + math.pi) / (2 * math.pi))
-    # A step of exactly half a turn up stays one up, as numpy has it.
+    # A step of exactly half a turn up stays, as in numpy.unwrap.
     turns = torch.where(steps == math.pi, 0.0, turns)
     angles[:, 1:] -= 2 * math.pi * turns.cumsum(dim=1)
     return angles[:, shown]
 
 
 def transform_angle(transform: Tensor) -> Tensor:
-    """Angles of complex numbers, zero where a window's magnitude is no more than rounding."""
+    """Return angles of complex numbers; zero if the magnitude is a rounding error."""
     magnitude = transform.abs()
     rounding = PHASE_FLOOR * magnitude.amax(dim=(1, 2), keepdim=True)
     return torch.where(magnitude > rounding, transform.angle(), 0.0)
@@ -90,7 +90,7 @@ def transform_angle(transform: Tensor) -> Tensor:
 def short_time_fourier(
     signals: Tensor, sampling_rate: float, modality: Modality
 ) -> tuple[Tensor, slice]:
-    r"""Fourier transforms of overlapping pieces of each window.
+    r"""Compute Fourier transforms of overlapping pieces of each window.
 
     .. math:: Z(f, t) = \frac{1}{\sqrt{r \sum_i w_i^2}}
               \sum_i w_i \, (x_{t+i} - \bar x_t) \, e^{-2 \pi j f i / r}
@@ -109,7 +109,7 @@ def short_time_fourier(
     """
     piece = spectrogram_piece(signals.shape[1], sampling_rate, modality)
     n_fft, shown = spectrogram_bins(piece, sampling_rate, modality)
-    # Shifting by the first sample changes no spectrum, and makes those of constant windows zero.
+    # Subtracting the first sample makes the spectra of constant windows exactly zero.
     signals = signals - signals[:, :1]
     pieces = signals.unfold(1, piece, spectrogram_hop(piece))  # (n_windows, n_pieces, piece)
     pieces = pieces - pieces.mean(dim=2, keepdim=True)
@@ -119,9 +119,10 @@ def short_time_fourier(
 
 
 def spectrogram_bins(piece: int, sampling_rate: float, modality: Modality) -> tuple[int, slice]:
-    """Length n_fft of padded pieces, and bins shown: bin k is k * sampling_rate / n_fft Hz.
+    """Return the length n_fft of padded pieces, and which bins are shown.
 
-    Shown are the bins from the one nearest to the lowest frequency to that nearest to the highest.
+    Bin k is at k * sampling_rate / n_fft Hz. Bins are shown from the one nearest to the lowest
+    frequency to the one nearest to the highest.
 
     Examples
     --------
@@ -141,13 +142,13 @@ def spectrogram_hop(piece: int) -> int:
 
 
 def squared_magnitude(values: Tensor) -> Tensor:
-    """Squares of complex numbers' magnitudes, without the detour by a square root."""
+    """Return squared magnitudes of complex numbers, without computing square roots."""
     squares = torch.view_as_real(values).square()
     return squares[..., 0] + squares[..., 1]
 
 
 def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) -> int:
-    """Length of a spectrogram's pieces in samples; windows have to be as long or longer."""
+    """Return the length of a spectrogram's pieces in samples, the least length of a window."""
     if modality.spectrogram_window is None:
         return max(1, n_times // 8)
     return max(1, round(modality.spectrogram_window * sampling_rate))

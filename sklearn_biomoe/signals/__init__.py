@@ -3,6 +3,7 @@
 from .containers import missing_windows
 from .cutting import cut_windows
 from .eda_decomposer import EDADecomposer
+from .events import read_events
 from .modalities import MODALITIES, Modality, ValueRange
 from .signal_filter import SignalFilter
 from .subject_scaler import SubjectScaler
@@ -18,6 +19,7 @@ __all__ = [
     "Windows",
     "cut_windows",
     "missing_windows",
+    "read_events",
     "read_windows",
     "validate_windows",
 ]

@@ -1,7 +1,6 @@
 """Cutting recordings into labelled windows."""
 
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,36 +9,54 @@ from sklearn.utils import Bunch
 
 from .._typing import Array, FloatArray, Rows
 from .._validation.parameters import check_number, check_option
-
-SubjectSignals = Mapping[str, Array]  # of one subject, by modality
+from ..recordings.recording import Recording
+from .events import EventSettings, cut_events
+from .intervals import (
+    SubjectSignals,
+    check_rates,
+    cut_intervals,
+    length_of,
+    list_intervals,
+    read_signals,
+    sampling_rates_of,
+)
 
 
 def cut_windows(
-    recordings: Mapping[Hashable, Mapping[str, ArrayLike]],
-    sampling_rates: Mapping[str, float],
+    recordings: Mapping[Hashable, Recording | Mapping[str, ArrayLike]],
+    sampling_rates: Mapping[str, float] | None = None,
     *,
-    duration: float,
+    duration: float | None = None,
     step: float | None = None,
     labels: Mapping[Hashable, ArrayLike] | None = None,
     label_rate: float = 1.0,
     mixed: str = "drop",
+    events: pd.DataFrame | str | None = None,
+    label: str | None = None,
+    around: tuple[float, float] | None = None,
+    baseline: tuple[float, float] | None = None,
+    unusable: str = "drop",
 ) -> Bunch:
     """Cut recordings of several subjects into windows at the same times in all modalities.
 
-    All signals of a recording, and its labels, start at the same time. A window may start at that
-    time and every ``step`` seconds after it; every possible start is either a window or a row of
-    ``dropped``. A window starts at the nearest sample, and all windows have the same number of
-    samples per modality.
+    Windows are cut at regular times, with one label per second or sample (``labels``), or at events
+    (``events``): they tile each event, or are at a fixed time around each onset (``around``).
+
+    All signals of a recording, and its labels, start at the same time. Without events, a window may
+    start at that time and every ``step`` seconds after it. Every possible start is either a window
+    or a row of ``dropped``. A window starts at the nearest sample, and all windows have the same
+    number of samples per modality.
 
     Parameters
     ----------
-    recordings : dict of subject to dict (or DataFrame) of modality to array
-        Signals of shape (n_times,) or (n_channels, n_times), the same modalities for all subjects.
-        NaN is kept.
-    sampling_rates : dict of modality to float
-        In Hz. Other modalities of the recordings are ignored.
-    duration : float
-        Length of a window in seconds.
+    recordings : dict of subject to Recording, or to dict (or DataFrame) of modality to array
+        Arrays have shape (n_times,) or (n_channels, n_times). The channels of a `Recording` are
+        its modalities. All subjects have the same modalities.
+    sampling_rates : dict of modality to float, default=None
+        In Hz. Other modalities of the recordings are ignored. None takes all channels of
+        `Recording` objects with their own rates.
+    duration : float, default=None
+        Length of a window in seconds. Required unless ``around`` is given.
     step : float, default=None
         Seconds between the starts of consecutive windows. None takes ``duration``, for windows
         that do not overlap.
@@ -51,6 +68,23 @@ def cut_windows(
     mixed : {"drop", "majority", "raise"}, default="drop"
         How to handle windows with more than one label, where time without a label counts as a
         label: drop them, assign the label with the longest time, or raise ValueError.
+    events : DataFrame or "annotations", default=None
+        Columns ``subject``, ``onset`` and ``duration`` (seconds from the start of the recording; or
+        onsets as timestamps, if the recordings have a start time), and one or more columns of
+        labels or ratings. `read_events` reads such a table. "annotations" takes those of the
+        `Recording` objects, with the column ``label``.
+    label : str, default=None
+        The column of ``events`` that becomes the target. Required if there are several.
+    around : (float, float), default=None
+        Seconds before (negative) and after each onset, such as (-2, 18), for one window per event.
+        None tiles each event with windows of ``duration``.
+    baseline : (float, float), default=None
+        Seconds around each onset, such as (-2, 0), whose mean is subtracted from the windows of the
+        event, by channel.
+    unusable : {"drop", "missing", "raise"}, default="drop"
+        How to handle windows of events that touch a gap of a signal or reach beyond it: drop them,
+        keep them with a missing window in that modality, or raise ValueError. Windows that overlap
+        another event with other labels are dropped, or raise ValueError with "raise".
 
     Returns
     -------
@@ -64,9 +98,14 @@ def cut_windows(
             The subjects.
         start_times : ndarray of shape (n_windows,), float64
             In seconds from the start of the recording.
+        events : DataFrame
+            With ``events``: for each window ``subject``, ``event`` (the row in ``events``, or of
+            the subject's annotations), ``start_time`` and all columns of labels.
         dropped : DataFrame
             Columns ``subject``, ``start_time`` and ``reason``: "past the end of 'eda'", "no label",
-            "mixed labels", or "tied labels" with ``mixed="majority"``.
+            "mixed labels", or "tied labels" with ``mixed="majority"``; with events also ``event``
+            and the reasons "before the start", "gap in 'eda'", "gap in the baseline of 'eda'",
+            "overlaps event 3" and "event shorter than a window".
         sampling_rates : dict of str to float
             In Hz, by modality.
 
@@ -75,7 +114,8 @@ def cut_windows(
     ValueError
         If a time or rate is not positive; a window is shorter than one sample; a subject lacks a
         modality or labels; labels are longer than the recording; a window has mixed labels with
-        ``mixed="raise"``; or all windows are dropped.
+        ``mixed="raise"``; events name unknown subjects or columns; a window is unusable with
+        ``unusable="raise"``; or all windows are dropped.
 
     Examples
     --------
@@ -98,6 +138,15 @@ def cut_windows(
     check_option("mixed", mixed, ["drop", "majority", "raise"])
     if not recordings:
         raise ValueError("recordings is empty; expected signals by subject and modality.")
+    rates = sampling_rates_of(recordings, sampling_rates)
+    if events is not None:
+        if labels is not None:
+            raise ValueError("Pass labels or events, not both.")
+        settings = EventSettings(duration, step, label, around, baseline, unusable)
+        return cut_events(recordings, rates, events, settings)
+    if duration is None:
+        raise ValueError("duration=None; expected the length of windows in seconds.")
+    sampling_rates = rates
     check_rates(sampling_rates, duration)
     step = duration if step is None else step
     check_number("step", step, above=0, unit="seconds")
@@ -108,7 +157,7 @@ def cut_windows(
     }
     tables = {}
     for subject, recording in signals.items():
-        start_times = np.arange(0, max(_length(recording, sampling_rates), step / 2), step, float)
+        start_times = np.arange(0, max(length_of(recording, sampling_rates), step / 2), step, float)
         tables[subject] = list_intervals(subject, start_times, recording, sampling_rates, duration)
     classes = None
     if labels is not None:
@@ -120,105 +169,6 @@ def cut_windows(
     if classes is not None:
         windows.target = classes[intervals["code"][intervals["reason"] == ""]]
     return windows
-
-
-def check_rates(sampling_rates: Mapping[str, float], duration: float) -> None:
-    """Raise ValueError if a rate or the duration is invalid, or a window has no sample."""
-    check_number("duration", duration, above=0, unit="seconds")
-    if not sampling_rates:
-        raise ValueError("sampling_rates is empty; expected Hz by modality, such as {'eda': 4}.")
-    for name, rate in sampling_rates.items():
-        check_number(f"sampling_rates[{name!r}]", rate, above=0, unit="Hz")
-        if round(duration * rate) < 1:
-            raise ValueError(
-                f"duration={duration:g} s is shorter than a sample of {name!r} at {rate:g} Hz; cut "
-                "longer windows."
-            )
-
-
-def read_signals(
-    subject: Hashable, recording: Any, sampling_rates: Mapping[str, float]
-) -> dict[str, Array]:
-    """Return read-only views of the signals of a subject."""
-    if not hasattr(recording, "keys"):
-        raise ValueError(
-            f"The recording of {subject!r} is a {type(recording).__name__}; expected signals by "
-            "modality, as in {'S1': {'eda': array}}."
-        )
-    signals = {}
-    for name in sampling_rates:
-        if name not in recording:
-            raise ValueError(
-                f"The recording of subject {subject!r} has no {name!r}, only "
-                f"{sorted(recording.keys())}; remove {name!r} from sampling_rates or drop the "
-                "subject."
-            )
-        signal = np.asarray(recording[name]).view()
-        if signal.ndim not in (1, 2) or signal.dtype.kind not in "fiub":
-            raise ValueError(
-                f"Signal {name!r} of subject {subject!r} has shape {signal.shape} and dtype "
-                f"{signal.dtype}; expected numbers of shape (n_times,) or (n_channels, n_times)."
-            )
-        signal.flags.writeable = False
-        signals[name] = signal
-    return signals
-
-
-def list_intervals(
-    subject: Hashable,
-    start_times: FloatArray,
-    signals: SubjectSignals,
-    sampling_rates: Mapping[str, float],
-    duration: float,
-) -> pd.DataFrame:
-    """Return a row for each start time; ``reason`` names a signal that ends too early, or is ""."""
-    reasons = np.full(len(start_times), "", dtype=object)
-    for name, rate in sampling_rates.items():
-        ends = _first_samples(start_times, rate) + round(duration * rate)
-        outside = (ends > signals[name].shape[-1]) & (reasons == "")
-        reasons[outside] = f"past the end of {name!r}"
-    subjects = [subject] * len(start_times)
-    return pd.DataFrame({"subject": subjects, "start_time": start_times, "reason": reasons})
-
-
-def cut_intervals(
-    intervals: pd.DataFrame,
-    signals: Mapping[Hashable, SubjectSignals],
-    sampling_rates: Mapping[str, float],
-    duration: float,
-) -> Bunch:
-    """Cut the intervals whose ``reason`` is "", and list the others in ``dropped``."""
-    kept = intervals["reason"] == ""
-    if not kept.any():
-        reasons = intervals["reason"].value_counts().to_dict()
-        raise ValueError(f"All windows of {duration:g} s are dropped: {reasons}.")
-    subjects = intervals["subject"][kept].to_numpy(copy=True)
-    start_times = intervals["start_time"][kept].to_numpy(copy=True)
-    columns: dict[str, Any] = {"subject": subjects.copy()}
-    for name, rate in sampling_rates.items():
-        n_times = round(duration * rate)
-        firsts = zip(subjects, _first_samples(start_times, rate), strict=True)
-        cells = [signals[subject][name][..., first : first + n_times] for subject, first in firsts]
-        columns[name] = pd.Series(cells, dtype=object)
-    dropped = intervals.loc[~kept, ["subject", "start_time", "reason"]]
-    return Bunch(
-        data=pd.DataFrame(columns),
-        target=None,
-        groups=subjects,
-        start_times=start_times,
-        dropped=dropped.reset_index(drop=True),
-        sampling_rates=dict(sampling_rates),
-    )
-
-
-def _length(signals: SubjectSignals, sampling_rates: Mapping[str, float]) -> float:
-    """Return the length of the longest signal in seconds."""
-    return max(signals[name].shape[-1] / rate for name, rate in sampling_rates.items())
-
-
-def _first_samples(start_times: FloatArray, rate: float) -> Rows:
-    # 1e-6 makes starts halfway between two samples independent of rounding errors.
-    return np.floor(start_times * rate + 0.5 + 1e-6).astype(np.int64)
 
 
 def _encode(
@@ -235,7 +185,7 @@ def _encode(
         given = labels[subject]
         # numpy converts NaN in a list of strings to "nan".
         values = pd.Series(given if isinstance(given, list | tuple) else np.asarray(given))
-        excess = len(values) / label_rate - _length(recording, sampling_rates)
+        excess = len(values) / label_rate - length_of(recording, sampling_rates)
         if excess * label_rate >= 1 + 1e-6:
             raise ValueError(
                 f"Subject {subject!r} has {len(values)} labels, which at label_rate="

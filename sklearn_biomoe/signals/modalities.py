@@ -1,6 +1,9 @@
 """Default settings for each kind of biosignal. docs/modalities.md gives the reasons."""
 
+import unicodedata
 from dataclasses import dataclass
+
+from .._validation.parameters import check_option
 
 ValueRange = tuple[float, float] | tuple[float, float, str]  # lowest, highest, optionally "log"
 
@@ -78,3 +81,56 @@ MODALITIES = {
     ),
     "generic": Modality(("waveform",)),
 }
+
+# Names in use, in lower case without spaces, hyphens and underscores.
+_ALIASES = {
+    "electrodermalactivity": "eda",
+    "gsr": "eda",
+    "galvanicskinresponse": "eda",
+    "sc": "eda",
+    "scl": "eda",
+    "scr": "eda",
+    "skinconductance": "eda",
+    "bloodvolumepulse": "bvp",
+    "photoplethysmogram": "ppg",
+    "photoplethysmography": "ppg",
+    "pleth": "ppg",
+    "breathing": "resp",
+    "respiration": "resp",
+    "rsp": "resp",
+    "breathingrate": "resp_rate",
+    "respirationrate": "resp_rate",
+    "respiratoryrate": "resp_rate",
+    "resprate": "resp_rate",
+    "rr": "resp_rate",
+    "oxygensaturation": "spo2",
+    "sao2": "spo2",
+    "ekg": "ecg",
+    "electrocardiogram": "ecg",
+    "electromyogram": "emg",
+    "electroencephalogram": "eeg",
+}
+
+
+def find_modality(name: str) -> str:
+    """Return the name in `MODALITIES` for a modality in any case, or an alias of it.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> [find_modality(name) for name in ("EDA", "gsr", "Skin conductance", "SpO₂", "breathing")]
+    ['eda', 'eda', 'eda', 'spo2', 'resp']
+    """
+    if name in MODALITIES or not isinstance(name, str):
+        plain = name
+    else:  # NFKC turns subscripts into digits
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        plain = plain if plain in MODALITIES else plain.translate(str.maketrans("", "", " -_"))
+        plain = _ALIASES.get(plain, plain)
+    if plain not in MODALITIES:
+        check_option("modality", name, list(MODALITIES))
+    return plain

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import Array
 from .._validation.parameters import check_integer, check_number, check_option
 from .containers import cell_columns
-from .modalities import MODALITIES
+from .modalities import MODALITIES, find_modality
 from .windows import Windows, label_windows, validate_windows
 
 _NOTCH_PADDING = 9  # samples that `filtfilt` adds at each end: three times the coefficients
@@ -57,8 +57,8 @@ class SignalFilter(  # type: ignore[call-arg]
     missing : {"error", "interpolate", "propagate"}, default="error"
         How to handle NaN. "error": raise ValueError. "interpolate": fill gaps linearly, and gaps at
         the ends with the nearest sample. "propagate": if any step is set, a channel with NaN
-        becomes NaN throughout. Windows that are missing altogether (see `missing_windows`) stay
-        missing in all three cases.
+        becomes NaN throughout. Missing windows (see `missing_windows`), and channels of a dead
+        sensor, which are NaN throughout, stay so in all three cases.
     modality : str, default="generic"
         Kind of signal, used in error messages and new feature names, and for band="preset".
 
@@ -173,10 +173,9 @@ class SignalFilter(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If a window contains infinity, or NaN with ``missing="error"``; if one of several
-            channels is NaN throughout with ``missing="interpolate"``; if a window is shorter than
-            the padding of a filter; or if the number of channels or columns differs from `fit`.
-            The message names the first such row.
+            If a window contains infinity, or NaN with ``missing="error"``; if a window is shorter
+            than the padding of a filter; or if the number of channels or columns differs from
+            `fit`. The message names the first such row.
         """
         check_is_fitted(self, "n_channels_")
         self._check_parameters()
@@ -224,7 +223,7 @@ class SignalFilter(  # type: ignore[call-arg]
         return tags
 
     def _check_parameters(self) -> None:
-        check_option("modality", self.modality, list(MODALITIES))
+        find_modality(self.modality)
         check_option("missing", self.missing, ["error", "interpolate", "propagate"])
         if self.detrend is not None:
             check_option("detrend", self.detrend, ["constant", "linear"])
@@ -246,7 +245,7 @@ class SignalFilter(  # type: ignore[call-arg]
     def _band(self) -> Any:
         """Return ``band``, or that of the modality for "preset"."""
         is_preset = isinstance(self.band, str) and self.band == "preset"
-        return MODALITIES[self.modality].band if is_preset else self.band
+        return MODALITIES[find_modality(self.modality)].band if is_preset else self.band
 
     def _check_band(self) -> None:
         band = self._band()
@@ -305,8 +304,6 @@ class SignalFilter(  # type: ignore[call-arg]
         windows = validate_windows(
             self, X, modality=self.modality, reset=reset, allow_nan=self.missing != "error"
         )
-        if self.missing == "interpolate":
-            _check_channels(windows, self.modality)
         needed = {}
         if self.band is not None:
             name = f"band={self._band()!r} of order {self.order}"
@@ -320,9 +317,10 @@ class SignalFilter(  # type: ignore[call-arg]
         """Apply all steps to windows of one length, (n_windows, n_channels, n_times)."""
         gaps = np.asarray(np.isnan(signals).any(axis=-1))
         if gaps.any() and self.missing == "interpolate":
+            dead = np.asarray(np.isnan(signals).all(axis=-1))
             signals = signals.copy()
-            signals[gaps] = _fill_gaps(signals[gaps])
-            gaps[:] = False
+            signals[gaps & ~dead] = _fill_gaps(signals[gaps & ~dead])
+            gaps = dead
         steps = (self.detrend, self.band, self.notch, self.resample_to)
         if all(step is None for step in steps):
             return signals
@@ -382,15 +380,3 @@ def _is_matrix(X: Any) -> bool:
     if cell_columns(X) is not None:
         return False
     return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 2
-
-
-def _check_channels(windows: Windows, modality: str) -> None:
-    """Raise ValueError if one of several channels is NaN throughout."""
-    empty = np.stack([np.isnan(window).all(axis=-1) for window in windows.values])
-    empty[empty.all(axis=1)] = False  # missing windows
-    if empty.any():
-        row, channel = np.argwhere(empty)[0]
-        raise ValueError(
-            f"Window {row} of modality {modality!r} has only NaN in channel {channel} "
-            f"({windows.lengths[row]} samples) and cannot be interpolated; drop the window."
-        )

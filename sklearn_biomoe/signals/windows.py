@@ -1,5 +1,7 @@
 """Windows: one signal's windows, read from any container and checked once."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +13,9 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._typing import Array, Mask, Rows
 from .containers import cell_columns, column_cells, is_missing
+
+NUMBER_AT_END = re.compile(r"[-_ .]*\d+$")
+MOST_CHANNELS_OF_SHORT_WINDOWS = 8  # windows of a few samples occur in tests of estimators
 
 NUMERIC = {"dtype": [np.float64, np.float32], "allow_nd": True, "ensure_all_finite": False}
 
@@ -136,8 +141,9 @@ def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Windows:
     ------
     ValueError
         If windows are empty, without samples, complex, of more than 3 dimensions or not finite;
-        if a cell is not an array of numbers; and if the number of channels differs between
-        windows. The message names the row.
+        if a cell is not an array of numbers; if the number of channels differs between windows, or
+        exceeds that of samples; and if a frame has numbered columns beside others, such as
+        "label". The message names the row or column.
 
     Examples
     --------
@@ -145,6 +151,7 @@ def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Windows:
     >>> read_windows(np.zeros((5, 240)), modality="eda").values.shape
     (5, 1, 240)
     """
+    X = _fill_masked(X)
     columns = _columns(X, modality)
     values = _from_numbers(check_array(X, **NUMERIC)) if columns is None else None
     return _checked(X, values, columns, modality, allow_nan)
@@ -190,6 +197,7 @@ def validate_windows(
     >>> estimator.n_features_in_, estimator.n_channels_
     (240, 1)
     """
+    X = _fill_masked(X)
     columns = _columns(X, modality)
     values = None
     if columns is None:
@@ -219,8 +227,18 @@ def label_windows(windows: list[Array], X: pd.DataFrame | pd.Series, *, modality
     return pd.Series(windows, index=X.index, name=name, dtype=object)
 
 
+def _fill_masked(samples: Any) -> Any:
+    """Replace masked values of a masked array by NaN."""
+    if not isinstance(samples, np.ma.MaskedArray):
+        return samples
+    numbers: Any = samples.astype(np.result_type(samples.dtype, np.float32))
+    return numbers.filled(np.nan)
+
+
 def _columns(X: Any, modality: str) -> list[Any] | None:
     """Columns of cells, or None for numbers; refuse containers without windows."""
+    if isinstance(X, pd.DataFrame):
+        _refuse_mixed_names(X.columns, modality)
     if isinstance(X, list | tuple | pd.Series | pd.DataFrame) and not len(X):
         raise ValueError(
             f"Found 0 sample(s) of modality {modality!r} while a minimum of 1 is required."
@@ -234,8 +252,37 @@ def _checked(
     values = _from_columns(columns or [], modality) if values is None else values
     index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
     windows = Windows(values, _missing_rows(values), index)
+    _refuse_many_channels(windows, modality)
     _refuse_non_finite(windows, modality, allow_nan)
     return windows
+
+
+def _refuse_mixed_names(names: pd.Index, modality: str) -> None:
+    """Refuse numbered columns, such as eda_0 to eda_239, beside columns of other names."""
+    if not all(isinstance(name, str) for name in names):
+        return
+    stems = [NUMBER_AT_END.sub("", name) for name in names]
+    stem, count = Counter(stems).most_common(1)[0] if stems else ("", 0)
+    numbered = [name for name, own in zip(names, stems, strict=True) if own == stem != name]
+    others = [name for name, own in zip(names, stems, strict=True) if own != stem]
+    if count < 3 or len(numbered) < count or not others:
+        return
+    shown = ", ".join(map(repr, others[:5])) + (", ..." if len(others) > 5 else "")
+    raise ValueError(
+        f"Windows of modality {modality!r} are in the columns {numbered[0]!r} to {numbered[-1]!r}, "
+        f"but X also has {shown}, which would be read as samples; select the columns of one signal."
+    )
+
+
+def _refuse_many_channels(windows: Windows, modality: str) -> None:
+    """Refuse windows with more channels than samples: time is probably not the last axis."""
+    row, n_times = windows.shortest()
+    if windows.n_channels > max(n_times, MOST_CHANNELS_OF_SHORT_WINDOWS):
+        raise ValueError(
+            f"Window {row} of modality {modality!r} has {windows.n_channels} channels of {n_times} "
+            "samples; expected shape (n_windows, n_channels, n_times) with time last. If time is "
+            "the second axis, pass X.transpose(0, 2, 1); of column vectors pass X[:, :, 0]."
+        )
 
 
 def _missing_rows(values: Array) -> Mask:
@@ -298,6 +345,7 @@ def _from_columns(columns: list[Any], modality: str) -> Array:
 
 def _read_cell(row: int, cell: Any, modality: str) -> Array | None:
     """Return one window as float (n_channels, n_times); None if it is missing."""
+    cell = _fill_masked(cell)
     if is_missing(cell):
         return None
     samples = np.asarray(cell)

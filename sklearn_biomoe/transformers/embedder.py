@@ -1,4 +1,4 @@
-"""Images to embeddings."""
+"""TinyBioMoEEmbedder: from images to embeddings."""
 
 from __future__ import annotations
 
@@ -51,41 +51,41 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
 
     `fit` trains nothing: it checks the images and reads the weights. The backbone runs in
     evaluation mode without gradients; all embedders of a process with the same weights share one
-    copy of it. Pickles hold parameters, versions and the weights' hash alone; an unpickled embedder
+    copy. Pickles hold parameters, versions and the hash of the weights; an unpickled embedder
     refuses other weights and warns of other versions.
 
     Parameters
     ----------
     weights : str or path, default="open"
-        "open" for those that the package brings, pretrained on simulated signals of all modalities.
-        "paper" for the authors' checkpoint, which is downloaded at first use (extra ``data``).
-        "random" for an untrained backbone, seeded by ``random_state``; a warning says so. Else the
-        path of a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+        "open" for those in the package, pretrained on simulated signals of all modalities. "paper"
+        for the authors' checkpoint, which is downloaded at first use (extra ``data``). "random"
+        for an untrained backbone, seeded by ``random_state``, with a warning. Otherwise the path of
+        a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
     weights_sha256 : str or None, default=None
-        Hash that the weights have to have, as ``weights_sha256_`` tells it; another one is an
-        error, before anything in the file is looked at.
+        Required hash of the weights, as in ``weights_sha256_``. A file with another hash is refused
+        before it is parsed.
     fuse : {"concatenate", "mean", "mean_tiles"}, default="concatenate"
-        How the embeddings of a window's images become one row: side by side; their mean; or side
-        by side but for the tiles of each image, whose mean is taken.
+        How the embeddings of a window's images become one row: concatenated, averaged, or
+        concatenated after the tiles of each image are averaged.
     device : str, default="auto"
-        "cpu", "cuda" or "cuda:<index>"; "auto" takes CUDA where torch sees it, else the CPU.
+        "cpu", "cuda" or "cuda:<index>"; "auto" is CUDA if torch finds a CUDA device, else the CPU.
     precision : {"float32", "bfloat16"}, default="float32"
-        What the backbone computes in. bfloat16 is faster where the device has instructions for it
-        (an error tells where not), and less exact.
+        Of the backbone's computations. bfloat16 is faster and less exact; it raises an error on a
+        device that has no instructions for it.
     engine : {"torch", "onnxruntime", "auto"}, default="torch"
-        What runs the backbone. ONNX Runtime (extra ``onnx``; on a CPU, in float32) is faster; at
-        the first use of some weights it exports them, which takes several seconds, and keeps the
-        result in the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's for
-        caches. "auto" takes it where it is installed and can run.
+        What runs the backbone. ONNX Runtime (extra ``onnx``; on a CPU, in float32) is faster. When
+        weights are first used it exports them, which takes several seconds, and stores the result
+        in the folder ``SKLEARN_BIOMOE_CACHE`` or else the platform's folder for caches. "auto" is
+        ONNX Runtime if it is installed and can run.
     batch_size : int or "auto", default="auto"
-        Images embedded at once. "auto" is 8 on a CPU, whose caches larger batches leave, and on a
-        GPU a power of two from 8 to 256, by its memory. The last batch is filled up with blanks, so
-        that an embedding does not depend on what it was batched with. Halved where a GPU runs out
-        of memory.
+        Images embedded at once. "auto" is 8 on a CPU, since larger batches do not fit into its
+        caches, and a power of two from 8 to 256 on a GPU, depending on its memory. The last batch
+        is filled with blanks, so that an embedding does not depend on the others in its batch.
+        Halved if a GPU runs out of memory.
     cache : "memory", path or None, default="memory"
-        Where embeddings are remembered by their images' content, so that folds, grid points and
+        Where embeddings are cached by the content of their images, so that folds, grid points and
         clones embed each image once: in this process (the last 256 MB), in an SQLite file that
-        several processes share, or nowhere.
+        several processes share, or not at all.
     progress : bool, default=False
         Show a progress bar.
     random_state : int, RandomState instance or None, default=0
@@ -96,11 +96,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
     weights_sha256_ : str
         Hash of the weights' file, or of the random weights' values.
     seed_ : int
-        That random weights are drawn from.
+        Of random weights.
     image_names_ : list of str
         Names of each window's images, as seen in `fit`.
     n_tiles_ : int
-        Images that are tiles of one, as seen in `fit`.
+        Tiles of each image, as seen in `fit`.
 
     See Also
     --------

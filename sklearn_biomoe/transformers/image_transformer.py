@@ -26,21 +26,20 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
 ):
     """Draw each window of a biosignal as one image per channel and representation.
 
-    Windows come as numbers of shape (n_windows, n_times), such as wide DataFrame columns, as an
-    array of shape (n_windows, n_channels, n_times), or as a column, list, Series, Arrow array or
-    polars Series whose cells are arrays that may differ in length. Several columns of such cells
-    are channels of one signal. Images are drawn when they are looked at or embedded: the
-    transformer's output holds no more than the signals.
+    Windows are numbers of shape (n_windows, n_times), such as wide DataFrame columns; an array of
+    shape (n_windows, n_channels, n_times); or a column, list, Series, Arrow array or polars Series
+    whose cells are arrays that may differ in length. Several columns of such cells are channels of
+    one signal. The output holds the signals; an image is drawn when it is accessed or embedded.
 
-    A window is missing where its cell is None or NaN, or all its samples are NaN, as where a sensor
-    dropped out. It is not learnt from, drawn as a blank image, and embedded as NaN. Single NaN
-    samples are refused.
+    A window is missing if its cell is None or NaN, or if all its samples are NaN, for example
+    because a sensor dropped out. Nothing is learnt from it; its image is blank, and its embedding
+    is NaN. Windows with some NaN samples are refused.
 
     Parameters
     ----------
-    representations : "preset" or sequence of str, default="preset"
-        What to draw. "preset" is what suits the modality, see `sklearn_biomoe.signals.MODALITIES`;
-        else any of
+    representations : "preset", str or sequence of str, default="preset"
+        What to draw. "preset" uses those of the modality, see `sklearn_biomoe.signals.MODALITIES`.
+        One or more of
 
         - "waveform": a thin dark curve on white;
         - "waveform_stacked", "waveform_overlaid": the curves of all channels in one image, one
@@ -56,54 +55,56 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         - "composite": three greys as red, green and blue: waveform, spectrogram_psd and scalogram,
           the powers of each window on their own scale.
 
-        Unwrapped phases, distances and transitions are scaled to each window, curves and powers as
-        asked for below. Frequency and the time of a map's rows go upwards, time goes to the right.
-        Maps of pairs of samples compare at most 224, averaged from longer windows.
+        Unwrapped phases, distances and transitions are scaled to each window, curves by
+        ``value_range`` and powers by ``power_range``. Frequency, and the time of a map's rows,
+        increase upwards; time increases to the right. Maps of pairs compare at most 224 samples,
+        to which longer windows are averaged.
     sampling_rate : float or None, default=None
         In Hz. Required by representations with a frequency axis and by tiles.
     modality : str or list of str, default="generic"
-        Kind of signal: "eda", "bvp", "ppg", "resp", "resp_rate", "spo2", "ecg", "emg", "eeg" or
-        "generic"; a list has one for each channel. Names the images, and decides what "preset"
-        is.
+        "eda", "bvp", "ppg", "resp", "resp_rate", "spo2", "ecg", "emg", "eeg" or "generic", or a
+        common name of one of them in any case, such as "GSR"; a list has one for each channel.
+        Part of the images' names; determines the presets.
     value_range : "preset", "window", "training", tuple or list, default="preset"
-        What the vertical axis of a waveform spans: (low, high) or, on a logarithmic axis, (low,
-        high, "log") in the signal's unit; "window", each window's smallest and largest value;
-        "training", the 1st to the 99th percentile of all samples seen in `fit`, logarithmically
-        where the preset is (of positive samples then). "preset" is a fixed range where a modality
-        has a unit ("eda", "resp_rate", "spo2"), else "window". A list has one for each channel.
-        Beyond a range, curves run along the border; a warning tells of it, but for "training".
+        Range of the vertical axis of a waveform: (low, high) or, on a logarithmic axis, (low, high,
+        "log") in the signal's unit; "window", each window's smallest and largest value;
+        "training", the 1st to the 99th percentile of all samples seen in `fit`, on a logarithmic
+        axis (and of positive samples) if the preset is logarithmic. "preset" is a fixed range for
+        modalities with a unit ("eda", "resp_rate", "spo2"), else "window". A list has one for each
+        channel. Values beyond the range are drawn at the border, with a warning unless it is
+        "training".
     power_range : "window", "training" or (float, float), default="window"
-        Decibels, of 1 unit of power, that the darkest and the brightest colour of a spectrogram
-        or scalogram stand for. "window": from 50 dB under each window's maximum up to it.
-        "training": up to the 99th percentile of the maxima of windows seen in `fit`.
+        Powers at the darkest and the brightest colour of a spectrogram or scalogram, in decibels of
+        1 unit of power. "window": from 50 dB below each window's maximum up to it. "training": up
+        to the 99th percentile of the maxima of windows seen in `fit`.
     spectrogram_window : "preset", float or None, default="preset"
-        Length of the pieces whose spectra make a spectrogram, in seconds; None takes an eighth of
-        the window.
+        Length of the pieces of a spectrogram, in seconds; None is an eighth of the window.
     frequency_range : "preset", (float, float) or None, default="preset"
         Frequencies of spectrograms and scalograms in Hz; None shows all up to the Nyquist limit.
     colormap : str, default="viridis"
-        Of spectrograms, scalograms, Gramian and Markov fields: a name that the package cmap knows,
-        such as matplotlib's.
+        Of spectrograms, scalograms, Gramian and Markov fields: a name in the package cmap, which
+        has those of matplotlib.
     tile_length : float or None, default=None
-        Cut each window in time into tiles of so many seconds, and draw an image of each. 5 to 10 s
-        of pulse or ECG can be made out; a minute of it cannot.
+        Cut each window into tiles of so many seconds, and draw an image of each. Single beats of
+        pulse or ECG are visible in 5 to 10 s, and not in a minute.
     tile_step : float or None, default=None
-        Seconds from tile to tile, ``tile_length`` where None. The last tile ends with the window.
+        Seconds from tile to tile, ``tile_length`` if None. The last tile ends with the window.
     image_size : int, default=224
-        Pixels on each side. The backbone takes 224.
+        Pixels on each side. The backbone needs 224.
 
     Attributes
     ----------
     n_channels_ : int
         Channels of each window seen in `fit`.
     n_times_ : int
-        Samples of the first window that is there in `fit`.
+        Samples of the first window in `fit` that is not missing.
     n_features_in_ : int
-        Columns seen in `fit`: n_times of 2-D, n_channels of 3-D input, else columns of cells.
+        Columns seen in `fit`: n_times of 2-D and n_channels of 3-D input, else columns of cells.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame whose column names are all strings.
+        If `fit` saw a frame whose column names are all strings.
     settings_ : ImageSettings
-        How windows are drawn: presets, what overrides them, and the limits learnt in `fit`.
+        How windows are drawn: presets or parameters that override them, and ranges learnt in
+        `fit`.
 
     See Also
     --------
@@ -115,10 +116,10 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
     >>> import numpy as np
     >>> from sklearn_biomoe import BiosignalImageTransformer
     >>> windows = np.random.default_rng(0).uniform(2, 3, size=(5, 240))  # in µS
-    >>> drawer = BiosignalImageTransformer(
+    >>> to_images = BiosignalImageTransformer(
     ...     ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     ... )
-    >>> drawer.fit_transform(windows)
+    >>> to_images.fit_transform(windows)
     BiosignalImages(5 windows x ['eda_waveform', 'eda_spectrogram_psd'], 224 x 224 pixels)
     """
 
@@ -222,14 +223,14 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         Returns
         -------
         names : ndarray of shape (n_images,), object
-            Such as "eda_spectrogram_psd", "eeg_1_waveform" where several channels share a modality,
-            "eda_bvp_waveform_stacked" where channels are joined, "bvp_waveform_tile0".
+            Such as "eda_spectrogram_psd", "eeg_1_waveform" if several channels share a modality,
+            "eda_bvp_waveform_stacked" if channels are joined, "bvp_waveform_tile0".
         """
         check_is_fitted(self, "settings_")
         return np.asarray(self.settings_.image_names, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: images fit in no frame, but a Pipeline sets the output of all its steps."""
+        """Do nothing: images do not fit in frames, but a Pipeline configures all its steps."""
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -246,8 +247,8 @@ def _check_labels(y: Any, n_windows: int, label: str) -> None:
     if y is None or (n_labels := len(np.asarray(y))) == n_windows:
         return
     first = min(n_windows, n_labels)
-    lacking = "has no label" if n_labels < n_windows else "is not there, though it has a label"
+    problem = "has no label" if n_labels < n_windows else "does not exist, but has a label"
     raise ValueError(
         f"There are {n_windows} windows of modality {label!r} but {n_labels} labels: window "
-        f"{first} {lacking}. Give one label for each window, in the same order."
+        f"{first} {problem}. Pass one label for each window, in the same order."
     )

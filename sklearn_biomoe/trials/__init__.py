@@ -1,8 +1,9 @@
-"""From windows to trials and subjects: one label, and one prediction, for many windows."""
+"""Multiple-instance learning: one label, and one prediction, for the windows of a trial."""
 
-from .aggregation import TrialAggregator, WindowVotingClassifier, WindowVotingRegressor
 from .attention import AttentionMILClassifier, AttentionMILRegressor
-from .collection import Trials, aggregate_windows, gather_trials
+from .grouping import Trials, aggregate_windows, gather_trials
+from .trial_aggregator import TrialAggregator
+from .window_voting import WindowVotingClassifier, WindowVotingRegressor
 
 __all__ = [
     "AttentionMILClassifier",

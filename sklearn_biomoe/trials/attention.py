@@ -1,47 +1,99 @@
-"""Attention pooling: estimators that learn which windows of a bag its label is about."""
+"""Attention-based multiple-instance learning: estimators that learn a weight for each window."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+import torch
+from numpy.typing import ArrayLike
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Tags, check_random_state, check_scalar
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import Array, FloatArray
+from .._validation.parameters import check_integer, check_number
 from .._validation.targets import read_targets, read_values
-from .bags import Array, Bags, validate_bags
-
-if TYPE_CHECKING:
-    from .attention_network import AttentionMIL
-
-# Modules that import torch are imported where they are first needed: loading it takes as long again
-# as all of `import sklearn_biomoe`.
+from ..inference import resolve_device
+from .attention_network import AttentionMIL, pad, train
+from .bags import Bags, validate_bags
 
 
-class _AttentionPooling(BaseEstimator):
-    """What classifier and regressor share: standardised windows, and the network."""
-
-    hidden_size: int
-    dropout: float
-    max_epochs: int
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    window_size: int | None
-    device: str
-    random_state: int | np.random.RandomState | None
+class _AttentionPooling(BaseEstimator, ABC):
+    """Base of the attention estimators: standardises the windows, and trains the network."""
 
     n_window_features_: int
 
-    def attention(self, X: Any) -> list[Array]:
-        """Tell how much each window counts in what is predicted of its bag.
+    def __init__(
+        self,
+        *,
+        hidden_size: int = 32,
+        dropout: float = 0.25,
+        max_epochs: int = 50,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.01,
+        batch_size: int = 32,
+        window_size: int | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.window_size = window_size
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of n_bags
+            Bags in any form that `TrialAggregator` describes.
+        y : array-like of shape (n_bags,)
+            Classes, or the values of a regressor.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, ``device`` is not available, `TrialAggregator` would
+            refuse the bags, or y has another length than X, gaps or a single class.
+        """
+        for name in ("hidden_size", "max_epochs", "batch_size"):
+            check_integer(name, getattr(self, name))
+        check_number("dropout", self.dropout, minimum=0, below=1)
+        check_number("learning_rate", self.learning_rate, above=0)
+        check_number("weight_decay", self.weight_decay, minimum=0)
+        bags = validate_bags(self, X, reset=True)
+        targets, n_outputs, class_weights = self._encode_targets(y, bags)
+        windows = bags.without_missing().windows.astype(np.float64)
+        self.mean_, scale = windows.mean(axis=0), windows.std(axis=0)
+        self.scale_ = np.where(scale > 0, scale, 1.0)
+        network, losses = self._train(self._standardised(bags), targets, n_outputs, class_weights)
+        # NumPy arrays, so that a model trained on a GPU can be loaded without one.
+        self.weights_: dict[str, Array] = {
+            name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()
+        }
+        epochs = pd.RangeIndex(1, len(losses) + 1, name="epoch")
+        self.history_ = pd.DataFrame({"train_loss": losses}, index=epochs)
+        return self
+
+    def attention(self, X: Any) -> list[FloatArray]:
+        """Return the weight of each window in the prediction for its bag.
 
         Parameters
         ----------
@@ -51,7 +103,8 @@ class _AttentionPooling(BaseEstimator):
         Returns
         -------
         attention : list of ndarray of shape (n_windows,), float64
-            For each bag a weight for each of its windows; their sum is 1. Missing windows have 0.
+            For each bag, the weights of its windows, with a sum of 1. Those of missing windows are
+            0.
         """
         bags = self._read(X)
         rows = self._run(bags, "attention")
@@ -62,29 +115,15 @@ class _AttentionPooling(BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _check_parameters(self) -> None:
-        for name in ("hidden_size", "max_epochs", "batch_size"):
-            check_scalar(getattr(self, name), name, Integral, min_val=1)
-        check_scalar(self.dropout, "dropout", Real, min_val=0, max_val=1, include_boundaries="left")
-        check_scalar(
-            self.learning_rate, "learning_rate", Real, min_val=0, include_boundaries="neither"
-        )
-        check_scalar(self.weight_decay, "weight_decay", Real, min_val=0)
+    @abstractmethod
+    def _encode_targets(self, y: ArrayLike, bags: Bags) -> tuple[Array, int, FloatArray | None]:
+        """Return the targets of the network, its number of outputs, and weights of classes."""
 
-    def _fit(
-        self, bags: Bags, targets: Array, n_outputs: int, class_weights: Array | None = None
-    ) -> None:
-        """Train a network on bags, standardised by the windows that are there."""
-        import torch
-
-        from ..inference import resolve_device
-        from .attention_network import train
-
+    def _train(
+        self, cells: Array, targets: Array, n_outputs: int, class_weights: FloatArray | None
+    ) -> tuple[AttentionMIL, list[float]]:
+        """Return a trained network and the loss of each epoch; keep torch's random state."""
         device = resolve_device(self.device)
-        there = bags.without_missing().windows.astype(np.float64)
-        self.mean_ = there.mean(axis=0)
-        scale = there.std(axis=0)
-        self.scale_ = np.where(scale > 0, scale, 1.0)
         seed = int(check_random_state(self.random_state).randint(2**31))
         n_gpus = 0 if device == "cpu" else torch.cuda.device_count()
         with torch.random.fork_rng(devices=range(n_gpus)):
@@ -92,7 +131,7 @@ class _AttentionPooling(BaseEstimator):
             network = self._new_network(n_outputs)
             losses = train(
                 network,
-                self._standardised(bags),
+                cells,
                 targets,
                 class_weights=class_weights,
                 max_epochs=self.max_epochs,
@@ -101,31 +140,21 @@ class _AttentionPooling(BaseEstimator):
                 batch_size=self.batch_size,
                 device=device,
             )
-        # As arrays, which are of no device.
-        self.weights_: dict[str, Array] = {
-            name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()
-        }
-        epochs = pd.RangeIndex(1, len(losses) + 1, name="epoch")
-        self.history_ = pd.DataFrame({"train_loss": losses}, index=epochs)
+        return network, losses
 
     def _read(self, X: Any) -> Bags:
         check_is_fitted(self, "weights_")
         return validate_bags(self, X, reset=False)
 
-    def _run(self, bags: Bags, method: str) -> list[Array]:
-        """Ask the network for its outputs ("forward") or "attention", a row for each bag."""
-        import torch
-
-        from ..inference import resolve_device
-        from .attention_network import pad
-
+    def _run(self, bags: Bags, method: str) -> list[FloatArray]:
+        """Return one row per bag of the network's outputs ("forward") or "attention"."""
         device = resolve_device(self.device)
         network = self._new_network(len(self.weights_["output.bias"])).to(device).eval()
         network.load_state_dict(
             {name: torch.from_numpy(array) for name, array in self.weights_.items()}
         )
         cells = self._standardised(bags)
-        rows: list[Array] = []
+        rows: list[FloatArray] = []
         with torch.inference_mode():
             for start in range(0, len(cells), self.batch_size):
                 batch = pad(list(cells[start : start + self.batch_size])).to(device)
@@ -133,81 +162,73 @@ class _AttentionPooling(BaseEstimator):
         return rows
 
     def _new_network(self, n_outputs: int) -> AttentionMIL:
-        from .attention_network import AttentionMIL
-
         return AttentionMIL(self.n_window_features_, self.hidden_size, n_outputs, self.dropout)
 
-    def _standardised(self, bags: Bags) -> NDArray[np.object_]:
-        """One array for each bag, as skorch indexes them."""
-        cells = np.empty(len(bags), dtype=object)
-        for position, windows in enumerate(bags.split((bags.windows - self.mean_) / self.scale_)):
-            cells[position] = windows
-        return cells
+    def _standardised(self, bags: Bags) -> Array:
+        return Bags((bags.windows - self.mean_) / self.scale_, bags.lengths).to_cells()
 
 
 class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
-    """Classify bags of windows by a weighted mean of their windows, learning the weights.
+    """Classify bags by a weighted mean of their windows, with learned weights.
 
-    One label for many windows: a trial of several minutes, of which few show what the label is
-    about. The network is small. Gated attention gives each window a weight, and a linear layer
-    classifies the weighted mean of the windows' features; where all weights are equal that is
-    logistic regression on the mean. skorch trains it by AdamW, on a CPU in one thread. Features are
-    standardised inside by mean and standard deviation of all training windows, so no scaler is
-    needed before.
+    For one label of many windows, such as a trial of several minutes of which only a few windows
+    show the labelled state. Gated attention gives each window a weight, and a linear layer
+    classifies the weighted mean of the windows' features. With equal weights, this is logistic
+    regression on the mean. The network is small: skorch trains it with AdamW, on a CPU in one
+    thread. Features are standardised by the mean and standard deviation of the training windows, so
+    a scaler is not needed.
 
-    Bags come in all forms that `TrialAggregator` describes; rows of NaN are missing windows.
+    Bags are given in any form that `TrialAggregator` describes; rows of NaN are missing windows.
 
     Parameters
     ----------
     hidden_size : int, default=32
-        Of the attention: columns of V and U.
+        Size of the hidden layer of the attention (columns of V and U in the paper).
     dropout : float, default=0.25
-        Share of pooled features, and of the attention's hidden values, that each training step
-        leaves out.
+        Dropout probability of pooled features and of hidden values of the attention.
     max_epochs : int, default=50
-        Times that training sees each bag. There is no early stopping, which would take subjects
-        away.
+        Number of training epochs. There is no early stopping, which would need held-out subjects.
     learning_rate : float, default=0.001
+        Learning rate of AdamW.
     weight_decay : float, default=0.01
-        Of AdamW.
+        Weight decay of AdamW.
     batch_size : int, default=32
-        Bags in each training step, and predicted at once.
+        Number of bags in a batch.
     class_weight : dict, "balanced" or None, default=None
         Weights of classes in the loss, as in LogisticRegression.
     window_size : int, default=None
-        Columns of each window where windows stand side by side: 192 for what `TinyBioMoEEmbedder`
-        makes of tiles. None takes a row as one window.
+        Columns of each window if bags are rows of concatenated windows: 192 for the output of
+        `TinyBioMoEEmbedder` for tiles. None takes a row as one window.
     device : str, default="auto"
-        "cpu", "cuda" or "cuda:<index>"; "auto" takes CUDA where torch sees it, else the CPU.
+        "cpu", "cuda" or "cuda:<index>"; "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState instance or None, default=0
-        Of initial weights, the order of bags and dropout. On a CPU the same seed gives the same
-        result; torch's global generator is left as it was.
+        Seed of initial weights, the order of bags and dropout. The same seed gives the same result
+        on a CPU. The state of torch's global generator is not changed.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     history_ : DataFrame
-        Column ``train_loss``, the mean cross-entropy of each epoch.
+        Mean cross-entropy of each epoch, in column ``train_loss``.
     weights_ : dict of str to ndarray
-        Of the network, by the names of its parameters.
+        Parameters of the network, by name.
     mean_, scale_ : ndarray of shape (``n_window_features_``,)
-        That windows are standardised with.
+        Mean and standard deviation of the training windows.
     n_window_features_ : int
-        Features of each window.
+        Number of features of each window.
     n_features_in_ : int
-        Columns seen in `fit`; of bags in arrays of their own, features of each window.
+        Number of columns seen in `fit`, or of features of each window if bags are arrays.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame of numbers whose column names are all strings.
+        Names of the columns seen in `fit`, if X is a frame of numbers and all are strings.
 
     See Also
     --------
-    gather_trials : Makes bags of rows of windows.
-    TrialAggregator, WindowVotingClassifier : Have nothing to learn about windows, so they need
-        fewer bags.
+    gather_trials : Groups rows of windows into bags.
+    TrialAggregator, WindowVotingClassifier : Learn no weights of windows, and need fewer bags.
 
     Notes
     -----
-    Attention tells what this network looked at, not what caused the label.
+    The weights describe this network's predictions, not the causes of a label.
 
     References
     ----------
@@ -242,56 +263,20 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
-        self.hidden_size = hidden_size
-        self.dropout = dropout
-        self.max_epochs = max_epochs
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
+        super().__init__(
+            hidden_size=hidden_size,
+            dropout=dropout,
+            max_epochs=max_epochs,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            window_size=window_size,
+            device=device,
+            random_state=random_state,
+        )
         self.class_weight = class_weight
-        self.window_size = window_size
-        self.device = device
-        self.random_state = random_state
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of n_bags
-            Bags in any form that `TrialAggregator` describes.
-        y : array-like of shape (n_bags,)
-            Classes.
-
-        Returns
-        -------
-        self : AttentionMILClassifier
-
-        Raises
-        ------
-        ValueError
-            For parameters out of range and devices that are not there; bags that `TrialAggregator`
-            refuses; y of another length than X, with gaps, or of a single class.
-        TypeError
-            For parameters that are no numbers.
-        """
-        self._check_parameters()
-        bags = validate_bags(self, X, reset=True)
-        labels = read_targets(y, bags, type(self).__name__)
-        check_classification_targets(labels)
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"All training bags are of one class, {self.classes_.tolist()[0]!r}: nothing can "
-                "be learnt. Add bags of another class."
-            )
-        weights = None
-        if self.class_weight is not None:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
-        self._fit(bags, targets.astype(np.int64), len(self.classes_), weights)
-        return self
-
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class.
 
         Parameters
@@ -303,13 +288,11 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         probabilities : ndarray of shape (n_bags, n_classes), float64
             In the order of ``classes_``.
         """
-        from scipy.special import softmax
-
-        probabilities: Array = softmax(np.stack(self._run(self._read(X), "forward")), axis=1)
+        probabilities: FloatArray = softmax(np.stack(self._run(self._read(X), "forward")), axis=1)
         return probabilities
 
     def predict(self, X: Any) -> Array:
-        """Return the likeliest class.
+        """Return the most likely class of each bag.
 
         Parameters
         ----------
@@ -319,53 +302,68 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         -------
         classes : ndarray of shape (n_bags,)
         """
-        likeliest = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[likeliest]
+        most_likely = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[most_likely]
+
+    def _encode_targets(self, y: ArrayLike, bags: Bags) -> tuple[Array, int, FloatArray | None]:
+        labels = read_targets(y, bags, type(self).__name__)
+        check_classification_targets(labels)
+        self.classes_, targets = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"All training bags are of one class, {self.classes_.tolist()[0]!r}; add bags of "
+                "another class."
+            )
+        weights = None
+        if self.class_weight is not None:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
+        return targets.astype(np.int64), len(self.classes_), weights
 
 
 class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
-    """Predict a value of bags of windows from a weighted mean, learning the weights.
+    """Predict a value of each bag from a weighted mean of its windows, with learned weights.
 
-    As `AttentionMILClassifier` does, of which see the description; the loss is the squared error of
-    values that are standardised inside, so that ``learning_rate`` suits values of any unit.
+    The network is that of `AttentionMILClassifier`. It is trained on the squared error of
+    standardised values, so that ``learning_rate`` does not depend on their unit.
 
     Parameters
     ----------
     hidden_size : int, default=32
-        Of the attention.
+        Size of the hidden layer of the attention.
     dropout : float, default=0.25
-        Share of pooled features, and of the attention's hidden values, that each training step
-        leaves out.
+        Dropout probability of pooled features and of hidden values of the attention.
     max_epochs : int, default=50
-        Times that training sees each bag.
+        Number of training epochs.
     learning_rate : float, default=0.001
+        Learning rate of AdamW.
     weight_decay : float, default=0.01
-        Of AdamW.
+        Weight decay of AdamW.
     batch_size : int, default=32
-        Bags in each training step, and predicted at once.
+        Number of bags in a batch.
     window_size : int, default=None
-        Columns of each window where windows stand side by side. None takes a row as one window.
+        Columns of each window if bags are rows of concatenated windows. None takes a row as one
+        window.
     device : str, default="auto"
-        "cpu", "cuda" or "cuda:<index>"; "auto" takes CUDA where torch sees it, else the CPU.
+        "cpu", "cuda" or "cuda:<index>"; "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState instance or None, default=0
-        Of initial weights, the order of bags and dropout.
+        Seed of initial weights, the order of bags and dropout.
 
     Attributes
     ----------
     target_mean_, target_scale_ : float
-        That values are standardised with.
+        Mean and standard deviation of the training values.
     history_ : DataFrame
-        Column ``train_loss``, the mean squared error of each epoch, of standardised values.
+        Mean squared error of standardised values in each epoch, in column ``train_loss``.
     weights_ : dict of str to ndarray
-        Of the network, by the names of its parameters.
+        Parameters of the network, by name.
     mean_, scale_ : ndarray of shape (``n_window_features_``,)
-        That windows are standardised with.
+        Mean and standard deviation of the training windows.
     n_window_features_ : int
-        Features of each window.
+        Number of features of each window.
     n_features_in_ : int
-        Columns seen in `fit`; of bags in arrays of their own, features of each window.
+        Number of columns seen in `fit`, or of features of each window if bags are arrays.
     feature_names_in_ : ndarray of str
-        Where `fit` saw a frame of numbers whose column names are all strings.
+        Names of the columns seen in `fit`, if X is a frame of numbers and all are strings.
 
     See Also
     --------
@@ -382,62 +380,8 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
     True
     """
 
-    def __init__(
-        self,
-        *,
-        hidden_size: int = 32,
-        dropout: float = 0.25,
-        max_epochs: int = 50,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.01,
-        batch_size: int = 32,
-        window_size: int | None = None,
-        device: str = "auto",
-        random_state: int | np.random.RandomState | None = 0,
-    ) -> None:
-        self.hidden_size = hidden_size
-        self.dropout = dropout
-        self.max_epochs = max_epochs
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.window_size = window_size
-        self.device = device
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of n_bags
-            Bags in any form that `TrialAggregator` describes.
-        y : array-like of shape (n_bags,)
-            Values.
-
-        Returns
-        -------
-        self : AttentionMILRegressor
-
-        Raises
-        ------
-        ValueError
-            For parameters out of range and devices that are not there; bags that `TrialAggregator`
-            refuses; y of another length than X, or with gaps.
-        TypeError
-            For parameters that are no numbers.
-        """
-        self._check_parameters()
-        bags = validate_bags(self, X, reset=True)
-        values = read_values(y, bags, type(self).__name__)
-        self.target_mean_ = float(values.mean())
-        self.target_scale_ = float(values.std()) or 1.0
-        standardised = (values - self.target_mean_) / self.target_scale_
-        self._fit(bags, standardised[:, None], n_outputs=1)
-        return self
-
-    def predict(self, X: Any) -> Array:
-        """Return each bag's value.
+    def predict(self, X: Any) -> FloatArray:
+        """Return the value of each bag.
 
         Parameters
         ----------
@@ -448,5 +392,10 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
         values : ndarray of shape (n_bags,), float64
         """
         outputs = np.concatenate(self._run(self._read(X), "forward"))
-        values: Array = outputs * self.target_scale_ + self.target_mean_
-        return values
+        return outputs * self.target_scale_ + self.target_mean_
+
+    def _encode_targets(self, y: ArrayLike, bags: Bags) -> tuple[Array, int, FloatArray | None]:
+        values = read_values(y, bags, type(self).__name__)
+        self.target_mean_ = float(values.mean())
+        self.target_scale_ = float(values.std()) or 1.0
+        return ((values - self.target_mean_) / self.target_scale_)[:, None], 1, None

@@ -1,4 +1,4 @@
-"""Attention pooling of a bag's windows, as skorch trains it. Imports torch."""
+"""Gated attention over the windows of a bag, as a torch module, and its training by skorch."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from skorch import NeuralNetClassifier, NeuralNetRegressor
+from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-PRECISION = torch.float64  # a bag's prediction then does not tell what it was batched with
+from .._typing import Array, FloatArray
+
+# In float64, the prediction for a bag does not depend on the other bags of its batch.
+DTYPE = torch.float64
 
 
 class AttentionMIL(nn.Module):
-    """Gated attention over the windows of a bag, and a linear layer on what it pools.
+    """Gated attention over the windows of a bag, and a linear layer on their weighted mean.
 
-    Parameters
-    ----------
-    n_features : int
-        Of each window.
-    hidden_size : int
-        Of the attention.
-    n_outputs : int
-    dropout : float
-        Share of the pooled features, and of the attention's hidden values, dropped in training.
-
-    References
-    ----------
-    Ilse, Tomczak and Welling, "Attention-based Deep Multiple Instance Learning", ICML 2018, arXiv
-    1802.04712, equations 8 and 9.
+    Equations 8 and 9 of Ilse, Tomczak and Welling, "Attention-based Deep Multiple Instance
+    Learning", ICML 2018, arXiv 1802.04712. Takes bags of shape (n_bags, n_windows, n_features),
+    padded with windows of NaN.
     """
 
     def __init__(self, n_features: int, hidden_size: int, n_outputs: int, dropout: float) -> None:
@@ -42,21 +33,16 @@ class AttentionMIL(nn.Module):
         self.score = nn.Linear(hidden_size, 1, bias=False)  # softmax would cancel a bias
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(n_features, n_outputs)
-        self.to(PRECISION)
+        self.to(DTYPE)
 
     def forward(self, bags: Tensor) -> Tensor:
-        """Return outputs, (n_bags, n_outputs), of bags padded with windows of NaN."""
+        """Return outputs, (n_bags, n_outputs)."""
         weights = self.attention(bags)
         pooled = torch.einsum("bw,bwf->bf", weights, bags.nan_to_num())
         return self.output(self.dropout(pooled))
 
     def attention(self, bags: Tensor) -> Tensor:
-        """Return each window's weight, (n_bags, n_windows); 0 for windows of NaN.
-
-        Parameters
-        ----------
-        bags : Tensor of shape (n_bags, n_windows, n_features)
-        """
+        """Return the weight of each window, (n_bags, n_windows), which is 0 for windows of NaN."""
         missing = bags[..., 0].isnan()
         windows = bags.nan_to_num()
         hidden = torch.tanh(self.content(windows)) * torch.sigmoid(self.gate(windows))
@@ -64,44 +50,38 @@ class AttentionMIL(nn.Module):
         return scores.masked_fill(missing, -torch.inf).softmax(dim=1)
 
 
-def pad(bags: list[NDArray[np.float64]]) -> Tensor:
-    """Stack bags, each (n_windows, n_features), filled up with windows of NaN."""
-    tensors = [torch.as_tensor(bag, dtype=PRECISION) for bag in bags]
+def pad(bags: list[FloatArray]) -> Tensor:
+    """Stack bags, (n_windows, n_features) each, padded with windows of NaN to one length."""
+    tensors = [torch.as_tensor(bag, dtype=DTYPE) for bag in bags]
     return pad_sequence(tensors, batch_first=True, padding_value=torch.nan)
 
 
-def pad_batch(batch: list[tuple[NDArray[np.float64], Any]]) -> tuple[Tensor, Tensor]:
-    """Make one batch of pairs of a bag and its target."""
+def pad_batch(batch: list[tuple[FloatArray, Any]]) -> tuple[Tensor, Tensor]:
+    """Collate pairs of a bag and its target."""
     bags, targets = zip(*batch, strict=True)
     return pad(list(bags)), torch.as_tensor(np.array(targets))
 
 
 def train(
     network: AttentionMIL,
-    bags: NDArray[np.object_],
-    targets: NDArray[Any],
+    bags: Array,
+    targets: Array,
     *,
-    class_weights: NDArray[np.float64] | None,
+    class_weights: FloatArray | None,
     **settings: Any,
 ) -> list[float]:
     """Train the network in place; return the mean loss of each epoch.
 
-    Parameters
-    ----------
-    network : AttentionMIL
-    bags : ndarray of shape (n_bags,), object
-    targets : ndarray
-        Positions of classes, (n_bags,), int; or values, (n_bags, 1), float.
-    class_weights : ndarray of shape (n_classes,) or None
-    **settings : dict
-        Of skorch's net: max_epochs, lr, batch_size, device, optimizer__weight_decay.
+    ``bags`` are cells, (n_bags,). ``targets`` are positions of classes, (n_bags,), int, or values,
+    (n_bags, 1), float. ``settings`` are parameters of skorch's NeuralNet.
     """
-    classify = targets.dtype.kind == "i"
-    if classify:
+    criterion: nn.Module = nn.MSELoss()
+    if targets.dtype.kind == "i":
         weight = None if class_weights is None else torch.as_tensor(class_weights)
-        settings |= {"criterion": nn.CrossEntropyLoss, "criterion__weight": weight}
-    net = (NeuralNetClassifier if classify else NeuralNetRegressor)(
+        criterion = nn.CrossEntropyLoss(weight)
+    net = NeuralNet(
         network,
+        criterion=criterion,
         optimizer=torch.optim.AdamW,
         iterator_train__shuffle=True,
         iterator_train__collate_fn=pad_batch,
@@ -112,7 +92,7 @@ def train(
     with _one_thread():
         net.fit(bags, targets)
     losses = [epoch["train_loss"] for epoch in net.history.to_list() if "train_loss" in epoch]
-    if len(losses) < net.max_epochs:  # skorch takes an interrupt as the end of training
+    if len(losses) < net.max_epochs:  # skorch returns normally after an interrupt
         raise KeyboardInterrupt
     return losses
 
@@ -121,8 +101,8 @@ def train(
 def _one_thread() -> Iterator[None]:
     """Compute on one thread.
 
-    So small a network gains nothing by more, and waits for them where other programs keep the cores
-    busy: on two busy cores two threads took 20 times as long as one.
+    More threads do not speed up so small a network, and wait for each other if other programs use
+    the cores: on two busy cores, two threads took 20 times as long as one.
     """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

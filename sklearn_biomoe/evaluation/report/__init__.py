@@ -1,61 +1,52 @@
-"""A finished study as one HTML page, to be opened anywhere, printed and shown around."""
-
-from __future__ import annotations
+"""The report of a study: one HTML page without external files."""
 
 import os
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._files import replace_file
 from ...images.stack import BiosignalImages
-from .examples import examples
-from .page import FOOTER, PAGE, STYLE, join_sections
+from ..results import StudyResults
+from .examples import render_examples
+from .page import render_page, render_sections
 from .sections import (
-    alarms,
-    basis,
-    best_first,
-    comparisons,
-    confusions,
-    environment,
-    facts,
-    methods,
-    ranking,
-    roc_curves,
-    subjects,
+    rank_methods,
+    render_alarms,
+    render_comparisons,
+    render_confusions,
+    render_environment,
+    render_facts,
+    render_held_out_data,
+    render_methods,
+    render_roc_curves,
+    render_scores,
+    render_subjects,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-STUDY_HAS = ["predictions", "scores", "summary", "comparisons", "confusion", "alarms"]
-STUDY_HAS += ["classes", "controls", "environment", "methods"]
 
 
 def write_report(
-    study: Any,
+    study: StudyResults,
     path: str | os.PathLike[str],
     *,
     images: Mapping[str, BiosignalImages] | None = None,
     title: str = "Study",
 ) -> Path:
-    """Write a study's page: who scored how, on whom, against what, and what to beware of.
+    """Write a study as an HTML page: scores, comparisons, subjects, methods and alarms.
 
-    The page is one file that needs nothing else: no network, no scripts. It reads on a telephone
-    and on paper. The same study gives the same bytes.
+    The page is one file without scripts or external resources, for any screen and for print. The
+    same study gives the same bytes.
 
     Parameters
     ----------
     study : Study
-        What to tell of.
     path : path-like
-        The file to write, such as ``"study.html"``, in a folder that is there. A file of this name
-        is replaced once the new one is whole.
+        The file to write, such as ``"study.html"``, in an existing folder. An existing file is
+        replaced after the new one is complete.
     images : dict of str to BiosignalImages, default=None
-        Stacks whose windows are the rows that were studied, in the same order, each under a name
-        such as "eda". With them the page shows images of the windows that the best method got
-        right and wrong while it was surest. None shows no images.
+        Images of the rows of X, in the same order, by names such as "eda". If given, the page
+        shows images of windows that the best method classified correctly and wrongly with the
+        highest probability.
     title : str, default="Study"
 
     Returns
@@ -66,12 +57,12 @@ def write_report(
     Raises
     ------
     TypeError
-        For what is no study, and for images that are no dict of stacks.
+        If ``study`` is not a Study or ``images`` is not a dict of BiosignalImages.
     ValueError
-        For a path whose folder is not there or that is a folder itself, and for a stack with
-        another number of windows than were studied.
+        If the folder does not exist, ``path`` is a folder, or images and study differ in their
+        number of windows.
     ImportError
-        For images without matplotlib.
+        If ``images`` is given and matplotlib is not installed.
 
     Examples
     --------
@@ -86,50 +77,42 @@ def write_report(
     ...     write_report(study, f"{folder}/study.html", title="Rest against stress").name
     'study.html'
     """
-    _check_study(study)
+    if not isinstance(study, StudyResults):
+        raise TypeError(
+            f"study is a {type(study).__name__}; expected a Study, as run_study returns it."
+        )
     path = _check_path(path)
     images = {} if images is None else images
     _check_images(images, n_rows=int(study.predictions["window"].max()) + 1)
-    page = PAGE.substitute(
-        title=escape(title), style=STYLE, body=_body(study, best_first(study), images, title)
-    )
-    replace_file(path, page.encode())
+    replace_file(path, render_page(title, _render_body(study, images, title)).encode())
     return path
 
 
-def _body(
-    study: Any, ranked: pd.DataFrame, images: Mapping[str, BiosignalImages], title: str
-) -> str:
-    parts = {
-        "Scores": ranking(study, ranked),
-        "Comparisons": comparisons(study, ranked),
-        "Confusion matrices": confusions(study, ranked),
-        "ROC curves": roc_curves(study, ranked),
-        "Example windows": examples(study, ranked, images),
-        "Subjects": subjects(study, ranked),
-        "Methods": methods(study),
-        "Environment": environment(study),
-        "What the scores rest on": basis(study),
+def _render_body(study: StudyResults, images: Mapping[str, BiosignalImages], title: str) -> str:
+    ranked = rank_methods(study)
+    sections = {
+        "Scores": render_scores(study, ranked),
+        "Comparisons": render_comparisons(study, ranked),
+        "Confusion matrices": render_confusions(study, ranked),
+        "ROC curves": render_roc_curves(study, ranked),
+        "Example windows": render_examples(study, str(ranked.index[0]), images),
+        "Subjects": render_subjects(study, ranked),
+        "Methods": render_methods(study),
+        "Environment": render_environment(study),
+        "Held-out data": render_held_out_data(study),
     }
-    parts = {name: content for name, content in parts.items() if content}
-    return "\n".join([facts(study, title), alarms(study), join_sections(parts), FOOTER])
-
-
-def _check_study(study: Any) -> None:
-    missing = [name for name in STUDY_HAS if not hasattr(study, name)]
-    if missing:
-        raise TypeError(
-            f"study is a {type(study).__name__} without {', '.join(missing)}; expected a finished "
-            "study."
-        )
+    sections = {name: content for name, content in sections.items() if content}
+    return "\n".join([render_facts(study, title), render_alarms(study), render_sections(sections)])
 
 
 def _check_path(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
-        raise ValueError(f"path={str(path)!r}: there is no folder {path.parent}; make it first.")
+        raise ValueError(
+            f"path={str(path)!r}: the folder {path.parent} does not exist; create it first."
+        )
     if path.is_dir():
-        raise ValueError(f"path={str(path)!r} is a folder; name a file in it, such as study.html.")
+        raise ValueError(f"path={str(path)!r} is a folder; pass a file in it, such as study.html.")
     return path
 
 
@@ -137,16 +120,16 @@ def _check_images(images: Any, n_rows: int) -> None:
     if not isinstance(images, Mapping):
         raise TypeError(
             f"images is a {type(images).__name__}; expected a dict of names to BiosignalImages, "
-            "such as {'eda': drawer.transform(X)}."
+            "such as {'eda': image_transformer.transform(X)}."
         )
     for name, stack in images.items():
         if not isinstance(stack, BiosignalImages):
             raise TypeError(
-                f"images[{name!r}] is a {type(stack).__name__}; expected a BiosignalImages, as "
-                "BiosignalImageTransformer returns it."
+                f"images[{name!r}] is a {type(stack).__name__}; expected BiosignalImages, as "
+                "BiosignalImageTransformer returns them."
             )
         if len(stack) != n_rows:
             raise ValueError(
-                f"images[{name!r}] holds {len(stack)} windows, but {n_rows} rows were studied; "
-                "draw the same rows in the same order."
+                f"images[{name!r}] has {len(stack)} windows, but the study has {n_rows} rows; "
+                "transform the same rows in the same order."
             )

@@ -1,6 +1,4 @@
-"""Images of windows that the best method got right and wrong while it was surest."""
-
-from __future__ import annotations
+"""Images of windows that the best method classified with the highest probability."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -12,75 +10,72 @@ import numpy as np
 import pandas as pd
 
 from ...images.stack import BiosignalImages
-from .page import number, paragraph
+from ...plotting import plot_image
+from ..results import StudyResults
+from .page import format_number, render_paragraph
 
-WINDOWS_OF_A_KIND = 2  # of each class, right and wrong
-MOST_IMAGES = 4  # of a window
+WINDOWS_PER_OUTCOME = 2  # correct or wrong, of each class
+MAX_IMAGES = 4  # of a window
 WIDTH, HEIGHT, DPI = 2.4, 2.25, 200  # inches, dots per inch
 
 
-def examples(study: Any, ranked: pd.DataFrame, images: Mapping[str, BiosignalImages]) -> str:
-    """Show windows of each class that the best method was surest of, rightly and wrongly."""
+def render_examples(study: StudyResults, method: str, images: Mapping[str, BiosignalImages]) -> str:
+    """Return images of correctly and wrongly classified windows of each class."""
     if not images:
         return ""
-    best = ranked.index[0]
-    all_shown = [
+    available = [
         (name, stack, position)
         for name, stack in images.items()
         for position in range(len(stack.image_names))
     ]
-    shown = all_shown[:MOST_IMAGES]
-    of_class = [
-        f"<h3>True class: {escape(str(name))}</h3>"
+    shown = available[:MAX_IMAGES]
+    text = (
+        f"Windows that <strong>{escape(method)}</strong> classified with the highest probability: "
+        f"for each class up to {WINDOWS_PER_OUTCOME} correct and {WINDOWS_PER_OUTCOME} wrong ones, "
+        "each of a different subject."
+    )
+    if len(available) > len(shown):
+        text += f" The first {len(shown)} of {len(available)} images of each window are shown."
+    classes = [
+        f"<h3>True class: {escape(str(label))}</h3>"
         + '<div class="multiples windows">'
-        + "".join(_figure(window, shown) for window in chosen_windows(study, best, name))
+        + "".join(_render_window(row, shown) for row in _choose_windows(study, method, label))
         + "</div>"
-        for name in study.classes
+        for label in study.classes
     ]
-    more = (
-        f" The first {MOST_IMAGES} of {len(all_shown)} images of each window are shown."
-        if len(all_shown) > MOST_IMAGES
-        else ""
-    )
-    note = paragraph(
-        f"What <strong>{escape(str(best))}</strong> was surest of: for each class, up to "
-        f"{WINDOWS_OF_A_KIND} windows that it got right and as many that it got wrong, each of "
-        f"another subject.{more}",
-        "note",
-    )
-    return "\n".join([note, *of_class])
+    return "\n".join([render_paragraph(text, "note"), *classes])
 
 
-def chosen_windows(study: Any, method: str, name: Any) -> Iterator[pd.Series]:
-    """Yield rows of a class: those surest right, then those surest wrong.
+def _choose_windows(study: StudyResults, method: str, label: Any) -> Iterator[pd.Series]:
+    """Yield rows of predictions of a class: correct ones, then wrong ones.
 
-    Confidence is the probability of the predicted class, NaN where the method has none.
+    Their "confidence" is the probability of the predicted class, NaN if the method has none.
     """
     rows = study.predictions[study.predictions["method"] == method]
-    rows = rows[(rows["repeat"] == rows["repeat"].min()) & (rows["target"] == name)]
+    rows = rows[(rows["repeat"] == rows["repeat"].min()) & (rows["target"] == label)]
     probabilities = rows[[f"probability_{each}" for each in study.classes]].to_numpy(dtype=float)
     predicted = pd.Index(study.classes).get_indexer(rows["predicted"])
     rows = rows.assign(confidence=probabilities[np.arange(len(rows)), predicted])
     rows = rows.sort_values("confidence", ascending=False, kind="stable")
-    right = rows["predicted"] == name
-    for kind in (right, ~right):
-        of_kind = rows[kind].drop_duplicates("subject").head(WINDOWS_OF_A_KIND)
-        yield from (row for _, row in of_kind.iterrows())
+    correct = rows["predicted"] == label
+    for outcome in (correct, ~correct):
+        chosen = rows[outcome].drop_duplicates("subject").head(WINDOWS_PER_OUTCOME)
+        yield from (row for _, row in chosen.iterrows())
 
 
-def _figure(window: pd.Series, images: list[tuple[str, BiosignalImages, int]]) -> str:
-    kind = "Right" if window["predicted"] == window["target"] else "Wrong"
-    told = f"true {window['target']}, predicted {window['predicted']}"
-    if pd.notna(window["confidence"]):
-        told += f", probability {number(window['confidence'], 2)}"
-    told += f". Subject {window['subject']}, row {window['window']}"
-    caption = f'<b class="{kind.lower()}">{kind}</b>: {escape(told)}'
-    drawn = "".join(_image(*image, window["window"]) for image in images)
+def _render_window(row: pd.Series, images: list[tuple[str, BiosignalImages, int]]) -> str:
+    outcome = "Correct" if row["predicted"] == row["target"] else "Wrong"
+    text = f"true {row['target']}, predicted {row['predicted']}"
+    if pd.notna(row["confidence"]):
+        text += f", probability {format_number(row['confidence'], 2)}"
+    text += f". Subject {row['subject']}, row {row['window']}"
+    caption = f'<b class="{outcome.lower()}">{outcome}</b>: {escape(text)}'
+    drawn = "".join(_render_image(*image, row["window"]) for image in images)
     return f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>\n"
 
 
-def _image(name: str, stack: BiosignalImages, position: int, window: int) -> str:
-    """Draw one image of a window over its axes."""
+def _render_image(name: str, stack: BiosignalImages, position: int, window: int) -> str:
+    """Return one image of a window with its axes, as PNG data."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -88,8 +83,6 @@ def _image(name: str, stack: BiosignalImages, position: int, window: int) -> str
             "Images in a report need matplotlib: pip install 'sklearn-biomoe[plot]'; or pass no "
             "images."
         ) from error
-    from ...plotting import plot_image
-
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
     plot_image(figure.subplots(), stack, window, position)
     content = BytesIO()

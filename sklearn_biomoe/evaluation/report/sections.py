@@ -1,354 +1,320 @@
-"""The parts of the page that tell in words, tables and curves."""
+"""Sections of the report: scores, comparisons, confusion matrices, curves, subjects, methods."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
+from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from .charts import curve, legend, roc_plot, strips
-from .page import count, fold, interval, number, paragraph, percent, probability, table
+from ..results import StudyResults
+from .charts import compute_roc_curve, render_legend, render_roc_chart, render_strips
+from .page import (
+    format_count,
+    format_interval,
+    format_number,
+    format_p_value,
+    render_details,
+    render_paragraph,
+    render_table,
+)
 
-MOST_CURVES = 6  # that can be told apart
-DEEP = 0.8  # shares whose colour asks for white letters
-METHODS_BESIDE = 8  # columns that fit a sheet of paper
-MOST_IN_SIGHT = 12  # confusion matrices, and methods written out
+MAX_CURVES = 6  # colours
+DARK_SHARE = 0.8  # cells of larger shares have white text
+MAX_COLUMNS = 8  # methods side by side on a sheet of paper
+MAX_UNFOLDED = 12  # confusion matrices, and methods with their parameters
+SCORE_COLUMNS = ["Method", "Balanced accuracy", "95 % interval", "Chance", "p", "Macro-F1"]
+SCORE_COLUMNS += ["ROC-AUC", "Seconds"]
 
-CHANCE_BAND = {"chance_low", "chance_high"}
 
-
-def best_first(study: Any) -> pd.DataFrame:
-    """Return the summary, from the highest mean to the lowest, controls after all others."""
+def rank_methods(study: StudyResults) -> pd.DataFrame:
+    """Return the summary by decreasing mean, controls last."""
     ranked = study.summary().sort_values("mean", ascending=False, kind="stable")
     is_control = ranked.index.isin(study.controls)
     return pd.concat([ranked[~is_control], ranked[is_control]])
 
 
-def rows_once(study: Any) -> pd.DataFrame:
-    """Return each window's subject and target once, however many methods and repeats there are."""
-    return study.predictions.drop_duplicates("window")
-
-
-# Who was studied, and how
-
-
-def facts(study: Any, title: str) -> str:
-    """Say what was judged: windows, subjects, classes, protocol, chance."""
-    rows = rows_once(study)
-    of_subject = rows["subject"].value_counts()
-    fewest, most = of_subject.min(), of_subject.max()
+def render_facts(study: StudyResults, title: str) -> str:
+    """Return the heading, and windows, subjects, classes, protocol and chance level."""
+    rows = study.predictions.drop_duplicates("window")
+    n_windows = rows["subject"].value_counts()
+    fewest, most = n_windows.min(), n_windows.max()
     each = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
-    shares = [(rows["target"] == name).mean() for name in study.classes]
+    shares = {label: (rows["target"] == label).mean() for label in study.classes}
     n_classes = len(study.classes)
-    told = {
+    facts = {
         "Windows": f"{len(rows):,}",
-        "Subjects": f"{len(of_subject):,}, with {each} windows each",
-        "Classes": ", ".join(
-            f"{name} {percent(share)}" for name, share in zip(study.classes, shares, strict=True)
-        ),
+        "Subjects": f"{len(n_windows):,}, with {each} windows each",
+        "Classes": ", ".join(f"{label} {100 * share:.1f} %" for label, share in shares.items()),
         "Methods": f"{study.predictions['method'].nunique() - len(study.controls):,}",
-        "Protocol": protocol(study.predictions),
-        "Score": "balanced accuracy: the mean of the classes' recalls, for each subject",
-        "Chance": f"{number(1 / n_classes)}, whatever the shares of the {n_classes} classes",
+        "Protocol": _describe_protocol(study.predictions),
+        "Score": "balanced accuracy of each subject, the mean recall over classes",
+        "Chance": f"{format_number(1 / n_classes)}, for any shares of the {n_classes} classes",
     }
-    items = "\n".join(
-        f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in told.items()
-    )
+    items = "\n".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return f'<header>\n<h1>{escape(title)}</h1>\n<dl class="facts">\n{items}\n</dl>\n</header>'
 
 
-def protocol(predictions: pd.DataFrame) -> str:
-    """Say how windows came to be tested, as the predictions show it."""
+def _describe_protocol(predictions: pd.DataFrame) -> str:
+    """Return the cross-validation protocol, derived from the predictions."""
     tested = predictions[["repeat", "fold", "subject"]].drop_duplicates()
     n_subjects = tested.groupby(["repeat", "fold"]).size()
-    n_folds = n_subjects.groupby("repeat").size().max()
+    n_folds = format_count(n_subjects.groupby("repeat").size().max(), "fold")
     n_repeats = tested["repeat"].nunique()
     repeated = f", repeated {n_repeats} times" if n_repeats > 1 else ""
-    if not leaves_subjects_out(predictions):
-        return f"{count(n_folds, 'fold')} that split subjects{repeated}"
-    if n_subjects.max() == 1:
-        return f"leave one subject out: {count(n_folds, 'fold')}{repeated}"
-    few, many = n_subjects.min(), n_subjects.max()
-    size = f"{few}" if few == many else f"{few} to {many}"
-    return f"{count(n_folds, 'fold')}, each leaving out {size} whole subjects{repeated}"
+    if not _holds_out_subjects(predictions):
+        return f"{n_folds} that split subjects{repeated}"
+    fewest, most = n_subjects.min(), n_subjects.max()
+    if most == 1:
+        return f"leave one subject out: {n_folds}{repeated}"
+    size = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    return f"{n_folds}, each leaving out {size} whole subjects{repeated}"
 
 
-def leaves_subjects_out(predictions: pd.DataFrame) -> bool:
-    """Tell whether every subject was tested in one fold, whole."""
+def _holds_out_subjects(predictions: pd.DataFrame) -> bool:
+    """Return whether all windows of each subject were tested in the same fold."""
     folds = predictions[["repeat", "subject", "fold"]].drop_duplicates()
     return not folds.duplicated(["repeat", "subject"]).any()
 
 
-def alarms(study: Any) -> str:
-    """Raise the study's alarms, or say that there is none."""
+def render_alarms(study: StudyResults) -> str:
+    """Return the study's alarms, or that there are none."""
     if not study.alarms:
-        return paragraph(
-            "<b>No alarm.</b> The documentation of studies says what was looked for.", "quiet"
+        return render_paragraph(
+            "<b>No alarms.</b> The documentation of studies lists the checks.", "quiet"
         )
-    items = []
-    for alarm in study.alarms:
-        about = f"{alarm.kind}, {alarm.method}" if alarm.method is not None else alarm.kind
-        items.append(f"<li><b>{escape(about)}:</b> {escape(alarm.message)}</li>")
-    heading = f"{count(len(items), 'alarm')}: read this before any score"
-    return "\n".join(
-        [f'<div class="alarms" role="alert"><h2>{heading}</h2>', "<ul>", *items, "</ul></div>"]
-    )
+    items = [
+        f"<li><b>{escape(', '.join(filter(None, [alarm.kind, alarm.method])))}:</b> "
+        f"{escape(alarm.message)}</li>"
+        for alarm in study.alarms
+    ]
+    heading = f"<h2>{format_count(len(items), 'alarm')}: read before the scores</h2>"
+    return "\n".join([f'<div class="alarms" role="alert">{heading}<ul>', *items, "</ul></div>"])
 
 
-# How methods scored
-
-
-def ranking(study: Any, ranked: pd.DataFrame) -> str:
-    """Tell every method's scores, best first, and show every subject's."""
-    n_methods = len(ranked) - len(study.controls)
-    row, several = ranked.iloc[0], n_methods > 1
+def render_scores(study: StudyResults, ranked: pd.DataFrame) -> str:
+    """Return the scores of all methods as a table and a chart."""
+    n_methods, row = len(ranked) - len(study.controls), ranked.iloc[0]
     best = f"<strong>{escape(str(ranked.index[0]))}</strong>"
-    who = f"Of {n_methods} methods, {best} scored highest:" if several else f"{best} scored"
+    opening = (
+        f"Of {n_methods} methods, {best} scored highest:" if n_methods > 1 else f"{best} scored"
+    )
     lead = (
-        f"{who} a balanced accuracy of <strong>{number(row['mean'])}</strong>, the mean over "
-        f"subjects (95 % interval {interval(row['low'], row['high'])}; chance "
-        f"{number(1 / len(study.classes))})."
+        f"{opening} a balanced accuracy of <strong>{format_number(row['mean'])}</strong>, the mean "
+        f"over subjects (95 % interval {format_interval(row['low'], row['high'])}; chance "
+        f"{format_number(1 / len(study.classes))})."
     )
-    chosen = (
-        "It was picked by these very scores as the highest of several, and would probably score "
-        "lower on new subjects."
-    )
-    columns, rows = _ranking_table(study, ranked)
-    return "\n".join(
-        [
-            paragraph(lead, "lead"),
-            paragraph(chosen, "note") if several else "",
-            table(columns, rows, caption=_ranking_caption(study, ranked), kind="best"),
-            strips(study, ranked),
-        ]
-    )
-
-
-def _ranking_table(study: Any, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    others = study.scores.groupby("method")[["macro_f1", "roc_auc"]].mean()
-    told = pd.DataFrame(index=summary.index)
-    told["Balanced accuracy"] = [
-        f"{number(mean)} ± {number(sd)}"
-        for mean, sd in zip(summary["mean"], summary["sd"], strict=True)
-    ]
-    told["95 % interval"] = list(map(interval, summary["low"], summary["high"]))
-    if set(summary) >= CHANCE_BAND:
-        told["By chance"] = list(map(interval, summary["chance_low"], summary["chance_high"]))
-    if "p_value" in summary:
-        told["p"] = summary["p_value"].map(probability)
-    told["Macro-F1"] = others["macro_f1"].map(number)
-    told["ROC-AUC"] = others["roc_auc"].map(number)
-    if "n_subjects" in summary and len(set(summary["n_subjects"])) > 1:
-        told["Subjects"] = summary["n_subjects"]
-    if "seconds" in summary:
-        told["Seconds"] = [f"{seconds:,.1f}" for seconds in summary["seconds"]]
-    return ["Method", *told.columns], told.reset_index().to_numpy().tolist()
-
-
-def _ranking_caption(study: Any, summary: pd.DataFrame) -> str:
-    text = (
-        "Mean ± standard deviation over subjects, best first. The interval is a bootstrap over "
-        "subjects: what the mean could have been with others."
-    )
-    if study.controls:
-        text += " Below the methods stand controls, which know only when a window was recorded."
-    if set(summary) >= CHANCE_BAND:
-        text += " By chance: where a method that knows nothing would come out."
-    if "p_value" in summary:
-        text += " p: of scoring so high by chance."
-    return text
-
-
-def comparisons(study: Any, ranked: pd.DataFrame) -> str:
-    """Compare the best method with each other one, subject by subject."""
-    best, pairs = ranked.index[0], study.comparisons()
-    if not len(pairs):
-        return ""
-    against = _against(pairs, best)
-    against = against.loc[ranked.index.intersection(against.index, sort=False)]
-    rows = [
-        [
-            rival,
-            ("+" if row["difference"] > 0 else "") + number(row["difference"]),
-            interval(row["low"], row["high"]),
-            probability(row["p_value"]),
-            probability(row["p_corrected"]),
-        ]
-        for rival, row in against.iterrows()
-    ]
-    text = (
-        f"How much higher <strong>{escape(str(best))}</strong> scores than each other method on "
-        f"the same subjects: {count(len(rows), 'comparison')} of the {len(pairs):,} that the study "
-        "makes."
+    selected = (
+        "The best method was selected by these scores. Its score on new subjects will probably be "
+        "lower."
     )
     caption = (
-        "Mean over subjects of the difference in balanced accuracy. The corrected p, after Holm, "
-        "allows for the number of comparisons: judge by it."
+        "Mean ± standard deviation over subjects, best method first. 95 % interval: of the mean, "
+        "from bootstraps over subjects. Chance: 95 % of the means with predictions permuted within "
+        "subjects. p: share of permutations that score as high."
+    )
+    if study.controls:
+        caption += " Controls, which use only the time of a window, are listed last."
+    return "\n".join(
+        [
+            render_paragraph(lead, "lead"),
+            render_paragraph(selected, "note") if n_methods > 1 else "",
+            render_table(SCORE_COLUMNS, _score_rows(ranked), caption=caption, kind="best"),
+            render_strips(study, ranked),
+        ]
+    )
+
+
+def _score_rows(ranked: pd.DataFrame) -> list[list[str]]:
+    return [
+        [
+            str(name),
+            f"{format_number(row['mean'])} ± {format_number(row['sd'])}",
+            format_interval(row["low"], row["high"]),
+            format_interval(row["chance_low"], row["chance_high"]),
+            format_p_value(row["p_value"]),
+            format_number(row["macro_f1"]),
+            format_number(row["roc_auc"]),
+            f"{row['seconds']:,.1f}",
+        ]
+        for name, row in ranked.iterrows()
+    ]
+
+
+def render_comparisons(study: StudyResults, ranked: pd.DataFrame) -> str:
+    """Return comparisons of the best method with all others."""
+    best, *others = ranked.index
+    if not others:
+        return ""
+    pairs = study.comparisons(list(combinations(ranked.index, 2)))  # each as better minus worse
+    rows = [
+        [
+            row["other"],
+            ("+" if row["difference"] > 0 else "") + format_number(row["difference"]),
+            format_interval(row["low"], row["high"]),
+            format_p_value(row["p_value"]),
+            format_p_value(row["p_corrected"]),
+        ]
+        for _, row in pairs[pairs["method"] == best].iterrows()
+    ]
+    text = (
+        f"Balanced accuracy of <strong>{escape(str(best))}</strong> minus that of each other "
+        f"method on the same subjects: {format_count(len(rows), 'comparison')} of the "
+        f"{len(pairs):,} in the study."
+    )
+    caption = (
+        "Mean difference over subjects. The corrected p (Holm) accounts for the number of "
+        "comparisons in the study."
     )
     columns = ["Other method", "Difference", "95 % interval", "p", "p, corrected"]
-    return paragraph(text) + table(columns, rows, caption=caption)
+    return render_paragraph(text) + render_table(columns, rows, caption=caption)
 
 
-def _against(pairs: pd.DataFrame, best: Any) -> pd.DataFrame:
-    """Return the comparisons of a method, all told as that method minus the other."""
-    given = pairs[pairs["method"] == best].set_index("other")
-    turned = pairs[pairs["other"] == best].set_index("method")
-    turned = turned.assign(
-        difference=-turned["difference"], low=-turned["high"], high=-turned["low"]
-    )
-    return pd.concat([given, turned])
-
-
-def confusions(study: Any, ranked: pd.DataFrame) -> str:
-    """Show each method's confusion matrix."""
+def render_confusions(study: StudyResults, ranked: pd.DataFrame) -> str:
+    """Return the confusion matrix of each method."""
     n_repeats = study.predictions["repeat"].nunique()
     summed = f", summed over {n_repeats} repeats" if n_repeats > 1 else ""
     note = (
-        f"Rows are true classes, columns predicted ones. Numbers are windows of all "
+        "Rows are true classes, columns predicted classes. Numbers are windows of all "
         f"subjects{summed}; percentages and colours are shares of the row."
     )
-    least = 3 + 4.4 * len(study.classes)  # rem, for names of classes to stay whole
-    figures = [_confusion(study.confusion(name), str(name)) for name in ranked.index]
+    width = 3 + 4.4 * len(study.classes)  # rem that names of classes need
+    figures = [_render_confusion(study.confusion(name), str(name)) for name in ranked.index]
     grids = [
-        f'<div class="multiples confusions" style="--least:{least:.1f}rem">{"".join(some)}</div>'
-        for some in (figures[:MOST_IN_SIGHT], figures[MOST_IN_SIGHT:])
+        f'<div class="multiples confusions" style="--least:{width:.1f}rem">{"".join(some)}</div>'
+        for some in (figures[:MAX_UNFOLDED], figures[MAX_UNFOLDED:])
         if some
     ]
-    return paragraph(note, "note") + _first_and_folded(grids, len(figures) - MOST_IN_SIGHT)
+    return render_paragraph(note, "note") + _fold_others(grids, len(figures) - MAX_UNFOLDED)
 
 
-def _first_and_folded(parts: list[str], n_others: int) -> str:
-    """Return the first part, of the best methods, and the others to be opened."""
+def _fold_others(parts: list[str], n_others: int) -> str:
+    """Return the first part, of the best methods, and the other parts folded."""
     first, *others = parts
     if not others:
         return first
-    return f"{first}\n{fold(count(n_others, 'other method'), chr(10).join(others))}"
+    return (
+        f"{first}\n{render_details(format_count(n_others, 'other method'), chr(10).join(others))}"
+    )
 
 
-def _confusion(counts: pd.DataFrame, name: str) -> str:
+def _render_confusion(counts: pd.DataFrame, name: str) -> str:
     head = "".join(f'<th scope="col">{escape(str(label))}</th>' for label in counts.columns)
-    body = [
-        f'<tr><th scope="row">{escape(str(label))}</th>{_confusion_cells(row)}</tr>'
-        for label, row in zip(counts.index, counts.to_numpy(), strict=True)
-    ]
+    body = ""
+    for label, row in counts.iterrows():
+        cells = "".join(
+            f'<td class="{"dark" if share > DARK_SHARE else "light"}" style="--share:{share:.3f}">'
+            f"{n:,.0f}<small>{share:.0%}</small></td>"
+            for n, share in zip(row, row / max(1, row.sum()), strict=True)
+        )
+        body += f'<tr><th scope="row">{escape(str(label))}</th>{cells}</tr>'
     return (
         f"<figure><figcaption>{escape(name)}</figcaption>\n<table><thead><tr><td></td>{head}</tr>"
-        f"</thead>\n<tbody>{''.join(body)}</tbody></table></figure>\n"
+        f"</thead>\n<tbody>{body}</tbody></table></figure>\n"
     )
 
 
-def _confusion_cells(row: NDArray[np.integer]) -> str:
-    shares = row / max(1, row.sum())
-    return "".join(
-        f'<td class="{"deep" if share > DEEP else "pale"}" style="--share:{share:.3f}">'
-        f"{n:,.0f}<small>{share:.0%}</small></td>"
-        for n, share in zip(row, shares, strict=True)
-    )
-
-
-def roc_curves(study: Any, ranked: pd.DataFrame) -> str:
-    """Draw the curves of the best methods that give probabilities, for each class or the second."""
-    columns = [f"probability_{name}" for name in study.classes]
-    of_method = dict(list(study.predictions.groupby("method")))
-    able = [name for name in ranked.index if of_method[name][columns].notna().all(axis=None)]
-    if not able:
-        return paragraph("No method gives probabilities, which the curves are made of.", "note")
-    shown = able[:MOST_CURVES]
-    decided = study.classes[1:] if len(study.classes) == 2 else study.classes
-    figures = [
-        roc_plot(
-            [curve(of_method[m]["target"] == c, of_method[m][f"probability_{c}"]) for m in shown],
-            str(c),
-        )
-        for c in decided
+def render_roc_curves(study: StudyResults, ranked: pd.DataFrame) -> str:
+    """Return ROC curves of the best methods: of the second of two classes, or of each class."""
+    columns = [f"probability_{label}" for label in study.classes]
+    by_method = dict(list(study.predictions.groupby("method")))
+    available = [name for name in ranked.index if by_method[name][columns].notna().all(axis=None)]
+    if not available:
+        return render_paragraph("No method has probabilities, which ROC curves need.", "note")
+    shown = available[:MAX_CURVES]
+    charts = [
+        render_roc_chart([compute_roc_curve(by_method[name], label) for name in shown], str(label))
+        for label in (study.classes[1:] if len(study.classes) == 2 else study.classes)
     ]
-    auc = study.scores.groupby("method")["roc_auc"].mean()
-    named = legend([(str(name), number(auc[name])) for name in shown])
+    legend = render_legend(
+        [(str(name), format_number(ranked.loc[name, "roc_auc"])) for name in shown]
+    )
     return (
-        paragraph(escape(_about_curves(study, ranked, able, shown)), "note")
-        + f'<div class="multiples curves">{"".join(figures)}{named}</div>'
+        render_paragraph(escape(_describe_curves(study, ranked, available)), "note")
+        + f'<div class="multiples curves">{"".join(charts)}{legend}</div>'
     )
 
 
-def _about_curves(study: Any, ranked: pd.DataFrame, able: list[Any], shown: list[Any]) -> str:
-    n_classes = len(study.classes)
-    which = f"The best {len(shown)} of {len(able)} methods" if len(able) > len(shown) else "Methods"
-    what = f"class {study.classes[1]}" if n_classes == 2 else "each class against the others"
-    unable = [str(name) for name in ranked.index if name not in able]
-    without = f" Without probabilities, and so without curves: {'; '.join(unable)}."
-    return (
-        f"{which}, {what}, windows of all subjects pooled. Beside each name stands the mean of the "
-        "subjects' own ROC-AUC, which pooled curves may flatter or belittle."
-        f"{without if unable else ''}"
+def _describe_curves(study: StudyResults, ranked: pd.DataFrame, available: list[Any]) -> str:
+    n_shown = min(len(available), MAX_CURVES)
+    methods = "Methods"
+    if len(available) > n_shown:
+        methods = f"The best {n_shown} of {len(available)} methods"
+    two_classes = len(study.classes) == 2
+    classes = f"class {study.classes[1]}" if two_classes else "each class against the others"
+    text = (
+        f"{methods}, {classes}, windows of all subjects pooled. The number beside each name is the "
+        "mean ROC-AUC over subjects, which may differ from the area under the pooled curve."
     )
+    others = [str(name) for name in ranked.index if name not in available]
+    if others:
+        text += f" Methods without probabilities have no curve: {'; '.join(others)}."
+    return text
 
 
-# Details
-
-
-def subjects(study: Any, ranked: pd.DataFrame) -> str:
-    """Tell every subject's score by every method."""
+def render_subjects(study: StudyResults, ranked: pd.DataFrame) -> str:
+    """Return the score of each subject by each method."""
     scores = study.scores.pivot_table("balanced_accuracy", "subject", "method", dropna=False)
-    n_windows = rows_once(study)["subject"].value_counts()
+    n_windows = study.predictions.drop_duplicates("window")["subject"].value_counts()
     n_methods = len(ranked)
     tables = []
-    for start in range(0, n_methods, METHODS_BESIDE):
-        beside = list(ranked.index[start : start + METHODS_BESIDE])
+    for start in range(0, n_methods, MAX_COLUMNS):
+        names = list(ranked.index[start : start + MAX_COLUMNS])
         rows = [
-            [subject, f"{n_windows[subject]:,}", *map(number, scores.loc[subject, beside])]
+            [subject, f"{n_windows[subject]:,}", *map(format_number, scores.loc[subject, names])]
             for subject in scores.index
         ]
-        which = f"methods {start + 1} to {start + len(beside)} of {n_methods}, best first"
-        caption = f"Balanced accuracy of each subject by {which}."
-        tables.append(table(["Subject", "Windows", *beside], rows, caption=caption, kind="narrow"))
-    return _first_and_folded(tables, n_methods - METHODS_BESIDE)
+        caption = (
+            f"Balanced accuracy of each subject: methods {start + 1} to {start + len(names)} of "
+            f"{n_methods}, best first."
+        )
+        columns = ["Subject", "Windows", *names]
+        tables.append(render_table(columns, rows, caption=caption, kind="narrow"))
+    return _fold_others(tables, n_methods - MAX_COLUMNS)
 
 
-def methods(study: Any) -> str:
-    """Say what each method is."""
+def render_methods(study: StudyResults) -> str:
+    """Return each method with its parameters."""
     items = "\n".join(
-        f"<dt>{escape(str(name))}</dt><dd><pre>{escape(str(text))}</pre></dd>"
+        f"<dt>{escape(name)}</dt><dd><pre>{escape(text)}</pre></dd>"
         for name, text in study.methods.items()
     )
-    listed = f'<dl class="methods">\n{items}\n</dl>'
-    n_methods = len(study.methods)
-    return listed if n_methods <= MOST_IN_SIGHT else fold(count(n_methods, "method"), listed)
+    content = f'<dl class="methods">\n{items}\n</dl>'
+    if len(study.methods) <= MAX_UNFOLDED:
+        return content
+    return render_details(format_count(len(study.methods), "method"), content)
 
 
-def environment(study: Any) -> str:
-    """Say what the study ran on, and with which weights."""
+def render_environment(study: StudyResults) -> str:
+    """Return versions, machine and hashes of weights."""
     rows = [
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
-        for name, value in _lines(study.environment)
+        for name, value in _flatten(study.environment)
     ]
     return "\n".join(['<table class="wide keys"><tbody>', *rows, "</tbody></table>"])
 
 
-def basis(study: Any) -> str:
-    """Say what of the test subject was used."""
-    if leaves_subjects_out(study.predictions):
+def _flatten(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    """Yield all values of nested dicts as strings, with their names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{within}{name}: ")
+        else:
+            yield f"{within}{name}", str(value)
+
+
+def render_held_out_data(study: StudyResults) -> str:
+    """Return which data of the test subject the methods have used."""
+    if _holds_out_subjects(study.predictions):
         text = (
-            "Each window was predicted by a model that was fitted without any window of its "
-            "subject: neither that subject's signals nor its labels were seen. When it predicts, a "
-            "method may still look at all of the test subject's unlabelled windows, or at some "
-            "marked for calibration, as SubjectScaler does with unseen='own' or 'calibration': the "
-            "list of methods tells."
+            "Each window was predicted by a model fitted without any window of the same subject, "
+            "signals or labels. To predict, a method may use all unlabelled windows of the test "
+            "subject, or some that are marked for calibration, as SubjectScaler does with "
+            "unseen='own' or 'calibration'; see the list of methods."
         )
     else:
         text = (
-            "Windows of one subject were tested in several folds: models had been fitted to other "
-            "windows of the subject that they predict. These scores do not tell how new subjects "
-            "would fare."
+            "Windows of one subject were tested in several folds, by models fitted on other "
+            "windows of that subject. The scores do not apply to new subjects."
         )
-    return paragraph(escape(text))
-
-
-def _lines(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
-    """Yield a row for each value, of dicts in dicts too."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _lines(value, f"{within}{name}: ")
-        else:
-            yield f"{within}{name}", str(value)
+    return render_paragraph(escape(text))

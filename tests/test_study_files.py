@@ -1,0 +1,146 @@
+"""A study's files: found by patterns, folders and tables, one bad subject at a time."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_biomoe.recordings import Channel, Recording, RecordingError, read_study
+from sklearn_biomoe.recordings.study_files import _join
+
+RATES = {"eda": 4, "bvp": 8}
+
+
+def write(path, *columns):
+    """A column per name, whose samples are the position of the name and of the sample."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame({name: i + np.arange(4) / 10 for i, name in enumerate(columns)})
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for subject in ("P02", "P01"):
+        write(tmp_path / f"{subject}_eda.csv", "eda")
+        write(tmp_path / f"{subject}_bvp.CSV", "value")
+    (tmp_path / "events.csv").write_text("subject,onset\nP01,1\n")
+    (tmp_path / ".hidden_eda.csv").write_text("")
+    return tmp_path
+
+
+def test_a_file_for_each_subject_and_signal(folder):
+    recordings = read_study(folder, "{subject}_{signal}.csv", sampling_rates=RATES)
+    assert list(recordings) == ["P01", "P02"]
+    assert recordings["P01"].subject == "P01"
+    assert {name: each.sampling_rate for name, each in recordings["P02"].channels.items()} == RATES
+    np.testing.assert_allclose(recordings["P02"]["bvp"].samples, [0, 0.1, 0.2, 0.3])
+    assert repr(recordings) == "StudyRecordings(2 subjects: P01, P02)"
+    assert len(recordings.skipped) == 0
+
+
+def test_only_the_signals_that_are_wanted(folder):
+    recordings = read_study(folder, "{subject}_{signal}.csv", signals={"eda": "eda"},
+                            sampling_rates=RATES)  # fmt: skip
+    assert list(recordings["P01"].channels) == ["eda"]
+
+
+def test_a_folder_for_each_subject(tmp_path):
+    for subject in ("S1", "S2"):
+        write(tmp_path / subject / "raw" / "eda.csv", "eda")
+    recordings = read_study(tmp_path, "{subject}/raw/{signal}.csv", sampling_rates={"eda": 4})
+    assert list(recordings) == ["S1", "S2"]
+
+
+def test_a_file_for_each_subject_in_any_case_of_the_suffix(tmp_path):
+    write(tmp_path / "S1.csv", "EDA", "Pulse")
+    write(tmp_path / "S2.CSV", "EDA", "Pulse")
+    names = {"eda": "EDA", "bvp": "Pulse"}
+    for pattern in (None, "{subject}.csv"):
+        recordings = read_study(tmp_path, pattern, signals=names, sampling_rates=RATES)
+        assert list(recordings) == ["S1", "S2"]
+        assert list(recordings["S2"].channels) == ["eda", "bvp"]
+        assert recordings["S2"]["bvp"].sampling_rate == 8
+        np.testing.assert_allclose(recordings["S2"]["bvp"].samples, [1, 1.1, 1.2, 1.3])
+
+
+def test_a_table_of_files(folder):
+    rows = [("007", "eda", "P01_eda.csv"), ("07", "eda", "P02_eda.csv")]
+    table = pd.DataFrame(rows, columns=["subject", "signal", "path"])
+    table.to_csv(folder / "files.csv", index=False)
+    from_file = read_study(folder / "files.csv", sampling_rates=RATES)
+    assert list(from_file) == ["007", "07"]
+    table["path"] = [folder / path for path in table["path"]]
+    assert list(read_study(table, sampling_rates=RATES)) == ["007", "07"]
+
+
+def test_a_bad_file_is_named_and_may_be_skipped(folder):
+    (folder / "P02_eda.csv").write_text("eda\n0.5\nbroken\n")
+    (folder / "P03_eda.csv").write_text("eda\n0.5\n0.6\n")
+    settings = {"signals": {"eda": "eda", "bvp": "bvp"}, "sampling_rates": RATES}
+    with pytest.raises(RecordingError, match=r"Subject 'P02': .*P02_eda.csv.*on_error='skip'"):
+        read_study(folder, "{subject}_{signal}.csv", **settings)
+    recordings = read_study(folder, "{subject}_{signal}.csv", on_error="skip", **settings)
+    assert list(recordings) == ["P01"]
+    assert recordings.skipped["subject"].tolist() == ["P02", "P03"]
+    assert "P02_eda.csv" in recordings.skipped["reason"][0]
+    assert "no file of the signal 'bvp'" in recordings.skipped["reason"][1]
+    assert "2 skipped" in repr(recordings)
+
+
+def test_files_that_start_at_other_times_are_aligned():
+    start = datetime(2024, 5, 1, tzinfo=UTC)
+    parts = [
+        Recording({"hr": Channel([60.0, 61.0], 1)}, start_time=start + timedelta(seconds=10)),
+        Recording({"eda": Channel(np.ones(80), 4)}, start_time=start),
+    ]
+    joined = _join(parts)
+    assert joined.start_time == start
+    np.testing.assert_array_equal(joined["hr"].samples, [*[np.nan] * 10, 60, 61])
+    assert len(joined["eda"].samples) == 80
+    parts[1] = Recording(parts[1].channels)
+    with pytest.raises(RecordingError, match="cannot be aligned"):
+        _join(parts)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{signal}.csv", "expected {subject} once"),
+        ("{subject}_{subject}.csv", "expected {subject} once"),
+        ("{subject}_{session}.csv", "expected {subject} once"),
+    ],
+)
+def test_wrong_patterns(folder, pattern, message):
+    with pytest.raises(ValueError, match=message):
+        read_study(folder, pattern)
+
+
+def test_nothing_found(folder, tmp_path):
+    with pytest.raises(RecordingError, match=r"No file .* matches '{subject}.edf'; it holds"):
+        read_study(folder, "{subject}.edf")
+    with pytest.raises(FileNotFoundError, match="no folder or table"):
+        read_study(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecordingError, match="holds no recordings; it holds nothing"):
+        read_study(tmp_path / "empty")
+    with pytest.raises(RecordingError, match="no column 'path'; its columns are 'subject'"):
+        read_study(folder / "events.csv")
+
+
+def test_two_files_of_one_signal(tmp_path):
+    for part in ("old", "new"):
+        write(tmp_path / part / "P01_eda.csv", "eda")
+    with pytest.raises(RecordingError, match="have the signal 'eda' of subject 'P01'"):
+        read_study(tmp_path, "*/{subject}_{signal}.csv", sampling_rates=RATES)
+
+
+def test_an_ambiguous_channel(tmp_path):
+    write(tmp_path / "S1_wrist.csv", "EDA", "Temp")
+    with pytest.raises(RecordingError, match="'EDA', 'Temp', and none is called 'wrist'"):
+        read_study(tmp_path, "{subject}_{signal}.csv", sampling_rates={"wrist": 4})
+    recordings = read_study(
+        tmp_path, "{subject}_{signal}.csv", signals={"wrist": "EDA"}, sampling_rates={"wrist": 4}
+    )
+    assert list(recordings["S1"].channels) == ["wrist"]
