@@ -152,8 +152,8 @@ def training(data: str) -> str:
             row.method,
             f"{row.n_folds}",
             f"{row.average:.3f} ± {row.sd_over_subjects:.3f}",
-            f"{row.epochs_a_fold:.1f}" if row.epochs_a_fold else "",
-            f"{row.seconds_a_fold:.1f}",
+            f"{row.epochs_per_fold:.1f}" if row.epochs_per_fold else "",
+            f"{row.seconds_per_fold:.1f}",
         ]
         for row in found.itertuples()
     ]
