@@ -85,8 +85,8 @@ def compute_features(
                 np.savez(incomplete, values=values, seconds=seconds)
                 incomplete.rename(path)
                 print(f"{modality} {kind}: {values.shape} in {seconds:.0f} s", flush=True)
-            with np.load(path) as kept:
-                features[kind, modality] = Features(kept["values"], float(kept["seconds"]))
+            with np.load(path) as stored:
+                features[kind, modality] = Features(stored["values"], float(stored["seconds"]))
     return features
 
 

@@ -49,7 +49,7 @@ PAIRS = {
     "gadf": GramianAngularField(method="difference"),
     "mtf": MarkovTransitionField(n_bins=8, strategy="quantile"),
 }
-Drawer = Callable[[NDArray[np.float64]], object]
+DrawFunction = Callable[[NDArray[np.float64]], object]
 Resizer = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 
@@ -84,7 +84,7 @@ def agg_waveform(signal: NDArray[np.float64]) -> object:
 
 def scipy_spectrogram(
     name: str, modality: str, rate: float, resized: Resizer = by_pillow
-) -> Drawer:
+) -> DrawFunction:
     low, high = MODALITIES[modality].frequency_range
     mode = "psd" if name == "spectrogram_psd" else "angle"
 
@@ -105,7 +105,7 @@ def scipy_spectrogram(
     return draw_one
 
 
-def pywt_scalogram(modality: str, rate: float, n_times: int) -> Drawer:
+def pywt_scalogram(modality: str, rate: float, n_times: int) -> DrawFunction:
     scales = rate / np.array(scalogram_frequencies(n_times, rate, MODALITIES[modality]))
 
     def draw_one(signal: NDArray[np.float64]) -> object:
@@ -115,7 +115,7 @@ def pywt_scalogram(modality: str, rate: float, n_times: int) -> Drawer:
     return draw_one
 
 
-def pyts_pairs(name: str, n_samples: int | None) -> Drawer:
+def pyts_pairs(name: str, n_samples: int | None) -> DrawFunction:
     """Draw the map of the window, or of the window averaged to ``n_samples``."""
     shorten = PiecewiseAggregateApproximation(
         window_size=None, output_size=n_samples, overlapping=False
@@ -141,7 +141,9 @@ def seconds(draw: Callable[[int], object], n_windows: int) -> float:
     return time.perf_counter() - started
 
 
-def compare(windows: NDArray[np.float64], name: str, modality: str, reference: Drawer) -> dict:
+def compare(
+    windows: NDArray[np.float64], name: str, modality: str, reference: DrawFunction
+) -> dict:
     """Draw windows alternately with both; return the ratios of windows per second."""
     rate = WINDOWS[modality][0]
 
@@ -173,14 +175,14 @@ def compare(windows: NDArray[np.float64], name: str, modality: str, reference: D
 def window_count(draw: Callable[[int], object], n_windows: int) -> int:
     """Return the number of windows, at most 256, drawn in SECONDS_PER_LIBRARY after a warm-up."""
     draw(n_windows)
-    taken = seconds(draw, n_windows)
-    return int(np.clip(n_windows * SECONDS_PER_LIBRARY / taken, n_windows, 256))
+    elapsed = seconds(draw, n_windows)
+    return int(np.clip(n_windows * SECONDS_PER_LIBRARY / elapsed, n_windows, 256))
 
 
-def methods(modality: str) -> dict[str, tuple[str, Drawer]]:
+def methods(modality: str) -> dict[str, tuple[str, DrawFunction]]:
     """Return the representation and the reference function of each comparison."""
     rate, n_times = WINDOWS[modality]
-    found: dict[str, tuple[str, Drawer]] = {"waveform": ("waveform", agg_waveform)}
+    found: dict[str, tuple[str, DrawFunction]] = {"waveform": ("waveform", agg_waveform)}
     for name in ("spectrogram_psd", "spectrogram_angle", "spectrogram_phase"):
         found[name] = (name, scipy_spectrogram(name, modality, rate))
     found["spectrogram_psd, skimage"] = (

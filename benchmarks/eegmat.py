@@ -83,10 +83,10 @@ def load(folder: Path):
     for subject in range(8):
         recordings = [read_edf(folder / f"Subject{subject:02d}_{part}.edf") for part in (1, 2)]
         n_windows = [int(recording.duration // SECONDS) for recording in recordings]
-        taken = min(n_windows)
+        n_selected = min(n_windows)
         offset = 0.0
         for label, recording, n in zip(["rest", "arithmetic"], recordings, n_windows, strict=True):
-            starts = np.linspace(0, n - 1, taken).round().astype(int) * SECONDS
+            starts = np.linspace(0, n - 1, n_selected).round().astype(int) * SECONDS
             channels = {signal.label: signal for signal in recording.signals}
             for modality, names in CHANNELS.items():
                 for name in names:
@@ -96,8 +96,8 @@ def load(folder: Path):
                 signals[modality] += [
                     data[:, start * RATE : (start + SECONDS) * RATE] for start in starts
                 ]
-            target += [label] * taken
-            groups += [subject] * taken
+            target += [label] * n_selected
+            groups += [subject] * n_selected
             intervals += [(offset + start, offset + start + SECONDS) for start in starts]
             offset += recording.duration
     stacked = {modality: np.stack(windows) for modality, windows in signals.items()}

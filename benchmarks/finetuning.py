@@ -107,26 +107,26 @@ def select_rows(y: np.ndarray, groups: np.ndarray, n_each: int | None) -> np.nda
 
 def make_methods(arguments: argparse.Namespace | None) -> dict[str, Any]:
     """Return the compared methods."""
-    told = arguments or argparse.Namespace(
+    options = arguments or argparse.Namespace(
         weights="open", folder=Path(), max_epochs=1, batch_size=1, device="cpu", precision="float32"
     )
-    frozen = {"weights": told.weights, "device": told.device}
-    remembered = {**frozen, "cache": told.folder / "rows.sqlite"}
+    frozen = {"weights": options.weights, "device": options.device}
+    cached = {**frozen, "cache": options.folder / "rows.sqlite"}
     tuned = {
         **frozen,
-        "checkpoint": told.folder / "checkpoints",
+        "checkpoint": options.folder / "checkpoints",
         "validation": HELD_OUT,
-        "max_epochs": told.max_epochs,
+        "max_epochs": options.max_epochs,
         "patience": 3,
-        "batch_size": told.batch_size,
+        "batch_size": options.batch_size,
         "class_weight": "balanced",
     }
-    changing = {**tuned, "precision": told.precision, "progress": True}
+    trained = {**tuned, "precision": options.precision, "progress": True}
     return {
-        "frozen, logistic regression": make_pipeline(TinyBioMoEEmbedder(**remembered), *CLASSIFIER),
-        "frozen, head": TinyBioMoEClassifier(**(tuned | remembered)),
-        "last stages": TinyBioMoEClassifier("last_stages", **changing),
-        "all": TinyBioMoEClassifier("all", **changing),
+        "frozen, logistic regression": make_pipeline(TinyBioMoEEmbedder(**cached), *CLASSIFIER),
+        "frozen, head": TinyBioMoEClassifier(**(tuned | cached)),
+        "last stages": TinyBioMoEClassifier("last_stages", **trained),
+        "all": TinyBioMoEClassifier("all", **trained),
     }
 
 
@@ -145,12 +145,12 @@ def one_fold(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name.replace(', ', '_').replace(' ', '_')}_{subject}.json"
     if path.exists():
-        kept = json.loads(path.read_text())
-        if kept.get("settings") != settings:
+        stored = json.loads(path.read_text())
+        if stored.get("settings") != settings:
             raise SystemExit(
-                f"{path} has other settings: {kept.get('settings')}; pass another --folder."
+                f"{path} has other settings: {stored.get('settings')}; pass another --folder."
             )
-        return kept
+        return stored
     training, test = rows[groups[rows] != subject], np.flatnonzero(groups == subject)
     fit_parameters = {} if isinstance(method, Pipeline) else {"groups": groups[training]}
     started = time.perf_counter()

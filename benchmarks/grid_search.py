@@ -30,7 +30,7 @@ BATCH = 8
 class CountingBackbone(nn.Module):
     """A pooled linear map that counts images and takes ``seconds`` per batch."""
 
-    seen = 0
+    n_images = 0
     seconds = 0.0
 
     def __init__(self) -> None:
@@ -40,7 +40,9 @@ class CountingBackbone(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) -> (B, 192)."""
-        CountingBackbone.seen += int((images.flatten(1).sum(dim=1) > 0).sum())  # without padding
+        CountingBackbone.n_images += int(
+            (images.flatten(1).sum(dim=1) > 0).sum()
+        )  # without padding
         time.sleep(CountingBackbone.seconds)
         return self.linear(self.pool(images).flatten(1))
 
@@ -48,13 +50,13 @@ class CountingBackbone(nn.Module):
 def seconds_per_batch() -> float:
     """Return the seconds of the real network for a batch, the median of five."""
     run = get_engine(BackboneWeights("random", 0, weights_sha256("random")), "cpu", "float32").run
-    images, taken = torch.rand(BATCH, 224, 224, 3), []
+    images, elapsed = torch.rand(BATCH, 224, 224, 3), []
     with torch.inference_mode():
         for _ in range(6):
             started = time.perf_counter()
             run(images)
-            taken.append(time.perf_counter() - started)
-    return sorted(taken[1:])[2]
+            elapsed.append(time.perf_counter() - started)
+    return sorted(elapsed[1:])[2]
 
 
 def search(cache: str | None, folder: str | None) -> dict[str, object]:
@@ -68,12 +70,12 @@ def search(cache: str | None, folder: str | None) -> dict[str, object]:
         memory=folder,
     )
     grid = {"classify__C": [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]}
-    CountingBackbone.seen, started = 0, time.perf_counter()
+    CountingBackbone.n_images, started = 0, time.perf_counter()
     GridSearchCV(model, grid, cv=LeaveOneGroupOut()).fit(
         windows.data["eda"], windows.target, groups=windows.groups
     )
     seconds = time.perf_counter() - started
-    return {"images_embedded": CountingBackbone.seen, "seconds": round(seconds, 1)}
+    return {"images_embedded": CountingBackbone.n_images, "seconds": round(seconds, 1)}
 
 
 def main() -> None:

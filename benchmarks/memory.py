@@ -68,9 +68,9 @@ def measure(work: str, n_windows: int) -> dict[str, float]:
     signals = rng.standard_normal((n_windows, 1, N_TIMES), dtype=np.float32)
     images = BiosignalImageTransformer(["waveform"]).fit_transform(signals)
     started = time.perf_counter()
-    kept = WORKS[work](images)
+    stored_bytes = WORKS[work](images)
     seconds = time.perf_counter() - started
-    in_and_out = (signals.nbytes + kept) / 2**20
+    in_and_out = (signals.nbytes + stored_bytes) / 2**20
     return {
         "seconds": round(seconds, 2),
         "milliseconds_per_window": round(1000 * seconds / n_windows, 3),

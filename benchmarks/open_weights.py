@@ -92,8 +92,8 @@ def storage(windows, checkpoint: Path) -> dict[str, float]:
 
 
 def read(folder: Path, kind: str, modality: str) -> np.ndarray:
-    with np.load(folder / f"{modality}_{kind}.npz") as kept:
-        return kept["values"]
+    with np.load(folder / f"{modality}_{kind}.npz") as stored:
+        return stored["values"]
 
 
 # Few labels

@@ -174,8 +174,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = PARTS[part](Path(folder))
         description = environment.describe(threads=1, weights_sha256=sha256)
-        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        results = kept.get("results", {}) | {
+        stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results = stored.get("results", {}) | {
             key: {"measured": description, **values} for key, values in found.items()
         }
         RESULTS.write_text(json.dumps({"results": results}, indent=2) + "\n")

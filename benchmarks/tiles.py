@@ -99,9 +99,9 @@ def embed(
                 np.savez(incomplete, values=embeddings, seconds=took)
                 incomplete.rename(path)
                 print(f"{name}: {embeddings.shape} in {took:.0f} s", flush=True)
-            with np.load(path) as kept:
-                values[modality, representation, tiled] = kept["values"]
-                seconds[name] = float(kept["seconds"])
+            with np.load(path) as stored:
+                values[modality, representation, tiled] = stored["values"]
+                seconds[name] = float(stored["seconds"])
     return values, seconds
 
 

@@ -56,7 +56,7 @@ for name, model in models.items():
     classifier = model[-1]
     print(
         f"{name}: balanced accuracy {score:.2f}, "
-        f"epoch {classifier.best_epoch_} of {classifier.n_epochs_} kept"
+        f"epoch {classifier.best_epoch_} of {classifier.n_epochs_} restored"
     )
 
 # %%
