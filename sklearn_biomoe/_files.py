@@ -1,4 +1,4 @@
-"""Where files are kept on this machine, and how they are written."""
+"""Cache folders, and writing of complete files."""
 
 import os
 import sys
@@ -12,23 +12,14 @@ OFFLINE_VARIABLE = "SKLEARN_BIOMOE_OFFLINE"
 
 
 def cache_folder(kind: str) -> Path:
-    """Return the folder for one kind of kept files, which need not be there yet.
+    """Return the cache folder for one kind of files, such as "weights"; it may not exist yet.
 
-    Parameters
-    ----------
-    kind : str
-        Such as "weights".
-
-    Returns
-    -------
-    folder : Path
-        In the folder that ``SKLEARN_BIOMOE_CACHE`` names, else in the platform's for caches.
+    It is in the folder in ``SKLEARN_BIOMOE_CACHE``, by default in the platform's cache folder.
     """
     if chosen := os.environ.get("SKLEARN_BIOMOE_CACHE"):
         return Path(chosen) / kind
     if sys.platform == "win32":
-        default = Path.home() / "AppData" / "Local"
-        caches = Path(os.environ.get("LOCALAPPDATA") or default)
+        caches = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         caches = Path.home() / "Library" / "Caches"
     else:
@@ -37,29 +28,21 @@ def cache_folder(kind: str) -> Path:
 
 
 def is_offline() -> bool:
-    """Tell whether ``SKLEARN_BIOMOE_OFFLINE`` forbids downloads: set, and neither empty nor 0."""
+    """Return whether ``SKLEARN_BIOMOE_OFFLINE`` disables downloads: set, and not empty or 0."""
     return os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that comes to stand at the path once it is whole, and only then.
+    """Open a binary file that replaces ``path`` only once it is complete.
 
-    It is written beside the path, under a name that starts with a dot, and renamed.
-
-    Parameters
-    ----------
-    path : Path
-        In a folder that is there. What it held stays where writing fails.
-
-    Yields
-    ------
-    file : binary file
+    It is written in the same folder, under a name that starts with a dot, and then renamed. If
+    writing fails, an existing file is not changed.
 
     Raises
     ------
     OSError
-        Where the folder cannot be written to, or the disk is full.
+        If the folder does not exist or is not writable, or the disk is full.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
@@ -73,6 +56,6 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, as `new_file` does, which raises the same."""
+    """Write a file completely or not at all, as `new_file` does."""
     with new_file(path) as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""A progress bar, where one is asked for."""
+"""Progress bars."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -7,23 +7,12 @@ from typing import Any
 def progress_bar(
     total: int, description: str, unit: str, progress: bool
 ) -> AbstractContextManager[Any]:
-    """Return tqdm's bar, which tells rate and remaining time; or one that is None.
-
-    Parameters
-    ----------
-    total : int
-    description, unit : str
-    progress : bool
-        Whether to show one.
-
-    Returns
-    -------
-    bar : context manager
+    """Return a progress bar of tqdm as a context manager; it is None unless ``progress``.
 
     Raises
     ------
     ImportError
-        Where tqdm is missing.
+        If tqdm is missing.
     """
     if not progress:
         return nullcontext()

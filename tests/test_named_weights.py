@@ -1,4 +1,4 @@
-"""Weights by name: where they are looked for, downloads that fail, and trust at first use."""
+"""Named weights: where they are found, downloads that fail, and trust at first use."""
 
 import dataclasses
 import hashlib
@@ -14,26 +14,31 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
 
-from sklearn_biomoe import TinyBioMoEEmbedder, weights
-from sklearn_biomoe.weights import convert, load_backbone, random_backbone, weights_sha256
-from sklearn_biomoe.weights import downloads as downloading
-from sklearn_biomoe.weights import named_weights as finding
-from sklearn_biomoe.weights.__main__ import main
+from sklearn_biomoe import TinyBioMoEEmbedder
+from sklearn_biomoe.cli.program import run
+from sklearn_biomoe.weights import (
+    convert,
+    downloads,
+    load_backbone,
+    named_weights,
+    random_backbone,
+    weights_sha256,
+)
 
 FILE = "Tiny-BioMoE.pth"
-
-
-@pytest.fixture(autouse=True)
-def _small(small_backbone):
-    """Files of a few hundred kB, which are checked as whole as large ones."""
+pytestmark = [
+    pytest.mark.usefixtures("small_backbone"),  # files of a few hundred kB
+    pytest.mark.filterwarnings("ignore:.* is used for the first time"),
+]
 
 
 def checkpoint(seed):
-    """Write what the authors say that they publish, with an optimiser's state beside it."""
+    """Return a file as the authors describe theirs, with an optimiser's state."""
     state = random_backbone(seed).state_dict()
     moments = {key: torch.zeros_like(value) for key, value in state.items()}
     content = io.BytesIO()
@@ -47,7 +52,7 @@ def sha256(content):
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """Give empty folders for what users name and for the cache; nothing may be downloaded."""
+    """Return empty folders: the one that users set, and the cache. Downloads are disabled."""
     named, cache = tmp_path / "named", tmp_path / "cache"
     named.mkdir()
     monkeypatch.setenv("SKLEARN_BIOMOE_WEIGHTS", str(named))
@@ -56,13 +61,18 @@ def folders(tmp_path, monkeypatch):
     return {"named": named, "cache": cache / "weights"}
 
 
+def cached(folders):
+    """Return the names of files in the cache, except for the lock."""
+    return sorted(path.name for path in folders["cache"].iterdir() if path.suffix != ".lock")
+
+
 @pytest.fixture
 def remote(folders, monkeypatch):
-    """Play the remote: `remote.answers` are told one after the other, the last one for ever."""
+    """Serve the file: a request gets the next of ``answers``, of which the last is repeated."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            server.asked += 1
+            server.n_requests += 1
             answers = server.answers
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
             answer(self)
@@ -72,11 +82,11 @@ def remote(folders, monkeypatch):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.asked, server.answers = 0, []
+    server.n_requests, server.answers = 0, []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.url = f"http://127.0.0.1:{server.server_port}/{FILE}"
-    entry = dataclasses.replace(finding.NAMED["paper"], url=server.url)
-    monkeypatch.setitem(finding.NAMED, "paper", entry)
+    entry = dataclasses.replace(named_weights.NAMED["paper"], url=server.url)
+    monkeypatch.setitem(named_weights.NAMED, "paper", entry)
     monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE")
     monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
     yield server
@@ -84,12 +94,15 @@ def remote(folders, monkeypatch):
     server.server_close()
 
 
-def send(content):
+def send(content, length=None):
+    """Send some content, of which ``length`` bytes are announced."""
+
     def answer(handler):
         handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
+        handler.send_header("Content-Length", str(length or len(content)))
         handler.end_headers()
         handler.wfile.write(content)
+        handler.wfile.flush()
 
     return answer
 
@@ -98,52 +111,38 @@ def fail(status):
     return lambda handler: handler.send_error(status)
 
 
-def hang_up(content):
-    """Promise all of it, and send half."""
-
-    def answer(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content[: len(content) // 2])
-
-    return answer
+def send_half(content):
+    return send(content[: len(content) // 2], len(content))
 
 
 def stall(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b"PK")
-    handler.wfile.flush()
+    send(b"PK", 1000)(handler)
     time.sleep(3)
 
 
-# Where files are looked for
+# Where files are found
 
 
-def test_places_are_looked_in_in_order(folders):
+def test_order_of_folders(folders):
     for number, folder in enumerate([folders["cache"], folders["named"]]):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_bytes(checkpoint(number))
-        with pytest.warns(UserWarning, match=f"{folder / FILE} is used for the first time"):
-            assert weights_sha256("paper") == sha256(checkpoint(number))
+        assert weights_sha256("paper") == sha256(checkpoint(number))
     own = folders["named"].parent / "own.pth"
     own.write_bytes(checkpoint(5))
     assert weights_sha256(own) == sha256(checkpoint(5))
 
 
 @pytest.mark.usefixtures("folders")
-def test_offline_says_where_and_what_to_do():
-    with pytest.raises(FileNotFoundError, match="SKLEARN_BIOMOE_OFFLINE forbids to") as caught:
-        TinyBioMoEEmbedder("paper").fit(torch.zeros(1, 224, 224, 3, dtype=torch.uint8).numpy())
-    message = str(caught.value)
-    for part in (f"named/{FILE}", f"cache/weights/{FILE}", "To get it by hand, download https://"):
-        assert part in message
+def test_offline_error_names_folders_and_url():
+    images = np.zeros((1, 224, 224, 3), np.uint8)
+    with pytest.raises(FileNotFoundError, match="OFFLINE disables downloads") as caught:
+        TinyBioMoEEmbedder("paper").fit(images)
+    for part in (f"named/{FILE}", f"cache/weights/{FILE}", "yourself, save https://github.com"):
+        assert part in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore:.* is used for the first time")
-def test_no_socket_where_cached(folders, monkeypatch):
+def test_cached_files_need_no_socket(folders, monkeypatch):
     def refuse(*args, **named):
         raise AssertionError("a socket was opened")
 
@@ -164,87 +163,78 @@ def test_download(folders, remote):
         found = weights_sha256("paper")
     assert len(caught) == 1
     assert found == sha256(content)
-    path = folders["cache"] / FILE
-    assert path.read_bytes() == content
-    record = path.with_name(f"{FILE}.sha256")
-    assert sorted(folders["cache"].iterdir()) == [path, record]
-    checked = subprocess.run(["sha256sum", "--check", record.name], cwd=path.parent, check=False)
-    assert checked.returncode == 0
+    assert (folders["cache"] / FILE).read_bytes() == content
+    assert cached(folders) == [FILE, f"{FILE}.sha256"]
+    subprocess.run(["sha256sum", "--check", f"{FILE}.sha256"], cwd=folders["cache"], check=True)
     loaded, expected = load_backbone("paper"), random_backbone(1)
     for key, value in expected.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value)
-    assert remote.asked == 1
+    assert remote.n_requests == 1
 
 
-@pytest.mark.filterwarnings(
-    "ignore:unclosed <socket:ResourceWarning"
-)  # by pooch, where sending ends
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of pooch
 @pytest.mark.parametrize(
-    ("answer", "message", "n_asked"),
+    ("answer", "message", "n_requests"),
     [
         (send(b"<!DOCTYPE html><html>Sign in</html>"), "is a web page", 1),
         (send(b""), "is empty", 1),
         (send(b"something else"), "cannot be read as a state dict", 1),
         (fail(404), "404", 3),
         (fail(503), "503", 3),
-        (hang_up(b"0" * 10_000), "IncompleteRead|broken", 3),
+        (send_half(b"0" * 10_000), "IncompleteRead|broken", 3),
         (stall, "timed out", 3),
     ],
     ids=["web page", "nothing", "other bytes", "404", "503", "half", "stalled"],
 )
-def test_failed_downloads_leave_nothing(folders, remote, monkeypatch, answer, message, n_asked):
-    monkeypatch.setattr(downloading, "TIMEOUT", (1, 0.3))
+def test_failed_downloads_leave_nothing(folders, remote, monkeypatch, answer, message, n_requests):
+    monkeypatch.setattr(downloads, "TIMEOUT", (1, 0.3))
     remote.answers = [answer]
     with pytest.raises(OSError, match=message) as caught:
         weights_sha256("paper")
-    assert remote.asked == n_asked
-    assert list(folders["cache"].iterdir()) == []
-    for part in ("Weights 'paper' are not in", "To get it by hand", "SKLEARN_BIOMOE_WEIGHTS"):
+    assert remote.n_requests == n_requests
+    assert cached(folders) == []
+    for part in ("Weights 'paper' are not in", "To download them yourself", "BIOMOE_WEIGHTS"):
         assert part in str(caught.value)
     remote.answers = [send(checkpoint(0))]
-    with pytest.warns(UserWarning, match="used for the first time"):
-        assert weights_sha256("paper") == sha256(checkpoint(0))
-
-
-@pytest.mark.filterwarnings("ignore:.* is used for the first time")
-def test_a_passing_failure_is_tried_again(remote):
-    remote.answers = [fail(503), hang_up(checkpoint(0)), send(checkpoint(0))]
     assert weights_sha256("paper") == sha256(checkpoint(0))
-    assert remote.asked == 3
 
 
-def test_pinned_bytes(folders, remote):
+def test_failed_downloads_are_retried(remote):
+    remote.answers = [fail(503), send_half(checkpoint(0)), send(checkpoint(0))]
+    assert weights_sha256("paper") == sha256(checkpoint(0))
+    assert remote.n_requests == 3
+
+
+def test_pinned_hash(folders, remote):
     remote.answers = [send(checkpoint(2))]
-    images = torch.zeros(1, 224, 224, 3, dtype=torch.uint8).numpy()
+    images = np.zeros((1, 224, 224, 3), np.uint8)
     with pytest.raises(OSError, match="does not match the known hash"):
         TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(1))).fit(images)
-    assert list(folders["cache"].iterdir()) == []
-    with pytest.warns(UserWarning, match="used for the first time"):
-        TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(2))).fit(images)
-    with pytest.raises(ValueError, match=r"and nothing in them was looked at"):
+    assert cached(folders) == []
+    TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(2))).fit(images)
+    with pytest.raises(ValueError, match="and were not loaded"):
         TinyBioMoEEmbedder("paper", weights_sha256=sha256(checkpoint(1))).fit(images)
     with pytest.raises(ValueError, match="expected the 64 lower-case hexadecimal digits"):
         TinyBioMoEEmbedder(weights_sha256="1234").fit(images)
 
 
-def test_a_full_disk(folders, remote, monkeypatch):
+def test_download_to_a_full_disk(folders, remote, monkeypatch):
     remote.answers = [send(checkpoint(0))]
 
     def refuse(_descriptor):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr("os.fsync", refuse)
-        with pytest.raises(OSError, match=r"No space left on device.* To get it by hand"):
-            weights_sha256("paper")
-    assert list(folders["cache"].iterdir()) == []
-
-
-def test_a_cache_that_cannot_be_made(folders, remote):
-    folders["cache"].parent.write_text("a file where the folder should be")
-    with pytest.raises(OSError, match=r"cannot be downloaded: .*To get it by hand"):
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(OSError, match=r"No space left on device.* To download them yourself"):
         weights_sha256("paper")
-    assert remote.asked == 0
+    assert cached(folders) == []
+
+
+def test_cache_folder_that_cannot_be_created(folders, remote):
+    folders["cache"].parent.write_text("a file where the folder should be")
+    with pytest.raises(OSError, match=r"the download failed: .*To download them yourself"):
+        weights_sha256("paper")
+    assert remote.n_requests == 0
 
 
 def test_without_pooch(folders, remote, monkeypatch):
@@ -255,25 +245,31 @@ def test_without_pooch(folders, remote, monkeypatch):
 
 FETCH = """
 import sys, warnings, dataclasses
-from sklearn_biomoe import weights
-from sklearn_biomoe.weights import downloads, named_weights, random_weights
+from sklearn_biomoe.weights import named_weights, random_weights, weights_sha256
 sys.path.insert(0, {tests!r})
 from conftest import SmallBackbone
 random_weights.TinyBioMoE = SmallBackbone
 named_weights.NAMED["paper"] = dataclasses.replace(named_weights.NAMED["paper"], url={url!r})
 warnings.simplefilter("ignore")
 print("ready", flush=True)
-print(weights.weights_sha256("paper"))
+input()
+print(weights_sha256("paper"))
 """
 
 
-def start_process(url):
-    code = FETCH.format(tests=str(Path(__file__).parent), url=url)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+def start_processes(url, n):
+    """Start processes that download the file at the same time."""
+    command = [sys.executable, "-c", FETCH.format(tests=str(Path(__file__).parent), url=url)]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(n)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return processes
 
 
 def test_two_processes_at_once(folders, remote):
@@ -284,56 +280,48 @@ def test_two_processes_at_once(folders, remote):
         send(content)(handler)
 
     remote.answers = [slowly]
-    processes = [start_process(remote.url) for _ in range(2)]
     found = []
-    for process in processes:
-        with process:  # communicate() would miss what came along with the first line
+    for process in start_processes(remote.url, 2):
+        with process:  # communicate() may lose output that was sent with the first line
             found.append((process.stdout.read(), process.stderr.read()))
     assert [out.strip() for out, _ in found] == [sha256(content)] * 2, found
-    assert remote.asked == 1
-    names = {path.name for path in folders["cache"].iterdir()}
-    assert names == {FILE, f"{FILE}.sha256"}
+    assert remote.n_requests == 1
+    assert cached(folders) == [FILE, f"{FILE}.sha256"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
 def test_a_kill_in_the_middle(folders, remote):
     half_sent = threading.Event()
 
-    def dawdle(handler):
-        hang_up(checkpoint(4))(handler)
-        handler.wfile.flush()
+    def send_slowly(handler):
+        send_half(checkpoint(4))(handler)
         half_sent.set()
         time.sleep(5)
 
-    remote.answers = [dawdle]
-    process = start_process(remote.url)
+    remote.answers = [send_slowly]
+    (process,) = start_processes(remote.url, 1)
     assert half_sent.wait(30)
     time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     assert not (folders["cache"] / FILE).exists()
-    assert list(folders["cache"].iterdir()) != []  # what the dead cannot take away
+    assert cached(folders) != []  # the incomplete file
     remote.answers = [send(checkpoint(4))]
-    with pytest.warns(UserWarning, match="used for the first time"):
-        assert weights_sha256("paper") == sha256(checkpoint(4))
-    names = {path.name for path in folders["cache"].iterdir()}
-    assert names == {FILE, f"{FILE}.sha256"}
+    assert weights_sha256("paper") == sha256(checkpoint(4))
+    assert cached(folders) == [FILE, f"{FILE}.sha256"]
 
 
-@pytest.mark.filterwarnings("ignore:.* is used for the first time")
-def test_downloads_go_on_where_locks_cannot_be_had(folders, remote, monkeypatch):
-    import filelock
-
+def test_downloads_work_without_locks(folders, remote, monkeypatch):
     def refuse(*args, **named):
         raise OSError("no locks available")
 
-    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    monkeypatch.setattr(downloads.FileLock, "acquire", refuse)
     folders["cache"].mkdir(parents=True)
     others = folders["cache"] / f".{FILE}.part-of-another"
     others.mkdir()
     remote.answers = [send(checkpoint(0))]
     assert weights_sha256("paper") == sha256(checkpoint(0))
-    assert others.is_dir()  # perhaps somebody is at it
+    assert others.is_dir()  # perhaps another process uses it
 
 
 # Trust at first use
@@ -346,7 +334,7 @@ def test_a_later_change_is_an_error(folders):
         load_backbone("paper")
     load_backbone("paper")
     path.write_bytes(checkpoint(1))
-    with pytest.raises(ValueError, match="Somebody has changed the file") as caught:
+    with pytest.raises(ValueError, match="If the change is intended, delete that record") as caught:
         load_backbone("paper")
     assert sha256(checkpoint(0)) in str(caught.value)
     path.with_name(f"{FILE}.sha256").unlink()
@@ -355,8 +343,8 @@ def test_a_later_change_is_an_error(folders):
 
 
 def test_a_published_hash_needs_no_trust(folders, monkeypatch):
-    entry = dataclasses.replace(finding.NAMED["paper"], sha256=sha256(checkpoint(0)))
-    monkeypatch.setitem(finding.NAMED, "paper", entry)
+    entry = dataclasses.replace(named_weights.NAMED["paper"], sha256=sha256(checkpoint(0)))
+    monkeypatch.setitem(named_weights.NAMED, "paper", entry)
     path = folders["named"] / FILE
     path.write_bytes(checkpoint(0))
     load_backbone("paper")
@@ -366,14 +354,14 @@ def test_a_published_hash_needs_no_trust(folders, monkeypatch):
         load_backbone("paper")
 
 
-def test_a_folder_that_cannot_be_written(folders, monkeypatch):
+def test_first_use_in_a_read_only_folder(folders, monkeypatch):
     (folders["named"] / FILE).write_bytes(checkpoint(0))
 
     def refuse(path, content):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(finding, "replace_file", refuse)
-    with pytest.warns(UserWarning, match="a later change would go unnoticed"):
+    monkeypatch.setattr(named_weights, "replace_file", refuse)
+    with pytest.warns(UserWarning, match="later changes will not be detected"):
         assert load_backbone("paper")
 
 
@@ -381,47 +369,45 @@ def test_a_folder_that_cannot_be_written(folders, monkeypatch):
 
 
 def test_list(capsys):
-    assert main(["list"]) == 0
-    told = capsys.readouterr().out
+    assert run(["weights", "list"]) == 0
+    printed = capsys.readouterr().out
     for part in ("random: untrained", "paper: the authors'", "licence: MIT", "size: 89 MB"):
-        assert part in told
-    assert "not published; trusted at first use" in told
+        assert part in printed
+    assert "not published; trusted at first use" in printed
 
 
 def test_pull(folders, remote, capsys):
     remote.answers = [send(checkpoint(0))]
-    assert main(["pull", "paper"]) == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines() == [
-        str(folders["cache"] / FILE),
-        f"sha256 {sha256(checkpoint(0))}",
-    ]
-    assert "note: " in told.err
-    assert "used for the first time" in told.err
+    assert run(["weights", "pull", "paper"]) == 0
+    printed = capsys.readouterr()
+    path, digest = folders["cache"] / FILE, sha256(checkpoint(0))
+    assert printed.out.splitlines() == [str(path), f"sha256 {digest}"]
+    assert f"note: {path} is used for the first time" in printed.err
     remote.answers = [fail(404)]
-    assert main(["pull", "paper"]) == 0
+    assert run(["weights", "pull", "paper"]) == 0
 
 
 @pytest.mark.usefixtures("folders")
 def test_pull_fails_in_one_sentence(capsys):
-    assert main(["pull", "paper"]) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("error: Weights 'paper' are not in ")
+    assert run(["weights", "pull", "paper"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: Weights 'paper' are not in ")
+    assert run(["weights", "pull", "open"]) == 2
+    assert "'open' cannot be downloaded; expected paper" in capsys.readouterr().err
 
 
 def test_verify(tmp_path, capsys):
-    path = tmp_path / "own.pth"
+    path, digest = tmp_path / "own.pth", sha256(checkpoint(0))
     path.write_bytes(checkpoint(0))
-    assert main(["verify", str(path)]) == 0
-    told = capsys.readouterr().out
+    assert run(["weights", "verify", str(path)]) == 0
     n_parameters = sum(each.numel() for each in random_backbone(0).parameters())
-    assert f"{n_parameters:,} finite parameters" in told
-    assert sha256(checkpoint(0)) in told
-    assert main(["verify", str(path), "--sha256", sha256(checkpoint(0))]) == 0
-    assert main(["verify", str(path), "--sha256", sha256(b"")]) == 1
+    printed = capsys.readouterr().out
+    assert printed == f"{path}: {n_parameters:,} finite parameters\nsha256 {digest}\n"
+    assert run(["weights", "verify", str(path), "--sha256", digest]) == 0
+    assert run(["weights", "verify", str(path), "--sha256", sha256(b"")]) == 1
     path.write_bytes(checkpoint(0)[:-100])
-    assert main(["verify", str(path)]) == 1
+    assert run(["weights", "verify", str(path)]) == 1
     assert capsys.readouterr().err.count("error: ") == 2
 
 
@@ -429,37 +415,24 @@ def test_verify(tmp_path, capsys):
 def test_convert(tmp_path, capsys, dtype):
     source, target = tmp_path / "own.pth", tmp_path / "small.safetensors"
     source.write_bytes(checkpoint(0))
-    assert main(["convert", str(source), str(target), "--dtype", dtype]) == 0
+    assert run(["weights", "convert", str(source), str(target), "--dtype", dtype]) == 0
     assert sha256(target.read_bytes()) in capsys.readouterr().out
     share = target.stat().st_size / source.stat().st_size
     assert share < (0.52 if dtype == "float32" else 0.27)
     loaded = load_backbone(target).state_dict()
     for key, value in random_backbone(0).state_dict().items():
         assert torch.equal(loaded[key], value.to(getattr(torch, dtype)).float())
-    assert list(tmp_path.iterdir()) != []
 
 
 def test_convert_refuses(tmp_path, capsys):
     source, target = tmp_path / "own.safetensors", tmp_path / "small.safetensors"
     state = random_backbone(0).state_dict()
-    state["linear.bias"][3] = 1e5  # above what float16 holds
+    state["linear.bias"][3] = 1e5  # above the maximum of float16
     source.write_bytes(save(state))
-    assert main(["convert", str(source), str(target), "--dtype", "float16"]) == 1
-    assert "entries hold NaN or infinity: linear.bias" in capsys.readouterr().err
-    assert not target.exists()
-    assert main(["convert", str(source), str(tmp_path / "small.pth")]) == 1
-    assert main(["convert", str(tmp_path / "none.pth"), str(target)]) == 1
-    with pytest.raises(ValueError, match="expected 'float32' or 'float16'"):
+    assert run(["weights", "convert", str(source), str(target), "--dtype", "float16"]) == 1
+    assert "NaN or infinity (1): linear.bias" in capsys.readouterr().err
+    assert run(["weights", "convert", str(source), str(tmp_path / "small.pth")]) == 1
+    assert run(["weights", "convert", str(tmp_path / "none.pth"), str(target)]) == 1
+    with pytest.raises(ValueError, match="Unknown dtype 'int8'"):
         convert(source, target, "int8")
     assert list(tmp_path.iterdir()) == [source]
-
-
-def test_the_command_itself():
-    found = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "sklearn_biomoe.weights", "list"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout.startswith("open: ")
-    assert weights.load_backbone

@@ -1,4 +1,4 @@
-"""The weights that the package brings."""
+"""The weights "open", which are part of the package."""
 
 import re
 import socket
@@ -11,26 +11,22 @@ import torch
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_score
 
-from sklearn_biomoe import make_biosignal_embedder
+from sklearn_biomoe import TinyBioMoEEmbedder, make_biosignal_embedder
 from sklearn_biomoe.pretraining import simulate
-from sklearn_biomoe.transformers import TinyBioMoEEmbedder
 from sklearn_biomoe.weights import load_backbone, weights_sha256
 from sklearn_biomoe.weights.named_weights import NAMED, PACKAGED
 
-FILE = PACKAGED / str(NAMED["open"].file)
 
-
-def test_the_file_is_small_whole_and_half_precision():
-    content = FILE.read_bytes()
+def test_file_is_small_complete_and_in_half_precision():
+    content = (PACKAGED / str(NAMED["open"].file)).read_bytes()
     assert len(content) <= 15e6
     assert weights_sha256("open") == NAMED["open"].sha256
     state = safetensors.torch.load(content)
     assert len(state) == 510
-    kinds = {value.dtype for value in state.values()}
-    assert kinds == {torch.float16, torch.int64}
+    assert {value.dtype for value in state.values()} == {torch.float16, torch.int64}
 
 
-def test_the_model_card_names_this_file():
+def test_model_card_has_the_hash():
     card = (Path(__file__).parents[1] / "docs" / "open_weights.md").read_text(encoding="utf-8")
     assert re.findall("[0-9a-f]{64}", card) == [NAMED["open"].sha256]
 
@@ -41,35 +37,38 @@ def test_no_socket_is_opened(monkeypatch):
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
-    assert load_backbone("open").training is False
     windows = np.random.default_rng(0).uniform(2, 3, size=(1, 240))
     assert make_biosignal_embedder("eda", 4).fit_transform(windows).shape == (1, 192)
 
 
-def test_a_package_without_its_file(monkeypatch, tmp_path):
+def test_incomplete_installation(monkeypatch, tmp_path):
     monkeypatch.setattr("sklearn_biomoe.weights.named_weights.PACKAGED", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"'open' are not in .*Install it again"):
+    with pytest.raises(FileNotFoundError, match=r"'open' are not in .*; reinstall it"):
         load_backbone("open")
 
 
 @pytest.mark.filterwarnings("ignore:.* leave value_range", "ignore:weights='random'")
 @pytest.mark.parametrize(
-    ("modality", "representation", "parameter"),
-    [("eda", "waveform", "log_level"), ("bvp", "spectrogram_psd", "heart_rate")],
+    ("modality", "sampling_rate", "representation", "parameter"),
+    [("eda", 4.0, "waveform", "log_level"), ("bvp", 64.0, "spectrogram_psd", "heart_rate")],
 )
-def test_embeddings_tell_more_than_untrained_ones(modality, representation, parameter):
-    rate = {"eda": 4.0, "bvp": 64.0}[modality]
-    made = simulate(
-        modality, 80, sampling_rate=rate, duration=60.0,
-        generator=torch.Generator().manual_seed(99),
-    )  # fmt: skip
-    told = []
+def test_embeddings_predict_parameters_of_signals(
+    modality, sampling_rate, representation, parameter
+):
+    generator = torch.Generator().manual_seed(99)
+    simulated = simulate(
+        modality, 32, sampling_rate=sampling_rate, duration=60.0, generator=generator
+    )
+    scores = {}
     for weights in ("random", "open"):
-        embed = make_biosignal_embedder(
-            modality, rate, representations=[representation], embedder=TinyBioMoEEmbedder(weights)
+        embedder = make_biosignal_embedder(
+            modality,
+            sampling_rate,
+            representations=[representation],
+            embedder=TinyBioMoEEmbedder(weights),
         )
-        embeddings = embed.fit_transform(made.signals.numpy())
-        model = RidgeCV(np.logspace(-1, 4, 11))
-        told.append(cross_val_score(model, embeddings, made.parameters[parameter]).mean())
-    untrained, trained = told
-    assert trained > max(untrained, 0.5)
+        embeddings = embedder.fit_transform(simulated.signals.numpy())
+        model, target = RidgeCV(np.logspace(-1, 4, 11)), simulated.parameters[parameter]
+        scores[weights] = cross_val_score(model, embeddings, target).mean()
+    assert scores["open"] > 0.8
+    assert scores["random"] < 0.5

@@ -1,23 +1,28 @@
-"""The backbone against the published reference: keys, shapes, embeddings, intermediate outputs."""
+"""The backbone and its fast and ONNX forms against the published reference."""
 
 import csv
+import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
+from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.backbone.fast import FastBackbone
 from sklearn_biomoe.backbone.network import TinyBioMoE
+from sklearn_biomoe.backbone.onnx import exportable, load_session
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "tiny_biomoe_seed7.npz")
-# The reference's float32 sums in another order differ by this much at most.
-TOLERANCE = 2e-5
+TOLERANCE = 2e-5  # for float32 sums in another order than the reference's
+TOLERANCES = {"published": TOLERANCE, "fast": 5e-5, "onnx": 5e-5}  # of embeddings, by form
 
 
 def golden_array(key, shape, seed=7):
-    """Fill one parameter by the rule that the golden numbers were computed with."""
+    """Return one parameter of the network that the golden values were computed with."""
     rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
     leaf = key.rsplit(".", 1)[-1]
     if leaf == "running_var":
@@ -35,11 +40,14 @@ def golden_array(key, shape, seed=7):
     return torch.from_numpy(values.astype("float32"))
 
 
-def golden_state(backbone, seed=7):
-    return {
+def golden_backbone(seed=7):
+    backbone = TinyBioMoE().eval()
+    state = {
         key: golden_array(key, tuple(value.shape), seed) if value.is_floating_point() else value
         for key, value in backbone.state_dict().items()
     }
+    backbone.load_state_dict(state, strict=True)
+    return backbone
 
 
 def golden_images(seed=7, n=4):
@@ -60,15 +68,13 @@ def golden_images(seed=7, n=4):
 
 @pytest.fixture(scope="module")
 def backbone():
-    backbone = TinyBioMoE().eval()
-    backbone.load_state_dict(golden_state(backbone), strict=True)
-    return backbone
+    return golden_backbone()
 
 
 @pytest.fixture(scope="module")
-def outputs(backbone):
-    """Outputs of every named module for the golden images, and the embedding."""
-    captured = {}
+def outputs():
+    """Outputs of every named module for the golden images; the embedding is of the module ""."""
+    backbone, captured = golden_backbone(), {}
     for name, module in backbone.named_modules():
         module.register_forward_hook(
             lambda _module, _inputs, output, name=name: captured.__setitem__(name, output)
@@ -76,6 +82,38 @@ def outputs(backbone):
     with torch.inference_mode():
         backbone(golden_images())
     return captured
+
+
+@pytest.fixture(scope="module")
+def onnx_session(backbone, tmp_path_factory):
+    """Load the network into ONNX Runtime; it is exported once for all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def load(n_threads=None):
+        with pytest.MonkeyPatch.context() as patched, FileLock(folder / "onnx.lock"):
+            patched.setenv("SKLEARN_BIOMOE_CACHE", str(folder))
+            return load_session(backbone, "golden", n_threads)
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def forms(backbone, onnx_session):
+    fast = FastBackbone(backbone, torch.float32)
+    return {"published": backbone, "fast": fast, "onnx": onnx_session()}
+
+
+def random_images(n):
+    """Images in the layout of rendered ones: channels last in memory."""
+    images = torch.rand(n, 224, 224, 3, generator=torch.Generator().manual_seed(0))
+    return images.permute(0, 3, 1, 2)
+
+
+def assert_close(form, found, expected):
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCES[form])
 
 
 def test_state_dict_is_the_published_one():
@@ -102,33 +140,26 @@ def test_number_of_parameters():
     assert count(backbone.enc2) == 4_128_478
 
 
-def test_embedding(outputs):
-    np.testing.assert_allclose(outputs[""], GOLDEN["embedding"], rtol=0, atol=TOLERANCE)
-
-
-def test_embedding_of_the_fast_form(backbone):
+@pytest.mark.parametrize("form", TOLERANCES)
+def test_embedding(forms, form):
     with torch.inference_mode():
-        embedding = FastBackbone(backbone, torch.float32)(golden_images())
-    np.testing.assert_allclose(embedding, GOLDEN["embedding"], rtol=0, atol=5e-5)
+        assert_close(form, forms[form](golden_images()), GOLDEN["embedding"])
 
 
-@pytest.mark.parametrize("name", ["enc1", "enc2"])
-def test_expert_output(outputs, name):
+# The gate "fcn" runs once per expert; the hook keeps its last output, which is of expert 2.
+@pytest.mark.parametrize("name", ["enc1", "enc2", "fcn"])
+def test_output_of_experts_and_gate(outputs, name):
     np.testing.assert_allclose(outputs[name], GOLDEN[f"full/{name}"], rtol=0, atol=TOLERANCE)
 
 
-def test_gate_of_the_second_expert(outputs):
-    # The gate runs once per expert; the hook keeps the last run, which is Encoder-2's.
-    np.testing.assert_allclose(outputs["fcn"], GOLDEN["full/fcn"], rtol=0, atol=TOLERANCE)
-
-
 INTERMEDIATE = sorted(key.partition("/")[2] for key in GOLDEN if key.startswith("mean_std/"))
+assert len(INTERMEDIATE) == 10
 
 
 @pytest.mark.parametrize("name", INTERMEDIATE)
 def test_intermediate_output(outputs, name):
     values = outputs[name].flatten(1)
-    # Relative to the output's own size: intermediate outputs are not normalised.
+    # Intermediate outputs are not normalised, so the tolerance is relative to their size.
     scale = float(values.abs().max())
     np.testing.assert_allclose(
         values[:, :64], GOLDEN[f"flat_first64/{name}"], rtol=0, atol=TOLERANCE * scale
@@ -137,14 +168,9 @@ def test_intermediate_output(outputs, name):
     np.testing.assert_allclose(mean_and_std, GOLDEN[f"mean_std/{name}"], rtol=1e-4, atol=1e-5)
 
 
-def test_there_are_intermediate_outputs():
-    assert len(INTERMEDIATE) == 10
-
-
 def test_gradients_reach_every_parameter():
     torch.manual_seed(0)
-    backbone = TinyBioMoE().train()
-    backbone.load_state_dict(golden_state(backbone))
+    backbone = golden_backbone().train()
     weights = torch.randn(192)
     (backbone(golden_images(n=2)) * weights).sum().backward()
     without = [name for name, p in backbone.named_parameters() if not p.grad.abs().max() > 0]
@@ -152,7 +178,7 @@ def test_gradients_reach_every_parameter():
 
 
 def test_a_second_state_dict_changes_the_output(backbone):
-    """The reference kept indexed attention biases from the weights it was built with."""
+    """The reference implementation caches the indexed attention biases of its first weights."""
     model = TinyBioMoE().eval()
     images = golden_images(n=1)
     with torch.inference_mode():
@@ -167,3 +193,48 @@ def test_a_second_state_dict_changes_the_output(backbone):
         third = model(images)
     assert not torch.allclose(first, second, atol=1e-3)
     assert not torch.allclose(second, third, atol=1e-3)
+
+
+def test_deriving_a_form_does_not_change_the_backbone(backbone):
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    for _derived in (FastBackbone(backbone, torch.float32), exportable(backbone)):
+        assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
+
+
+@pytest.mark.parametrize("form", ["fast", "onnx"])
+@pytest.mark.parametrize("n", [1, 3])
+def test_forms_accept_any_batch_size_and_memory_layout(forms, form, n):
+    images = random_images(n)
+    with torch.inference_mode():
+        expected = forms["published"](images)
+        for layout in (images, images.contiguous(), images.flip(3).flip(3)):
+            assert_close(form, forms[form](layout), expected)
+
+
+@pytest.mark.parametrize("form", ["fast", "onnx"])
+def test_mostly_white_images(forms, form):
+    """Their small variance causes rounding errors in a normalisation in one pass."""
+    windows = np.cumsum(np.random.default_rng(0).normal(size=(4, 240)), axis=1)
+    drawn = BiosignalImageTransformer(["waveform"]).fit_transform(windows)
+    images = torch.from_numpy(np.asarray(drawn)[:, 0]).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        assert_close(form, forms[form](images), forms["published"](images))
+
+
+def test_onnx_bits_do_not_depend_on_order_or_other_images(forms):
+    embed, images = forms["onnx"], random_images(8)
+    embeddings = embed(images)
+    order = torch.tensor([3, 7, 0, 1, 6, 2, 5, 4])
+    assert torch.equal(embed(images[order]), embeddings[order])
+    for i in range(8):
+        padded = torch.zeros_like(images)
+        padded[0] = images[i]
+        assert torch.equal(embed(padded)[0], embeddings[i])
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_onnx_bits_do_not_depend_on_threads(forms, onnx_session, n_threads):
+    images, embed = random_images(2), onnx_session(n_threads)
+    with ThreadPoolExecutor(2) as executor:  # two threads share the session
+        for found in executor.map(embed, [images, images]):
+            assert torch.equal(found, forms["onnx"](images))

@@ -1,4 +1,4 @@
-"""The Tiny-BioMoE backbone: as published, in a fast form, and in ONNX form."""
+"""The Tiny-BioMoE backbone: as published, in a form for fast inference, and in ONNX form."""
 
 from .network import TinyBioMoE
 

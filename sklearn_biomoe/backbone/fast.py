@@ -1,13 +1,13 @@
-"""The backbone in the form that runs fastest, derived from the readable one when it is loaded.
+"""The backbone in a form for fast inference, derived from the network as published.
 
-What it computes stays the same but for rounding: normalisations are folded into the convolutions
-before them, grids are laid out channels last, and the widest layers take few images at a time,
-so that what they compute stays in the processor's caches.
+The embeddings are equal up to rounding. Batch normalisations are folded into the convolutions
+before them, grids are laid out channels last, and wide layers process a few images at a time, so
+that their values stay in the processor's caches.
 """
 
 import copy
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,18 +17,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .network import SpectralGating, TokenBlock
 
-CACHED_VALUES = 2_000_000  # of a wide layer: one image's on the largest grid
+CACHED_VALUES = 2_000_000  # of a wide layer: one image on the largest grid
 
 
 class FastBackbone(nn.Module):
-    """The fast form of a backbone: float32 (B, 3, H, W) to float32 (B, 192), for inference only.
+    """Fast form of a backbone: float32 (B, 3, H, W) to float32 (B, 192), for inference only.
 
     Parameters
     ----------
     backbone : torch.nn.Module
-        In evaluation mode; left as it is.
+        In evaluation mode; it is not changed.
     dtype : {torch.float32, torch.bfloat16}
-        What is computed in, but for the normalisation of images and the Fourier transforms.
+        Of all computations except the image normalisation and the Fourier transforms, which are
+        in float32.
 
     Examples
     --------
@@ -44,77 +45,88 @@ class FastBackbone(nn.Module):
     def __init__(self, backbone: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.network = copy.deepcopy(backbone).requires_grad_(False)
         self.image_norm: nn.Module = nn.Identity()
+        network = copy.deepcopy(backbone).requires_grad_(False)
         if isinstance(norm := getattr(backbone, "ln_img", None), nn.LayerNorm):
-            self.image_norm = ImageNorm(norm)
-            self.network.ln_img = nn.Identity()
-        fold_normalisations(self.network)
-        gains = [m.complex_weight for m in backbone.modules() if isinstance(m, SpectralGating)]
-        self.network.to(dtype)
-        rewrite(self.network, iter(gains))
+            self.image_norm, network.ln_img = ChannelsLastImageNorm(norm), nn.Identity()
+        fold_batch_norms(network)
+        network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        gatings = (module for module in backbone.modules() if isinstance(module, SpectralGating))
+
+        def fast_layer(layer: nn.Module) -> nn.Module:
+            if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1):
+                return PointwiseLinear(layer)
+            if isinstance(layer, SpectralGating):
+                return Float32SpectralGating(next(gatings))
+            if isinstance(layer, TokenBlock):
+                layer.mlp = ChunkedMlp(layer.mlp)
+            return layer
+
+        self.network = replace_layers(network, fast_layer)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 192)."""
         return self.network(self.image_norm(images).to(self.dtype)).float()
 
 
-class ImageNorm(nn.Module):
-    """The normalisation of whole images, channels last."""
+class ChannelsLastImageNorm(nn.Module):
+    """Layer normalisation of whole images, channels last."""
 
     def __init__(self, norm: nn.LayerNorm) -> None:
         super().__init__()
         self.eps = norm.eps
-        self.weight, self.bias = (
-            nn.Parameter(part.permute(1, 2, 0).contiguous(), requires_grad=False)
-            for part in (norm.weight, norm.bias)
-        )  # (C, H, W) -> (H, W, C)
+        # (C, H, W) -> (H, W, C)
+        self.weight = nn.Buffer(norm.weight.detach().permute(1, 2, 0).contiguous())
+        self.bias = nn.Buffer(norm.bias.detach().permute(1, 2, 0).contiguous())
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) in, the same out, laid out channels last."""
+        """(B, C, H, W) -> (B, C, H, W), laid out channels last."""
         images = images.permute(0, 2, 3, 1)
         normed = functional.layer_norm(images, images.shape[1:], self.weight, self.bias, self.eps)
         return normed.permute(0, 3, 1, 2)
 
 
-class GatingInFloat32(nn.Module):
-    """Spectral gating: Fourier transforms know no bfloat16."""
+class Float32SpectralGating(nn.Module):
+    """Spectral gating in float32: Fourier transforms do not support bfloat16."""
 
-    def __init__(self, gating: SpectralGating, complex_weight: Tensor) -> None:
+    def __init__(self, gating: SpectralGating) -> None:
         super().__init__()
-        self.gating = gating
-        self.gating.complex_weight = nn.Parameter(complex_weight.detach().clone(), False)
+        self.gating = copy.deepcopy(gating).requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) in and out."""
+        """(B, N, C) -> (B, N, C)."""
         return self.gating(x.float()).to(x.dtype)
 
 
-class FewAtATime(nn.Module):
-    """A wide layer on as many images at a time as caches hold."""
+class ChunkedMlp(nn.Module):
+    """An MLP on as many images at a time as the processor's caches hold."""
 
-    def __init__(self, layer: nn.Module, width: int) -> None:
+    def __init__(self, mlp: Any) -> None:
         super().__init__()
-        self.layer = layer
-        self.width = width
+        self.mlp, self.width = mlp, mlp.fc1.out_features
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) in and out."""
-        at_once = max(1, CACHED_VALUES // (x.shape[1] * self.width))
-        if x.is_cuda or len(x) <= at_once:
-            return self.layer(x)
+        """(B, N, C) -> (B, N, C)."""
+        n_images = max(1, CACHED_VALUES // (x.shape[1] * self.width))
+        if x.is_cuda or len(x) <= n_images:
+            return self.mlp(x)
         out = torch.empty_like(x)
-        for part, result in zip(x.split(at_once), out.split(at_once), strict=True):
-            result.copy_(self.layer(part))
+        for chunk, result in zip(x.split(n_images), out.split(n_images), strict=True):
+            result.copy_(self.mlp(chunk))
         return out
 
 
 class PointwiseLinear(nn.Module):
-    """A 1 x 1 convolution as a matrix product, whose bits do not depend on how many threads run."""
+    """A 1 x 1 convolution as a matrix product, whose bits are the same for any number of threads.
+
+    Parameters
+    ----------
+    conv : torch.nn.Conv2d
+    """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.weight = nn.Parameter(conv.weight.detach().flatten(1).clone(), requires_grad=False)
+        self.weight = nn.Buffer(conv.weight.detach().flatten(1).clone())
         self.bias = conv.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -123,28 +135,17 @@ class PointwiseLinear(nn.Module):
         return product.permute(0, 3, 1, 2)
 
 
-def fold_normalisations(network: nn.Module) -> None:
-    """Fold each batch normalisation into the convolution before it."""
+def fold_batch_norms(network: nn.Module) -> None:
+    """Fold each batch normalisation into the convolution before it, in place."""
     for module in network.modules():
-        if not isinstance(module, nn.Sequential):
-            continue
-        for before, after in itertools.pairwise(list(module._modules)):
-            conv, norm = module._modules[before], module._modules[after]
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                module._modules[before] = fuse_conv_bn_eval(conv, norm)
-                module._modules[after] = nn.Identity()
+        if isinstance(module, nn.Sequential):
+            for i, (conv, norm) in enumerate(pairwise(list(module))):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
 
 
-def rewrite(network: nn.Module, gains: Iterator[Tensor]) -> None:
-    """Put fast layers in place of those that have one."""
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1):
-                setattr(module, name, PointwiseLinear(child))
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if isinstance(module, TokenBlock):
-            mlp: Any = module.mlp
-            module.mlp = FewAtATime(mlp, mlp.fc1.out_features)
-            if isinstance(module.attn, SpectralGating):
-                module.attn = GatingInFloat32(module.attn, next(gains))
+def replace_layers(module: nn.Module, new_layer: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """Return ``new_layer(module)`` after replacing the layers inside the module likewise."""
+    for name, child in module.named_children():
+        setattr(module, name, replace_layers(child, new_layer))
+    return new_layer(module)

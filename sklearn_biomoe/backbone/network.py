@@ -1,14 +1,15 @@
-"""The Tiny-BioMoE network: a mixture of two image encoders, 224 x 224 images to 192-D embeddings.
+"""The Tiny-BioMoE network: two image encoders, from 224 x 224 images to 192-D embeddings.
 
-Read from the top: the mixture, its two experts, their stages, and the layers these are made of.
-Attribute names are those of the published checkpoint, so that its state dict loads unchanged.
-Shapes in comments: B images, N tokens, C channels, (H, W) the grid the tokens came from.
+From the top: the mixture, its two experts, their stages, and the layers of these. Attribute names
+are those of the published checkpoint, so that its state dict loads unchanged. Shapes in comments:
+B images, N tokens, C channels, (H, W) the grid of the tokens.
 
 Source: Gkikas et al., "Tiny-BioMoE: a Lightweight Embedding Model for Biosignal Analysis",
 arXiv 2507.21875, doi 10.1145/3747327.3764788.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,9 @@ EMBEDDING_SIZE = 192
 class TinyBioMoE(nn.Module):
     """Two expert encoders, gated element by element and concatenated.
 
-    Holds 7,337,278 parameters; ``forward`` takes float32 (B, 3, 224, 224) with RGB values in
-    [0, 1] and returns float32 (B, 192). Nothing is cached between calls, so loading another state
-    dict always changes the output, and gradients reach every parameter.
+    The network has 7,337,278 parameters. ``forward`` takes float32 (B, 3, 224, 224) with RGB
+    values in [0, 1] and returns float32 (B, 192). Nothing is cached between calls, so loading
+    another state dict always changes the output, and every parameter receives gradients.
 
     Examples
     --------
@@ -50,7 +51,7 @@ class TinyBioMoE(nn.Module):
 
 
 class SpectralAttentionEncoder(nn.Module):
-    """Expert 1: two stages of spectral gating, two of self-attention, then class attention."""
+    """Expert 1: two stages of spectral gating, two of self-attention, and class attention."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +88,7 @@ class SpectralAttentionEncoder(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Halve the grid and lay it out as normalised tokens; ``conv`` may work on the grid before."""
+    """Halve the grid and return it as normalised tokens; ``conv`` is applied to the grid first."""
 
     def __init__(self, in_channels: int, out_channels: int, conv: nn.Module | None = None) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class PatchEmbedding(nn.Module):
 
 
 def stem(in_channels: int, channels: int) -> nn.Sequential:
-    """Three convolutions on the image, the first of which halves it."""
+    """Return three convolutions on the image, of which the first halves the grid."""
     layers: list[nn.Module] = []
     for in_, kernel, stride in [(in_channels, 7, 2), (channels, 3, 1), (channels, 3, 1)]:
         conv = nn.Conv2d(in_, channels, kernel, stride, padding=kernel // 2, bias=False)
@@ -109,7 +110,7 @@ def stem(in_channels: int, channels: int) -> nn.Sequential:
 
 
 class TokenBlock(nn.Module):
-    """Mix across tokens, then within each token and its neighbours; both residual."""
+    """Mixing across tokens, then an MLP on each token and its neighbours; both residual."""
 
     def __init__(self, dim: int, attn: nn.Module, mlp: nn.Module) -> None:
         super().__init__()
@@ -124,7 +125,7 @@ class TokenBlock(nn.Module):
 
 
 class ClassBlock(TokenBlock):
-    """The first token, a class token, queries itself and all others and alone goes on."""
+    """A block that updates only the first token, the class token, and returns it."""
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.norm1(x)  # (B, 1 + N, C)
@@ -150,7 +151,7 @@ class SpectralGating(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of the queries' tokens over all tokens; by default both are ``x``."""
+    """Multi-head attention of ``queries`` over all tokens; by default of all tokens."""
 
     def __init__(self, dim: int, n_heads: int) -> None:
         super().__init__()
@@ -165,20 +166,20 @@ class SelfAttention(nn.Module):
         k, v = kv.unbind(dim=2)
         # (B, N, heads, C / heads) -> (B, heads, N, C / heads)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-        # Not torch's fused attention: for a single query, its bits depend on the batch's order.
+        # Not torch's fused attention: for a single query, its bits depend on the batch order.
         mixed = (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(dim=3) @ v
         return self.proj(mixed.transpose(1, 2).flatten(2))  # (B, N, C)
 
 
 def mlp(dim: int, ratio: int, on_grid: bool = False) -> nn.Sequential:
-    """Linear, GELU, Linear; ``on_grid`` lets inner tokens see their eight neighbours."""
+    """Return linear, GELU, linear; ``on_grid`` adds a convolution over neighbouring tokens."""
     inner = dim * ratio
     neighbours = {"dwconv": DepthwiseConv(inner)} if on_grid else {}
     return named(fc1=nn.Linear(dim, inner), **neighbours, act=nn.GELU(), fc2=nn.Linear(inner, dim))
 
 
 class DepthwiseConv(nn.Module):
-    """3 x 3 depthwise convolution of tokens on their grid."""
+    """A 3 x 3 depthwise convolution of tokens on their grid."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -189,7 +190,7 @@ class DepthwiseConv(nn.Module):
 
 
 def named(**layers: nn.Module) -> nn.Sequential:
-    """Layers one after the other, under the names that their weights have in the checkpoint."""
+    """Return a sequence of layers under the names that their weights have in the checkpoint."""
     return nn.Sequential(OrderedDict(layers))
 
 
@@ -205,7 +206,7 @@ def to_tokens(grid: Tensor) -> Tensor:
 
 
 class CascadedAttentionEncoder(nn.Module):
-    """Expert 2: cascaded group attention at three resolutions, among convolutions."""
+    """Expert 2: convolutions with cascaded group attention at three resolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,20 +231,20 @@ class CascadedAttentionEncoder(nn.Module):
 
 
 def cascaded_block(dim: int, grid: int, n_heads: int) -> nn.Sequential:
-    """Convolution and feed-forward on both sides of one cascaded group attention."""
+    """Return cascaded group attention with convolution and feed-forward before and after."""
     (dw0, ffn0), (dw1, ffn1) = conv_ffn(dim), conv_ffn(dim)
     mixer = Residual(WindowedAttention(dim, window=min(grid, 7), n_heads=n_heads))
     return named(dw0=dw0, ffn0=ffn0, mixer=mixer, dw1=dw1, ffn1=ffn1)
 
 
 def conv_ffn(dim: int) -> nn.Sequential:
-    """Depthwise convolution, then feed-forward through twice the channels; both residual."""
+    """Return a depthwise convolution and a feed-forward of twice the channels; both residual."""
     ffn = named(pw1=conv_bn(dim, 2 * dim, 1), relu=nn.ReLU(), pw2=conv_bn(2 * dim, dim, 1))
     return nn.Sequential(Residual(conv_bn(dim, dim, 3, groups=dim)), Residual(ffn))
 
 
 def patch_merging(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Halve the grid through a wide depthwise convolution and squeeze-and-excitation."""
+    """Return a wide depthwise convolution that halves the grid, with squeeze-and-excitation."""
     hidden = 4 * in_channels
     return named(
         conv1=conv_bn(in_channels, hidden, 1),  # (B, C, H, W) -> (B, 4C, H, W)
@@ -267,13 +268,13 @@ class Residual(nn.Module):
 
 
 def conv_bn(in_: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution without bias, padded to keep the grid, then batch normalisation."""
+    """Return a convolution without bias, padded to keep the grid, and batch normalisation."""
     conv = nn.Conv2d(in_, out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
     return named(c=conv, bn=nn.BatchNorm2d(out))
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate computed from all channels' means."""
+    """Scaling of each channel by a gate computed from the means of all channels."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -286,7 +287,7 @@ class SqueezeExcite(nn.Module):
 
 
 class WindowedAttention(nn.Module):
-    """Cascaded group attention inside each square window of the grid."""
+    """Cascaded group attention in each square window of the grid."""
 
     def __init__(self, dim: int, window: int, n_heads: int) -> None:
         super().__init__()
@@ -304,11 +305,13 @@ class WindowedAttention(nn.Module):
 
 
 class CascadedGroupAttention(nn.Module):
-    """Attention heads on channel groups, each also fed the output of the head before it."""
+    """Attention heads on channel groups; each also receives the output of the previous head."""
 
     KEY_DIM = 16
     QUERY_KERNELS = (7, 5, 3, 3)
     attention_bias_idxs: Tensor
+    # Queries, keys and values (B, N, d) and biases (N, N) -> (B, N, d); the ONNX form has its own.
+    attend: Callable[..., Tensor] = staticmethod(functional.scaled_dot_product_attention)
 
     def __init__(self, dim: int, grid: int, n_heads: int) -> None:
         super().__init__()
@@ -335,15 +338,13 @@ class CascadedGroupAttention(nn.Module):
     def _head(self, x: Tensor, qkv: nn.Module, dw: nn.Module, bias: Tensor) -> Tensor:
         q, k, v = qkv(x).split([self.KEY_DIM, self.KEY_DIM, self.head_dim], dim=1)
         # (B, d, H, W) -> (B, N, d); scaled by KEY_DIM ** -0.5
-        attended = functional.scaled_dot_product_attention(
-            to_tokens(dw(q)), to_tokens(k), to_tokens(v), attn_mask=bias
-        )
+        attended = self.attend(to_tokens(dw(q)), to_tokens(k), to_tokens(v), bias)
         return attended.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
 def relative_offset_indices(grid: int) -> Tensor:
-    """Give each pair of grid positions the number of its offset (abs. rows, abs. columns)."""
+    """Return a number for the absolute offset of each pair of grid positions: (N, N)."""
     positions = torch.cartesian_prod(torch.arange(grid), torch.arange(grid))
     rows, columns = (positions[:, None] - positions).abs().unbind(dim=2)  # each (N, N)
-    # Row-major numbers: the order in which the first position, (0, 0), meets every offset.
+    # Row-major: the order of the offsets from the first position, (0, 0).
     return rows * grid + columns

@@ -7,50 +7,62 @@ import click
 
 @click.group()
 def weights() -> None:
-    """Weights of the backbone: what has a name, and what files hold.
+    """List, download, verify and convert weights of the backbone.
 
     \b
     Examples:
       sklearn-biomoe weights list
       sklearn-biomoe weights pull paper
+      sklearn-biomoe weights verify Tiny-BioMoE.pth
       sklearn-biomoe weights convert paper tiny.safetensors --dtype float16
     """
 
 
-def _tell(lines: list[str]) -> None:
-    for line in lines:
-        click.echo(line)
-
-
 @weights.command("list")
-def list_() -> None:
-    """Tell what has a name, and where it comes from."""
-    from ..weights.__main__ import list_names
+def list_names() -> None:
+    """List named weights with licence, source and hash."""
+    from ..weights.named_weights import NAMED
 
-    _tell(list_names())
+    for name, entry in NAMED.items():
+        click.echo(f"{name}: {entry.description}")
+        details = {
+            "licence": entry.licence,
+            "cite": entry.citation,
+            "file": entry.file,
+            "size": entry.size,
+            "sha256": entry.sha256 or (entry.file and "not published; trusted at first use"),
+            "from": entry.url,
+        }
+        for key, value in details.items():
+            if value:
+                click.echo(f"    {key}: {value}")
 
 
 @weights.command()
 @click.argument("name")
 def pull(name: str) -> None:
-    """Download named weights, if they are not here yet."""
-    from ..weights.__main__ import pull as pull_weights
-    from ..weights.named_weights import NAMED
+    """Download named weights if they are missing; print path and hash."""
+    from ..weights import weights_sha256
+    from ..weights.named_weights import NAMED, find_weights
 
     names = [known for known, entry in NAMED.items() if entry.url]
     if name not in names:
-        raise click.UsageError(f"{name!r} has no file to download; there are {', '.join(names)}.")
-    _tell(pull_weights(name))
+        raise click.UsageError(f"{name!r} cannot be downloaded; expected {', '.join(names)}.")
+    sha256 = weights_sha256(name)
+    click.echo(f"{find_weights(name)}\nsha256 {sha256}")
 
 
 @weights.command()
 @click.argument("source")
-@click.option("--sha256", help="The only hash that is accepted.")
+@click.option("--sha256", help="The only accepted hash.")
 def verify(source: str, sha256: str | None) -> None:
-    """Read weights whole, a name's or a file's, and tell their hash."""
-    from ..weights.__main__ import verify as verify_weights
+    """Load named weights or a file completely; print number of parameters and hash."""
+    from ..weights import load_backbone, weights_sha256
 
-    _tell(verify_weights(source, sha256))
+    sha256 = weights_sha256(source, expected=sha256)
+    parameters = load_backbone(source, expected=sha256).parameters()
+    n_parameters = sum(parameter.numel() for parameter in parameters)
+    click.echo(f"{source}: {n_parameters:,} finite parameters\nsha256 {sha256}")
 
 
 @weights.command()
@@ -58,7 +70,8 @@ def verify(source: str, sha256: str | None) -> None:
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32")
 def convert(source: str, target: Path, dtype: str) -> None:
-    """Write verified weights as a .safetensors file."""
-    from ..weights.__main__ import convert_file
+    """Write named weights or a file as a .safetensors file; print size and hash."""
+    from .. import weights as library
 
-    _tell(convert_file(source, target, dtype))
+    path = library.convert(source, target, dtype)
+    click.echo(f"{path}: {path.stat().st_size:,} bytes\nsha256 {library.weights_sha256(path)}")

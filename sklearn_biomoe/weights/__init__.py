@@ -1,4 +1,4 @@
-"""Weights of the backbone: named, found, verified, and read without executing anything."""
+"""Weights of the backbone: found by name or path, verified, and read without executing code."""
 
 from .loading import BackboneWeights, convert, load_backbone, weights_sha256
 from .random_weights import random_backbone

@@ -7,27 +7,27 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import Tensor
 
 from .._files import replace_file
+from .._validation.parameters import check_option
 from ..backbone.network import TinyBioMoE
-from .named_weights import check_digest, find_weights
+from .named_weights import check_sha256, check_weights, find_weights
 from .random_weights import random_backbone, random_sha256
 from .state_dict import fit_to_backbone, parse_state_dict, read_content
 
 
 @dataclass(frozen=True)
 class BackboneWeights:
-    """Which weights a backbone has: what `sklearn_biomoe.inference.get_engine` loads.
+    """The weights of a backbone that `sklearn_biomoe.inference.get_engine` loads.
 
     Parameters
     ----------
     weights : str
-        "random" or a name or path, as for `load_backbone`.
+        As for `load_backbone`.
     seed : int
         Of random weights.
     sha256 : str
-        The only hash that is accepted, as `weights_sha256` returns it.
+        The only accepted hash, as from `weights_sha256`.
     """
 
     weights: str
@@ -42,34 +42,41 @@ class BackboneWeights:
 def weights_sha256(
     weights: str | PathLike[str], seed: int = 0, *, expected: str | None = None
 ) -> str:
-    """Identify weights by their content, after downloading named ones that are not here yet.
+    """Return the hash of weights; named ones are downloaded if they are missing.
 
     Parameters
     ----------
     weights : str or path
-        A name of `sklearn_biomoe.weights.named_weights.NAMED`, or a file.
+        As for `load_backbone`.
     seed : int, default=0
-        Of the random weights.
+        Of random weights.
     expected : str or None, default=None
-        The only hash that is accepted.
+        The only accepted hash.
 
     Returns
     -------
     sha256 : str
-        Of the file's bytes; of the keys and values of random weights.
+        Of the file's bytes, or of the keys and values of random weights.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If the file does not exist.
     ValueError
-        For another hash than the expected one, the one that is published for a name, or the one
-        that its file had at its first use; and for a file that is no weights file at first sight.
+        If the hash is not the expected one, the published one of a name, or the one of the first
+        use; if the file is empty, too large, or not a weights file by its suffix or first bytes.
     OSError
-        Where a download failed.
+        If a download fails.
+
+    Examples
+    --------
+    >>> weights_sha256("open")[:8]
+    '1eed70ce'
     """
     if weights == "random":
-        return check_digest(random_sha256(seed), "Random weights", expected)
+        sha256 = random_sha256(seed)
+        check_sha256(sha256, "Random weights", expected)
+        return sha256
     return _read(weights, expected)[2]
 
 
@@ -81,15 +88,15 @@ def load_backbone(
     Parameters
     ----------
     weights : str or path
-        A name of `sklearn_biomoe.weights.named_weights.NAMED`, or a ``.safetensors`` or ``.pth``
-        state dict. Only ``model_state_dict`` of a checkpoint is used; the prefixes ``module.`` and
-        ``_orig_mod.`` and the encoders' old names m1 and m2 are understood. Files are read as
+        "open", "random", "paper", or a file: ``.safetensors``, or a state dict or checkpoint of
+        torch or Lightning (``.pth``, ``.pt``, ``.ckpt``), of which only ``model_state_dict`` or
+        ``state_dict`` is used. Prefixes ``module.``, ``_orig_mod.``, ``backbone.``, ``model.`` and
+        ``network.`` are removed, and the encoders' old names m1 and m2 replaced. Files are read as
         data: nothing in them is executed.
     seed : int, default=0
-        Of the random weights.
+        Of random weights.
     expected : str or None, default=None
-        The only hash that is accepted, as `weights_sha256` tells it. What is hashed is what is
-        read, before anything in it is looked at.
+        The only accepted hash, as from `weights_sha256`. It is checked before the file is parsed.
 
     Returns
     -------
@@ -98,24 +105,24 @@ def load_backbone(
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If the file does not exist.
     ValueError
-        Where the file has another hash, cannot be read, or does not hold every key in its shape
-        with finite values.
+        If the file has another hash, cannot be read, or does not contain exactly the backbone's
+        keys, in their shapes and with finite values.
     OSError
-        Where a download failed.
+        If a download fails.
 
     Examples
     --------
     >>> load_backbone("random", seed=0).training
     False
     """
-    backbone = random_backbone(seed)
     if weights == "random":
         if expected is not None:
-            check_digest(random_sha256(seed), "Random weights", expected)
-        return backbone
+            check_sha256(random_sha256(seed), "Random weights", expected)
+        return random_backbone(seed)
     path, content, _ = _read(weights, expected)
+    backbone = random_backbone(seed)
     state = parse_state_dict(content, path)
     backbone.load_state_dict(fit_to_backbone(state, backbone.state_dict(), path))
     return backbone
@@ -124,16 +131,16 @@ def load_backbone(
 def convert(
     source: str | PathLike[str], target: str | PathLike[str], dtype: str = "float32"
 ) -> Path:
-    """Write verified weights as safetensors: a third of a checkpoint with its optimiser's state.
+    """Write verified weights as safetensors, without an optimiser's state.
 
     Parameters
     ----------
     source : str or path
         As for `load_backbone`.
     target : path
-        A ``.safetensors`` file; replaced once the new one is whole.
+        A ``.safetensors`` file; an existing one is replaced.
     dtype : {"float32", "float16"}, default="float32"
-        float16 takes half the space; its values are rounded, to 11 significant bits.
+        float16 takes half the space; values are rounded to 11 significant bits.
 
     Returns
     -------
@@ -142,30 +149,31 @@ def convert(
     Raises
     ------
     ValueError
-        As from `load_backbone`; for another suffix or dtype, and values too large for float16.
+        As from `load_backbone`; if the suffix or dtype is another one, or values are too large for
+        float16.
     OSError
-        Where the target cannot be written.
+        If the target cannot be written.
     """
     target = Path(target)
     if target.suffix != ".safetensors":
         raise ValueError(f"target={str(target)!r}; expected a name that ends in .safetensors.")
-    if dtype not in ("float32", "float16"):
-        raise ValueError(f"dtype={dtype!r}; expected 'float32' or 'float16'.")
+    check_option("dtype", dtype, ["float32", "float16"])
     sha256 = weights_sha256(source)
     state = load_backbone(source, expected=sha256).state_dict()
-    converted = {key: _converted(value, getattr(torch, dtype)) for key, value in state.items()}
+    converted = {
+        key: value.to(getattr(torch, dtype)) if value.is_floating_point() else value
+        for key, value in state.items()
+    }
     content = safetensors.torch.save(converted, {"format": "pt", "source_sha256": sha256})
     fit_to_backbone(parse_state_dict(content, target), state, target)
     replace_file(target, content)
     return target
 
 
-def _converted(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value
-
-
 def _read(weights: str | PathLike[str], expected: str | None) -> tuple[Path, bytes, str]:
-    """Find and read a file, and hash what was read: path, content, hash."""
-    path, check = find_weights(weights, expected)
+    """Return the path, the content and the checked hash of a file."""
+    path = find_weights(weights, expected)
     content = read_content(path)
-    return path, content, check(hashlib.sha256(content).hexdigest())
+    sha256 = hashlib.sha256(content).hexdigest()
+    check_weights(sha256, weights, path, expected)
+    return path, content, sha256

@@ -1,11 +1,9 @@
-"""Which weights have names, and where their files are."""
+"""Weights with a name: their files, and the hashes that are accepted."""
 
 import os
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -17,20 +15,20 @@ FOLDER_VARIABLE = "SKLEARN_BIOMOE_WEIGHTS"
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """What is known of weights that have a name.
+    """Description of weights with a name.
 
     Parameters
     ----------
     description, licence, citation : str
     file : str or None
-        Its name, wherever it is kept; None where there is no file.
+        File name; None if there is no file.
     size : str
-        As it is published.
+        As published.
     sha256 : str or None
-        None where the publisher tells none: the first file that is used is trusted then, and no
-        other afterwards.
+        None if it is not published. The first file that is used is then trusted, and any other
+        one is refused.
     url : str or None
-        Where it is downloaded from; None for a file that the package brings.
+        Source of the download; None for a file in the package.
     """
 
     description: str
@@ -68,53 +66,60 @@ NAMED = {
 }
 
 
-def find_weights(
-    weights: str | PathLike[str], expected: str | None
-) -> tuple[Path, Callable[[str], str]]:
-    """Find the file of weights, and what its hash has to stand.
+def find_weights(weights: str | PathLike[str], expected: str | None = None) -> Path:
+    """Return the file of weights, downloading it if it is missing.
 
-    The package brings "open". Another name's file is looked for in the folder that
-    ``SKLEARN_BIOMOE_WEIGHTS`` names, then in the cache, and downloaded into the latter.
-
-    Parameters
-    ----------
-    weights : str or path
-    expected : str or None
-
-    Returns
-    -------
-    path : Path
-    check : callable
-        Takes the hash of what was read and returns it; raises ValueError for a wrong one.
+    "open" is in the package. Other named files are searched in the folder in
+    ``SKLEARN_BIOMOE_WEIGHTS``, then in the cache, and downloaded into the cache; such a download
+    must have the SHA-256 ``expected``.
 
     Raises
     ------
-    FileNotFoundError
-        Where there is no such file.
     ValueError
-        Where ``expected`` is no hash.
+        If ``expected`` is not a SHA-256.
     OSError
-        Where a download failed.
+        If the file is missing and cannot be downloaded; a FileNotFoundError without a download.
     """
-    check_form(expected)
-    given = fspath(weights)
-    if given not in NAMED:
-        return _existing_file(given), partial(_check_file, path=given, expected=expected)
-    entry = NAMED[given]
-    assert entry.file is not None  # only "random" has none, and is not looked for
-    path = next((path for path in _places(entry) if path.is_file()), None)
-    if path is None and entry.url is None:
-        raise FileNotFoundError(
-            f"Weights {given!r} are not in {_places(entry)[0]}, where this package brings them: it "
-            "is incomplete. Install it again."
-        )
-    if path is None:
-        path = _download(given, entry, expected)
-    return path, partial(_check_named, path=path, entry=entry, expected=expected)
+    check_format(expected)
+    name = fspath(weights)
+    if name not in NAMED:
+        if not (path := Path(name)).is_file():
+            raise FileNotFoundError(
+                f"No weights file at {path.absolute()}; expected the path of a .safetensors or "
+                f".pth state dict, or one of the names {', '.join(map(repr, NAMED))}."
+            )
+        return path
+    entry = NAMED[name]
+    paths = _possible_paths(entry)
+    for path in paths:
+        if path.is_file():
+            return path
+    missing = f"Weights {name!r} are not in {', '.join(map(str, paths))}"
+    if entry.url is None:
+        raise FileNotFoundError(f"{missing}: the installation is incomplete; reinstall it.")
+    by_hand = (
+        f"To download them yourself, save {entry.url} as {entry.file} in a folder and set "
+        f"{FOLDER_VARIABLE} to it, or pass the file's path."
+    )
+    if is_offline():
+        raise FileNotFoundError(f"{missing}, and {OFFLINE_VARIABLE} disables downloads. {by_hand}")
+    try:
+        download(entry.url, paths[-1], expected or entry.sha256)
+    except OSError as error:  # which includes all errors of requests
+        raise OSError(f"{missing}, and the download failed: {error} {by_hand}") from error
+    return paths[-1]
 
 
-def check_form(sha256: str | None) -> None:
-    """Raise ValueError for what is no SHA-256 in 64 lower-case hexadecimal digits."""
+def _possible_paths(entry: NamedWeights) -> list[Path]:
+    folders = [PACKAGED]
+    if entry.url is not None:
+        chosen = os.environ.get(FOLDER_VARIABLE)
+        folders = [*([Path(chosen)] if chosen else []), cache_folder("weights")]
+    return [folder / str(entry.file) for folder in folders]
+
+
+def check_format(sha256: str | None) -> None:
+    """Raise ValueError if a hash is not a SHA-256 in 64 lower-case hexadecimal digits."""
     if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", str(sha256)):
         raise ValueError(
             f"weights_sha256={sha256!r}; expected the 64 lower-case hexadecimal digits of a "
@@ -122,92 +127,53 @@ def check_form(sha256: str | None) -> None:
         )
 
 
-def check_digest(found: str, what: str, expected: str | None) -> str:
-    """Return the hash that was found where it is the expected one; else raise ValueError."""
-    check_form(expected)
+def check_sha256(found: str, what: str, expected: str | None) -> None:
+    """Raise ValueError if a hash is not the expected one, or that is not a SHA-256."""
+    check_format(expected)
     if expected not in (None, found):
         raise ValueError(
-            f"{what} have sha256 {found}, but {expected} was expected: they are damaged or others, "
-            "and nothing in them was looked at. If these are meant, fit again, or give their hash."
+            f"{what} have sha256 {found}, but {expected} was expected: they are damaged or "
+            "different, and were not loaded. To use them, fit again or pass their sha256."
         )
-    return found
 
 
-def record_of(path: Path) -> Path:
-    """Return the file that a hash is kept in at first use, as sha256sum writes and checks it."""
-    return path.with_name(f"{path.name}.sha256")
+def check_weights(
+    found: str, weights: str | PathLike[str], path: Path, expected: str | None
+) -> None:
+    """Raise ValueError if the hash of a file is not the expected or the published one.
 
-
-def _places(entry: NamedWeights) -> list[Path]:
-    if entry.url is None:
-        return [PACKAGED / str(entry.file)]
-    folders = [Path(named)] if (named := os.environ.get(FOLDER_VARIABLE)) else []
-    return [folder / str(entry.file) for folder in [*folders, cache_folder("weights")]]
-
-
-def _existing_file(given: str) -> Path:
-    path = Path(given)
-    if not path.is_file():
-        known = ", ".join(map(repr, NAMED))
-        raise FileNotFoundError(
-            f"No weights file at {path.absolute()}; expected one of the names {known}, or the path "
-            "of a .safetensors or .pth state dict."
-        )
-    return path
-
-
-def _check_file(found: str, path: str, expected: str | None) -> str:
-    return check_digest(found, f"Weights {path!r}", expected)
-
-
-def _check_named(found: str, path: Path, entry: NamedWeights, expected: str | None) -> str:
-    """Trust the hash that is published; where none is, the one of the first use."""
+    If the publisher of named weights does not provide a hash, the one at first use is written
+    beside the file, in the format of sha256sum, and later ones are compared with it.
+    """
     what = f"Weights {str(path)!r}"
-    check_digest(found, what, expected)
+    check_sha256(found, what, expected)
+    if (entry := NAMED.get(fspath(weights))) is None:
+        return
     if entry.sha256 is not None:
-        return check_digest(found, what, entry.sha256)
-    record = record_of(path)
+        check_sha256(found, what, entry.sha256)
+        return
+    record = path.with_name(f"{path.name}.sha256")
     if not record.is_file():
-        _trust(found, path, record)
-        return found
-    known = record.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
-    if known != found:
+        _record_first_use(found, path, record)
+        return
+    recorded = record.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
+    if recorded != found:
         raise ValueError(
-            f"{what} have sha256 {found}, but at their first use here it was {known} ({record}). "
-            "Somebody has changed the file. If that was meant, delete the record, and the new "
-            "file is trusted; else delete both, and the file is downloaded again."
+            f"{what} have sha256 {found}, but had {recorded} at first use ({record}). If the "
+            "change is intended, delete that record; otherwise delete both files, and the weights "
+            "are downloaded again."
         )
-    return found
 
 
-def _trust(found: str, path: Path, record: Path) -> None:
+def _record_first_use(found: str, path: Path, record: Path) -> None:
     try:
         replace_file(record, f"{found}  {path.name}\n".encode())
-        kept = f"It is kept in {record}, and any other content will be an error"
+        outcome = f"It is recorded in {record}, and any other content will be an error"
     except OSError as error:
-        kept = f"It cannot be kept beside the file ({error}), so a later change would go unnoticed"
+        outcome = f"It cannot be recorded ({error}), so later changes will not be detected"
     warnings.warn(
-        f"{path} is used for the first time, and its publisher tells no hash to compare it with. "
-        f"Its sha256 is {found}. {kept}; weights_sha256='{found}' pins it in your code.",
+        f"{path} is used for the first time, and its publisher does not provide a hash. Its sha256 "
+        f"is {found}. {outcome}; weights_sha256='{found}' pins it in your code.",
         UserWarning,
         stacklevel=2,
     )
-
-
-def _download(name: str, entry: NamedWeights, expected: str | None) -> Path:
-    by_hand = (
-        f"To get it by hand, download {entry.url} elsewhere, put it as {entry.file} into a folder, "
-        f"and name that in {FOLDER_VARIABLE}; or pass the file's path."
-    )
-    looked = ", ".join(str(path) for path in _places(entry))
-    if is_offline():
-        raise FileNotFoundError(
-            f"Weights {name!r} are not in {looked}, and {OFFLINE_VARIABLE} forbids to download "
-            f"them. {by_hand}"
-        )
-    try:
-        return download(str(entry.url), _places(entry)[-1], expected or entry.sha256)
-    except OSError as error:  # which all errors of requests are
-        raise OSError(
-            f"Weights {name!r} are not in {looked}, and cannot be downloaded: {error} {by_hand}"
-        ) from error

@@ -8,11 +8,11 @@ import torch
 
 from ..backbone.network import TinyBioMoE
 
-_SEEDING = threading.Lock()  # torch's random state is one for all threads
+_SEEDING = threading.Lock()  # threads share torch's random state
 
 
 def random_backbone(seed: int) -> TinyBioMoE:
-    """Build an untrained backbone, leaving torch's global random state as it was."""
+    """Return an untrained backbone in evaluation mode; torch's random state is not changed."""
     with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return TinyBioMoE().eval()
@@ -20,7 +20,7 @@ def random_backbone(seed: int) -> TinyBioMoE:
 
 @lru_cache(maxsize=16)
 def random_sha256(seed: int) -> str:
-    """Return the hash of the keys and values of a seed's weights."""
+    """Return the SHA-256 of the keys and values of a seed's weights."""
     digest = hashlib.sha256()
     for key, value in random_backbone(seed).state_dict().items():
         digest.update(key.encode())

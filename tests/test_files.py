@@ -1,4 +1,4 @@
-"""Folders for kept files, and files that are there whole or not at all."""
+"""Cache folders, and files that are written completely or not at all."""
 
 import os
 import stat
@@ -9,18 +9,16 @@ import pytest
 from sklearn_biomoe._files import cache_folder, is_offline, replace_file
 
 
-def test_cache_folder(monkeypatch):
+@pytest.mark.parametrize(
+    ("platform", "folder"),
+    [("linux", "xdg"), ("darwin", "home/Library/Caches"), ("win32", "local")],
+)
+def test_cache_folder(monkeypatch, platform, folder):
     monkeypatch.delenv("SKLEARN_BIOMOE_CACHE", raising=False)
-    variables = {"XDG_CACHE_HOME": "xdg", "LOCALAPPDATA": "local", "HOME": "home"}
-    for name, value in variables.items():
+    for name, value in {"XDG_CACHE_HOME": "xdg", "LOCALAPPDATA": "local", "HOME": "home"}.items():
         monkeypatch.setenv(name, value)
-    for platform, folder in [
-        ("linux", "xdg"),
-        ("darwin", "home/Library/Caches"),
-        ("win32", "local"),
-    ]:
-        monkeypatch.setattr("sys.platform", platform)
-        assert cache_folder("onnx") == Path(folder, "sklearn_biomoe", "onnx")
+    monkeypatch.setattr("sys.platform", platform)
+    assert cache_folder("onnx") == Path(folder, "sklearn_biomoe", "onnx")
     monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", "chosen")
     assert cache_folder("onnx") == Path("chosen", "onnx")
 
@@ -33,7 +31,7 @@ def test_offline(monkeypatch, value, expected):
     assert is_offline() is expected
 
 
-def test_a_file_is_replaced_whole(tmp_path):
+def test_file_is_replaced(tmp_path):
     path = tmp_path / "file"
     replace_file(path, b"before")
     replace_file(path, b"after")
@@ -41,7 +39,7 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
     umask = os.umask(0)
     os.umask(umask)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask  # others of a group may read it
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask  # a group may read it
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
