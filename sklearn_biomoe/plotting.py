@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._validation.parameters import check_integer
 from .images.curves import CURVE_COLOURS, LINE_WIDTH
 from .images.shown_image import ShownImage, select_image
 from .images.stack import BiosignalImages
@@ -28,7 +29,12 @@ LEFT_OF_CURVES = 130  # dots, for names of channels
 ROW_LABEL = 25  # dots
 
 
-def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None) -> Figure:
+def plot_images(
+    images: BiosignalImages,
+    *,
+    titles: Sequence[str] | None = None,
+    windows_per_row: int = 1,
+) -> Figure:
     """Plot images in a contact sheet, each with its axes.
 
     A row shows a window, a column one of its images. Axes are in seconds (in samples if there is no
@@ -43,6 +49,8 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
         Up to 200 images: slice larger stacks.
     titles : sequence of str, default=None
         A label for each window. None uses the row labels of the frame, or numbers.
+    windows_per_row : int, default=1
+        Windows to show next to each other, each with all its images.
 
     Returns
     -------
@@ -78,6 +86,7 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     ('time (s)', 'µS')
     """
     _check_stack(images)
+    check_integer("windows_per_row", windows_per_row)
     labels = _row_labels(images, titles)
     figure_class = import_figure("plot_images")
 
@@ -85,17 +94,27 @@ def plot_images(images: BiosignalImages, *, titles: Sequence[str] | None = None)
     side = size * -(-SIDE // size)
     joined = any(REPRESENTATIONS[p.representation].joins_channels for p in images.settings.panels)
     left = LEFT_OF_CURVES if joined else LEFT
-    width = ROW_LABEL + n_images * (left + side + RIGHT)
-    height = n_windows * (ABOVE + side + BELOW)
+    window_width = ROW_LABEL + n_images * (left + side + RIGHT)
+    width = min(n_windows, windows_per_row) * window_width
+    height = -(-n_windows // windows_per_row) * (ABOVE + side + BELOW)
     figure = figure_class(figsize=(width / DPI, height / DPI), dpi=DPI)
     for window, label in enumerate(labels):
-        bottom = height - (window + 1) * (ABOVE + side + BELOW) + BELOW
+        row, column = divmod(window, windows_per_row)
+        bottom = height - (row + 1) * (ABOVE + side + BELOW) + BELOW
+        x = column * window_width + ROW_LABEL
+        figure.text(
+            (x - ROW_LABEL / 2) / width,
+            (bottom + side / 2) / height,
+            label,
+            rotation="vertical",
+            ha="center",
+            va="center",
+        )
         for number, image in enumerate(np.asarray(images[window])):
-            x = ROW_LABEL + left + number * (left + side + RIGHT)
+            x += left
             axis = figure.add_axes((x / width, bottom / height, side / width, side / height))
             _plot(axis, image, images, window, number)
-        middle = ROW_LABEL / 2 / width, (bottom + side / 2) / height
-        figure.text(*middle, label, rotation="vertical", ha="center", va="center")
+            x += side + RIGHT
     return figure
 
 

@@ -1,5 +1,6 @@
-"""Parquet to embeddings, in this process and by workers that are killed."""
+"""Parquet to embeddings, in this process and by workers of which some are killed."""
 
+import itertools
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -39,10 +40,18 @@ from sklearn_biomoe.distributed import PartError, embed_parquet  # noqa: E402
 pytestmark = [
     pytest.mark.usefixtures("small_backbone"),
     pytest.mark.filterwarnings("ignore:weights='random'"),
+    pytest.mark.xdist_group("dask"),  # one cluster
 ]
 
 N_TIMES = 40
 TESTS = Path(__file__).parent
+CLUSTER = {
+    "distributed.scheduler.allowed-failures": 1,
+    # Otherwise a worker that is killed twice within 15 s is given up (docs/scale.md).
+    "distributed.deploy.lost-worker-timeout": "10 minutes",
+    # Copies of data are dropped at once unless this is stopped (docs/scale.md).
+    "distributed.scheduler.active-memory-manager.interval": "10ms",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,20 +71,14 @@ def loads(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(steps, loads):
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, dask.config.set(CLUSTER):
         patch.setenv(steps.LOADS, str(loads))
-        quick = {
-            "distributed.scheduler.allowed-failures": 1,
-            # Else a worker that is killed twice in this time is given up (docs/scale.md).
-            "distributed.deploy.lost-worker-timeout": "10 minutes",
-        }
         with (
-            dask.config.set(quick),
             distributed.LocalCluster(
                 n_workers=2,
                 threads_per_worker=1,
                 preload=["worker_steps"],
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             ) as cluster,
             distributed.Client(cluster) as client,
@@ -105,10 +108,13 @@ def source(tmp_path):
     return tmp_path / "windows"
 
 
+def make_embedder(*steps, weights="random", cache=None):
+    images = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
+    return make_pipeline(images, TinyBioMoEEmbedder(weights, cache=cache), *steps)
+
+
 def fitted(*steps):
-    drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    pipeline = make_pipeline(drawer, TinyBioMoEEmbedder("random", cache=None), *steps)
-    return pipeline.fit(pd.Series(list(windows_of(3, 0))))
+    return make_embedder(*steps).fit(pd.Series(list(windows_of(3, 0))))
 
 
 def run(source, destination, transformer, **options):
@@ -117,7 +123,7 @@ def run(source, destination, transformer, **options):
 
 
 def contents(folder):
-    """Bytes of everything in a folder, by name."""
+    """Bytes of all files in a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -127,7 +133,7 @@ def read(folder):
 
 
 def expected(source, transformer):
-    """Embed everything at once, without any of what is tested."""
+    """Embed all files at once with the transformer itself."""
     frame = pd.concat(pd.read_parquet(path) for path in sorted(source.iterdir()))
     frame = frame.sort_values("id")
     return frame["id"].tolist(), transformer.transform(pd.Series(list(frame["eda"])))
@@ -168,14 +174,13 @@ def test_row_groups_of_a_large_file_are_tasks(source, tmp_path, monkeypatch):
     assert_embeds(source, tmp_path / "out", transformer)
 
 
-def test_the_footer_tells_where_rows_come_from(source, tmp_path):
+def test_the_footer_holds_source_and_configuration(source, tmp_path):
     transformer = fitted()
     run(source, tmp_path / "out", transformer)
     (path,) = (tmp_path / "out").glob("S2-*.parquet")
     footer = json.loads(pq.read_metadata(path).metadata[b"sklearn_biomoe"])
-    told = footer["part"]["source"]
-    origin = source / "S2.parquet"
-    assert (told["url"], told["size"]) == (origin.as_uri(), origin.stat().st_size)
+    recorded, path = footer["part"]["source"], source / "S2.parquet"
+    assert (recorded["url"], recorded["size"]) == (path.as_uri(), path.stat().st_size)
     configuration = footer["configuration"]
     assert configuration["weights"] == [transformer[-1].weights_sha256_]
     assert configuration["features"][:2] == ["eda_waveform_000", "eda_waveform_001"]
@@ -195,7 +200,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_null_cells_shift_no_rows(form, tmp_path):
+def test_null_cells_do_not_shift_rows(form, tmp_path):
     """Files, batches and row groups begin and end in the middle of nulls."""
     cells = [np.round(cell) for cell in windows_of(30, 0)]
     for row in (0, 7, 8, 9, 17, 29):
@@ -206,10 +211,10 @@ def test_null_cells_shift_no_rows(form, tmp_path):
     run(tmp_path / "windows.parquet", tmp_path / "out", transformer, batch_rows=4)
     ids, embeddings = read(tmp_path / "out")
     assert ids == list(range(1, 30))
-    there = np.array([cells[row] is not None for row in ids])
+    present = np.array([cells[row] is not None for row in ids])
     right = transformer.transform([cell for cell in cells[1:] if cell is not None])
-    np.testing.assert_array_equal(embeddings[there], right)
-    assert np.isnan(embeddings[~there]).all()
+    np.testing.assert_array_equal(embeddings[present], right)
+    assert np.isnan(embeddings[~present]).all()
 
 
 def test_ragged_cells(tmp_path):
@@ -226,11 +231,10 @@ def test_wide_columns(tmp_path):
     windows = windows_of(20, 0)
     wide = pd.DataFrame(windows, columns=[f"eda_{i}" for i in range(N_TIMES)])
     wide.iloc[3] = np.nan  # nulls in Parquet
-    # An index of pandas must not take a column away.
+    # The column that is the index in pandas must not be lost.
     wide.assign(id=range(20)).set_index("eda_0", drop=False).to_parquet(tmp_path / "wide.parquet")
     names = list(wide.columns)
-    drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    transformer = make_pipeline(drawer, TinyBioMoEEmbedder("random", cache=None)).fit(wide)
+    transformer = make_embedder().fit(wide)
     run(tmp_path / "wide.parquet", tmp_path / "out", transformer, signal_columns=names)
     right = transformer.transform(wide)
     np.testing.assert_array_equal(read(tmp_path / "out")[1], right)
@@ -252,7 +256,7 @@ def test_several_modalities(tmp_path):
     assert len(footer["configuration"]["weights"]) == 1  # found in the branches
 
 
-def test_a_store_that_is_no_file_system(source, steps):
+def test_an_object_store(source, steps):
     from fsspec.implementations.memory import MemoryFileSystem
 
     done = run(source, "memory://bucket/out", steps.Moments().fit(None))
@@ -262,7 +266,7 @@ def test_a_store_that_is_no_file_system(source, steps):
     MemoryFileSystem.store.clear()
 
 
-# What is refused before work starts
+# Errors before any work
 
 
 def wrong_type(source):
@@ -276,19 +280,19 @@ def other_ids(source):
 @pytest.mark.parametrize(
     ("options", "spoil", "message"),
     [
-        ({"signal_columns": "bvp"}, None, r"S0.parquet has no column 'bvp'; there are \['id'"),
-        ({"signal_columns": []}, None, "expected one or more columns of signals"),
+        ({"signal_columns": "bvp"}, None, "S0.parquet has no column 'bvp'; its columns are"),
+        ({"signal_columns": []}, None, "expected one or more signal columns"),
         ({"id_columns": ["id", "id"]}, None, "each name once"),
-        ({"id_columns": ["embedding"]}, None, "no 'embedding' among those to keep"),
-        ({"batch_rows": 0}, None, "batch_rows=0; expected a whole number"),
+        ({"id_columns": ["embedding"]}, None, "no id column named 'embedding'"),
+        ({"batch_rows": 0}, None, "batch_rows=0; expected an integer of 1 or more"),
         ({"on_error": "skip"}, None, "Unknown on_error 'skip'"),
         ({}, wrong_type, "S9.parquet: signal_columns='eda' are of type string"),
-        ({}, other_ids, "S9.parquet and .*S0.parquet differ in the columns to keep: id int64"),
+        ({}, other_ids, "S9.parquet and .*S0.parquet differ in their id columns: id int64"),
         ({}, lambda s: (s / "S9.parquet").write_text("no"), "S9.parquet cannot be read as Parquet"),
         ({}, lambda s: (s.parent / "out" / "notes.txt").write_text("no"), "holds 'notes.txt'"),
     ],
 )
-def test_refused(source, tmp_path, steps, options, spoil, message):
+def test_wrong_input(source, tmp_path, steps, options, spoil, message):
     (tmp_path / "out").mkdir()
     if spoil:
         spoil(source)
@@ -300,7 +304,7 @@ def test_refused(source, tmp_path, steps, options, spoil, message):
 
 @pytest.mark.parametrize("name", ["nowhere", "windows/*.csv", "."])
 def test_no_files(source, tmp_path, steps, name):
-    with pytest.raises(ValueError, match=r"there is no such file, or no \.parquet in it"):
+    with pytest.raises(ValueError, match=r"no such file, or no \.parquet file in the folder"):
         run(tmp_path / name, tmp_path / "out", steps.Moments().fit(None))
 
 
@@ -319,17 +323,17 @@ def test_transformers_that_cannot_be_sent(source, tmp_path):
         run(source, tmp_path / "out", unnamed)
 
 
-# Errors in the middle
+# Errors while files are embedded
 
 
 def test_a_bad_window_is_named_by_file_and_row(source, tmp_path):
     windows = windows_of(20, 0)
     windows[13, 2] = np.inf
     write(source / "S9.parquet", windows)
-    message = r"S9.parquet cannot be embedded from row 8 on, which is window 0 .* Window 5 of"
+    message = r"S9.parquet cannot be embedded from row 8 on \(window 0 .* Window 5 of"
     with pytest.raises(PartError, match=message):
         run(source, tmp_path / "out", fitted())
-    assert len(list((tmp_path / "out").iterdir())) == 4  # what was whole before
+    assert len(list((tmp_path / "out").iterdir())) == 4  # complete before the error
     with pytest.warns(UserWarning, match="1 parts could not be embedded"):
         done = run(source, tmp_path / "out", fitted(), on_error="quarantine")
     assert (done.n_parts, done.n_skipped, len(done.quarantined)) == (0, 4, 1)
@@ -350,7 +354,7 @@ class Shortened(StandardScaler):
 
 
 def test_a_transformer_that_loses_rows_is_an_error(source, tmp_path):
-    with pytest.raises(PartError, match=r"shape \(7, 192\) of 8 windows"):
+    with pytest.raises(PartError, match=r"shape \(7, 192\) for 8 windows"):
         run(source, tmp_path / "out", fitted(Shortened()))
     assert not list((tmp_path / "out").iterdir())
 
@@ -370,15 +374,15 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("on_error", ["raise", "quarantine"])
-def test_a_full_disk_is_no_fault_of_the_source(source, small_disk, on_error):
+def test_a_full_disk_is_an_error(source, small_disk, on_error):
     with pytest.raises(OSError, match="No space left on device"):
         run(source, small_disk / "out", fitted(), on_error=on_error)
-    whole = [path.name for path in (small_disk / "out").iterdir()]
-    assert all(name.startswith("S") for name in whole)  # neither rests nor a list of bad files
+    names = [path.name for path in (small_disk / "out").iterdir()]
+    assert all(name.startswith("S") for name in names)  # no incomplete files and no quarantine
     assert len(read(small_disk / "out")[0]) < 99
 
 
-# Calls that go on where others were cut off
+# Calls that continue earlier ones
 
 
 def test_only_what_is_missing_or_changed_is_done(source, tmp_path, steps):
@@ -421,8 +425,7 @@ def test_changed_weights_are_refused(source, tmp_path):
     from safetensors.torch import save_file
 
     path = tmp_path / "weights.safetensors"
-    drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    pipeline = make_pipeline(drawer, TinyBioMoEEmbedder(path, cache=None))
+    pipeline = make_embedder(weights=path)
     save_file(random_backbone(1).state_dict(), path)
     first = pipeline.fit(list(windows_of(3, 0)))
     run(source, tmp_path / "out", first)
@@ -436,41 +439,38 @@ def test_changed_weights_are_refused(source, tmp_path):
     assert contents(tmp_path / "out") == before
 
 
-PEAK = """
+PEAKS = """
 import pathlib, re, sys, numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn_biomoe.distributed import embed_parquet
 names = [f"x{i}" for i in range(200)]
 scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, 200)))
-embed_parquet(
-    sys.argv[1], sys.argv[2], scaler, signal_columns=names, id_columns=[], batch_rows=500
-)
-# Not what getrusage tells, which begins with the size of the process that forked this one.
-print(int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024)
+for path in sys.argv[1:]:
+    embed_parquet(path, path + ".out", scaler, signal_columns=names, id_columns=[], batch_rows=500)
+    status = pathlib.Path("/proc/self/status").read_text()
+    print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) / 1024)
 """
 
 
-def peak_megabytes(folder, n_rows):
-    path = folder / f"{n_rows}.parquet"
-    table = pa.table({f"x{i}": np.random.default_rng(i).normal(size=n_rows) for i in range(200)})
-    pq.write_table(table, path, row_group_size=10_000)
-    command = [sys.executable, "-W", "ignore", "-c", PEAK, path, folder / f"of_{n_rows}"]
-    child = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert len(ds.dataset(folder / f"of_{n_rows}", format="parquet").to_table()) == n_rows
-    return float(child.stdout)
-
-
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_does_not_grow_with_files(tmp_path):
-    """A file ten times as large, of 160 MB."""
-    small, large = (peak_megabytes(tmp_path, n_rows) for n_rows in (10_000, 100_000))
+    """The second file is ten times as large, 160 MB."""
+    columns = {f"x{i}": np.random.default_rng(i).normal(size=100_000) for i in range(200)}
+    table = pa.table(columns)
+    pq.write_table(table[:10_000], tmp_path / "small", row_group_size=10_000)
+    pq.write_table(table, tmp_path / "large", row_group_size=10_000)
+    command = [sys.executable, "-W", "ignore", "-c", PEAKS, tmp_path / "small", tmp_path / "large"]
+    child = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(ds.dataset(tmp_path / "large.out", format="parquet").to_table()) == 100_000
+    small, large = map(float, child.stdout.split())
     assert large < small + 50
 
 
-# By workers
+# On workers
 
 
-def test_workers_embed_what_this_process_does(source, tmp_path, client, loads):
+def test_workers_embed_the_same_bytes(source, tmp_path, client, loads):
     transformer = fitted()
     run(source, tmp_path / "alone", transformer)
     done = run(source, tmp_path / "out", transformer, client=client)
@@ -483,7 +483,19 @@ def test_workers_embed_what_this_process_does(source, tmp_path, client, loads):
     assert set(client.run(lambda: __import__("torch").get_num_threads()).values()) == {1}
 
 
-def test_errors_of_workers_are_raised_or_listed(source, tmp_path, client):
+def test_the_command_on_a_cluster(source, tmp_path, client, capsys):
+    pytest.importorskip("click")
+    from sklearn_biomoe.cli.program import run
+
+    options = ["--channel", "eda", "--sampling-rate", "4", "--id", "id", "--weights", "random"]
+    address = client.scheduler.address
+    for name, cluster in (("alone", []), ("out", ["--scheduler", address])):
+        assert run(["embed", str(source), *options, "-o", str(tmp_path / name), *cluster]) == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+    assert "embedded 99 rows of 4 parts" in capsys.readouterr().out
+
+
+def test_errors_on_workers_are_raised_or_listed(source, tmp_path, client):
     windows = windows_of(20, 0)
     windows[13, 2] = np.inf
     write(source / "S9.parquet", windows)
@@ -494,35 +506,54 @@ def test_errors_of_workers_are_raised_or_listed(source, tmp_path, client):
     assert len(read(tmp_path / "out")[0]) == 99
 
 
-@pytest.mark.parametrize("at_call", [1, 2])  # once it has loaded the model; half a file written
-def test_a_killed_worker_changes_nothing(source, tmp_path, steps, client, at_call):
-    marker = tmp_path / "killed"
-    marker.touch()
-    client.run(lambda: setattr(__import__("worker_steps").KillOnce, "n_calls", 0))
-    transformer = fitted(steps.KillOnce(str(marker), at_call))
-    run(source, tmp_path / "alone", transformer)
-    marker.unlink()
-    run(source, tmp_path / "out", transformer, client=client)
+@pytest.fixture
+def kill_once(steps, client, tmp_path):
+    """Return a step that kills one worker, armed by removing its marker."""
+
+    def make(at_call=1):
+        marker = tmp_path / "killed"
+        marker.touch()
+        client.run(lambda: setattr(__import__("worker_steps").KillOnce, "n_calls", 0))
+        return steps.KillOnce(str(marker), at_call), marker
+
+    return make
+
+
+def results_of(search):
+    return {key: v for key, v in search.cv_results_.items() if "time" not in key}
+
+
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_search_on_workers_is_the_serial_one(tmp_path, client, kill_once, killed):
+    """Rows of folds are beyond the 1 kB from which joblib scatters arguments to one worker."""
+    X, y = windows_of(210, seed=killed), np.tile([0, 1], 105)
+    X[y == 1] += np.linspace(0, 1, N_TIMES)
+    step, marker = kill_once()
+    folds = list(StratifiedKFold(3).split(X, y))
+
+    def search_of(cache):
+        pipeline = make_embedder(step, LogisticRegression(max_iter=500), cache=cache)
+        return GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=folds)
+
+    serial = search_of(tmp_path / "alone.sqlite").fit(X, y)
+    if killed:
+        marker.unlink()
+    shared = search_of(tmp_path / "shared.sqlite")
+    client.wait_for_workers(2)
+    client.amm.stop()
+    with joblib.parallel_config("dask", scatter=[X, y, *itertools.chain(*folds)]):
+        shared.fit(X, y)
     assert marker.exists()
-    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
-    ids, _ = read(tmp_path / "out")
-    assert len(set(ids)) == len(ids) == 99
+    found, right = results_of(shared), results_of(serial)
+    assert found.keys() == right.keys()
+    for key in right:
+        np.testing.assert_array_equal(found[key], right[key], err_msg=key)
+    assert TinyBioMoEEmbedder("random", cache=tmp_path / "shared.sqlite").cache_info().rows == 210
 
 
-def test_a_file_that_kills_each_worker_is_named(source, tmp_path, steps, client):
-    write(source / "S9.parquet", np.full((5, N_TIMES), steps.DEADLY))
-    transformer = steps.Moments().fit(None)
-    with pytest.warns(UserWarning, match=r"S9\.parquet .*each worker that embedded it died"):
-        done = run(source, tmp_path / "out", transformer, client=client, on_error="quarantine")
-    assert (done.n_parts, done.n_rows) == (4, 99)
-    (listed,) = json.loads((tmp_path / "out" / "_quarantine.json").read_text())
-    assert listed["source"].endswith("S9.parquet")
-    assert not list((tmp_path / "out").glob(".*"))
-
-
-def wait_until(holds):
-    until = time.monotonic() + 60
-    while not holds():
+def wait_until(condition):
+    until = time.monotonic() + 120
+    while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)
 
@@ -540,7 +571,8 @@ with distributed.Client(sys.argv[3]) as client:
 """
 
 
-def test_a_killed_driver_leaves_what_is_done(tmp_path, steps, client):
+@pytest.mark.slow
+def test_a_call_after_a_killed_driver_embeds_the_rest(tmp_path, steps, client):
     source, out = tmp_path / "windows", tmp_path / "out"
     for number in range(12):
         write(source / f"S{number}.parquet", windows_of(16, number))
@@ -551,45 +583,36 @@ def test_a_killed_driver_leaves_what_is_done(tmp_path, steps, client):
         assert driver.poll() is None
         driver.send_signal(signal.SIGKILL)
     wait_until(lambda: not any(client.processing().values()))
-    there = {path.name: path.stat().st_mtime_ns for path in out.glob("S*.parquet")}
-    assert 3 <= len(there) < 12
+    complete = {path.name: path.stat().st_mtime_ns for path in out.glob("S*.parquet")}
+    assert 3 <= len(complete) < 12
     done = run(source, out, steps.Moments(seconds=0.2).fit(None), client=client)
-    assert (done.n_skipped, done.n_parts) == (len(there), 12 - len(there))
-    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir() if p.name in there} == there
+    assert (done.n_skipped, done.n_parts) == (len(complete), 12 - len(complete))
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir() if p.name in complete} == complete
     assert len(set(read(out)[0])) == 12 * 16
     assert not list(out.glob(".*"))
 
 
-# Searches
-
-
-def search_of(cache, *steps):
-    drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    embedder = TinyBioMoEEmbedder("random", cache=cache)
-    pipeline = make_pipeline(drawer, embedder, *steps, LogisticRegression(max_iter=500))
-    return GridSearchCV(pipeline, {"logisticregression__C": [0.01, 0.1, 1.0]}, cv=3)
-
-
-def results_of(search):
-    return {key: v for key, v in search.cv_results_.items() if "time" not in key}
-
-
-@pytest.mark.parametrize("killed", [False, True])
-def test_a_search_on_workers_is_the_serial_one(tmp_path, steps, client, killed):
-    X, y = windows_of(24, 0), np.tile([0, 1], 12)
-    X[y == 1] += np.linspace(0, 1, N_TIMES)
-    marker = tmp_path / "killed"
-    marker.touch()
-    serial = search_of(tmp_path / "alone.sqlite", steps.KillOnce(str(marker))).fit(X, y)
-    if killed:
-        marker.unlink()
-        client.run(lambda: setattr(__import__("worker_steps").KillOnce, "n_calls", 0))
-    shared = search_of(tmp_path / "shared.sqlite", steps.KillOnce(str(marker)))
-    with joblib.parallel_config("dask", scatter=[X, y]):
-        shared.fit(X, y)
+@pytest.mark.slow
+@pytest.mark.parametrize("at_call", [1, 2])  # after the model is loaded; half a file is written
+def test_a_killed_worker_changes_nothing(source, tmp_path, client, kill_once, at_call):
+    step, marker = kill_once(at_call)
+    transformer = fitted(step)
+    run(source, tmp_path / "alone", transformer)
+    marker.unlink()
+    run(source, tmp_path / "out", transformer, client=client)
     assert marker.exists()
-    found, right = results_of(shared), results_of(serial)
-    assert found.keys() == right.keys()
-    for key in right:
-        np.testing.assert_array_equal(found[key], right[key], err_msg=key)
-    assert TinyBioMoEEmbedder("random", cache=tmp_path / "shared.sqlite").cache_info().rows == 24
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+    ids, _ = read(tmp_path / "out")
+    assert len(set(ids)) == len(ids) == 99
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_each_worker_is_named(source, tmp_path, steps, client):
+    write(source / "S9.parquet", np.full((5, N_TIMES), steps.DEADLY))
+    transformer = steps.Moments().fit(None)
+    with pytest.warns(UserWarning, match=r"S9\.parquet .*each worker that embedded it died"):
+        done = run(source, tmp_path / "out", transformer, client=client, on_error="quarantine")
+    assert (done.n_parts, done.n_rows) == (4, 99)
+    (listed,) = json.loads((tmp_path / "out" / "_quarantine.json").read_text())
+    assert listed["source"].endswith("S9.parquet")
+    assert not list((tmp_path / "out").glob(".*"))

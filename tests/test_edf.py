@@ -113,11 +113,22 @@ def test_a_damaged_time_does_not_allocate_years(path):
         read_recording(path)
 
 
-@pytest.mark.parametrize("damaged", [b"\0", b"10\x14\x14\0", b"+a\x14\x14\0"])
-def test_a_discontinuous_file_without_a_record_time_is_refused(path, damaged):
-    write(path, signal(np.arange(8), 4), annotations([b"+0\x14\x14\0", damaged]), reserved="EDF+D")
-    with pytest.raises(RecordingError, match="discontinuous, but a record has no time"):
+@pytest.mark.parametrize("second", [b"\0", b"+10\x14pain\x14\0"])
+def test_a_discontinuous_file_without_a_record_time_is_refused(path, second):
+    signals = [signal(np.arange(8), 4), annotations([b"+0\x14\x14\0", second])]
+    write(path, *signals, reserved="EDF+D")
+    with pytest.raises(RecordingError, match="discontinuous, but record 1 has no time"):
         read_recording(path)
+    write(path, *signals, reserved="EDF+C")
+    assert len(read_recording(path)["EDA"].samples) == 8
+
+
+@pytest.mark.parametrize("second", [b"10\x14\x14\0", b"+a\x14\x14\0"])
+def test_a_discontinuous_file_with_damaged_times_is_refused(path, second):
+    write(path, signal(np.arange(8), 4), annotations([b"+0\x14\x14\0", second]), reserved="EDF+D")
+    for keep in (True, False):
+        with pytest.raises(RecordingError, match="in record 1 is not readable"):
+            read_recording(path, annotations=keep)
 
 
 def test_damaged_annotations_are_refused_or_left_out(path):

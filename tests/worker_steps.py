@@ -1,4 +1,4 @@
-"""What worker processes of tests load first, and steps that fail in them as asked."""
+"""Estimators that kill their worker or are slow, and what workers of tests load first."""
 
 import multiprocessing
 import os
@@ -10,27 +10,27 @@ import numpy as np
 from conftest import SmallBackbone
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
-LOADS = "TEST_LOADS"  # names a file that gets a line with the process for each model loaded
+LOADS = "TEST_LOADS"  # environment variable: a file with a line for each model that is loaded
 DEADLY = -999.0
 
 
 def dask_setup(worker):
-    """Embed with the small network, and tell of each time that it is loaded."""
+    """Embed with the small network, and record the process each time it is loaded."""
     from sklearn_biomoe.weights import loading, random_weights
 
     load = loading.load_backbone
 
-    def load_and_tell(*args, **kwargs):
+    def load_and_record(*args, **kwargs):
         with Path(os.environ[LOADS]).open("a") as file:
             file.write(f"{os.getpid()}\n")
         return load(*args, **kwargs)
 
     random_weights.TinyBioMoE = SmallBackbone
-    loading.load_backbone = load_and_tell
+    loading.load_backbone = load_and_record
 
 
 class KillOnce(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Kills its worker in a call of `transform`, but only where ``marker`` is not there yet."""
+    """Kills its worker in `transform` unless the file ``marker`` exists."""
 
     n_calls = 0
 
@@ -52,7 +52,7 @@ class KillOnce(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 class Moments(TransformerMixin, BaseEstimator):
-    """Mean and deviation of cells; kills its process at the mean of `DEADLY`."""
+    """Mean and deviation of cells; a mean of `DEADLY` kills the process."""
 
     def __init__(self, seconds=0.0):
         self.seconds = seconds

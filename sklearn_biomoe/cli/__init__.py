@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command with the process's arguments, and exit with its code."""
+    """Run the command with the arguments of the process, and exit with its code."""
     try:
         import click  # noqa: F401
     except ImportError:

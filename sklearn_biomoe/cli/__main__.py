@@ -1,4 +1,4 @@
-"""``python -m sklearn_biomoe.cli``, where scripts are not on the path."""
+"""``python -m sklearn_biomoe.cli``, for environments whose scripts are not on the path."""
 
 from . import main
 

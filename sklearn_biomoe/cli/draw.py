@@ -1,27 +1,34 @@
 """``sklearn-biomoe draw``."""
 
+from collections.abc import Sequence
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
-from .options import Asked, first_windows, plan, window_options
+from .._files import new_file
+from ..distributed.tasks import Part
+from ..plotting import MAX_IMAGES, plot_images
+from ..transformers import BiosignalImageTransformer
+from .options import WindowOptions, check_output, first_windows, plan, window_options
 
-BATCH_ROWS = 1000  # among which windows are chosen
+BATCH_ROWS = 1000  # windows to choose from
 
 
 @click.command()
 @click.argument("source")
 @window_options
 @click.option("--windows", "n_windows", type=click.IntRange(1, 100), default=6, show_default=True,
-              help="How many, spread over the recording or the first 1000 rows.")  # fmt: skip
+              help="Number of windows, spread evenly over the first 1000.")  # fmt: skip
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="A .png, .pdf or .svg file.")  # fmt: skip
 def draw(source: str, n_windows: int, output: Path, **options: Any) -> None:
-    """Draw windows of SOURCE on a contact sheet, over axes in seconds, hertz and units.
+    """Draw windows of SOURCE on a contact sheet, with axes in seconds, hertz and units.
 
-    SOURCE is a recording (.csv, .parquet, .edf or the .hea of a WFDB record), or a Parquet file
-    with a column whose cells are windows.
+    SOURCE is a recording (.csv, .parquet, .edf, or the .hea file of a WFDB record), or a Parquet
+    file with a column whose cells are windows.
 
     \b
     Examples:
@@ -29,39 +36,31 @@ def draw(source: str, n_windows: int, output: Path, **options: Any) -> None:
           --duration 60 -o sheet.png
       sklearn-biomoe draw rest.edf --channel "ECG ECG" --modality ecg --duration 10 -o sheet.png
     """
-    _check_output(output)
-    asked = Asked(**options)
-    parts, rate = plan([source], asked, [])
-    sheet = draw_sheet(parts, rate, asked, n_windows)
-    from .._files import new_file
-
+    check_output(output, ".png", ".pdf", ".svg")
+    chosen = WindowOptions(**options)
+    parts, rate = plan([source], chosen, [])
+    sheet = draw_sheet(parts, rate, chosen, n_windows)
     with new_file(output) as file:
         sheet.savefig(file, format=output.suffix[1:])
     click.echo(f"{output}")
 
 
-def draw_sheet(parts: list[Any], rate: float, asked: Asked, n_windows: int) -> Any:
-    """Return the figure."""
-    import numpy as np
-
-    from .. import BiosignalImageTransformer
-    from ..plotting import plot_images
-
+def draw_sheet(parts: Sequence[Part], rate: float, options: WindowOptions, n_windows: int) -> Any:
+    """Return a figure that is about as wide as high."""
     ids, windows = first_windows(parts, BATCH_ROWS)
     rows = np.unique(np.linspace(0, len(windows) - 1, n_windows).round().astype(int))
-    drawer = BiosignalImageTransformer(
-        asked.representations, sampling_rate=rate, modality=asked.modality
+    transformer = BiosignalImageTransformer(
+        sampling_rate=rate, modality=options.modality, **options.image_parameters
     )
-    images = drawer.fit(windows).transform(windows.iloc[rows])
+    images = transformer.fit(windows).transform(windows.iloc[rows])
+    n_images = len(images.image_names)
+    if len(rows) * n_images > MAX_IMAGES:
+        raise click.UsageError(
+            f"--windows {n_windows}: a sheet holds up to {MAX_IMAGES} images, and each window has "
+            f"{n_images}; pass --windows {MAX_IMAGES // n_images}."
+        )
+    titles = [f"row {row}" for row in rows]
     if "start_time" in ids.schema.names:
         titles = [f"from {seconds:g} s" for seconds in ids["start_time"].to_numpy()[rows]]
-    else:
-        titles = [f"row {row}" for row in rows]
-    return plot_images(images, titles=titles)
-
-
-def _check_output(output: Path) -> None:
-    if output.suffix not in (".png", ".pdf", ".svg") or not output.absolute().parent.is_dir():
-        raise click.UsageError(
-            f"--output {output}: expected a .png, .pdf or .svg file in a folder that is there."
-        )
+    windows_per_row = ceil(sqrt(len(rows) / n_images))
+    return plot_images(images, titles=titles, windows_per_row=windows_per_row)

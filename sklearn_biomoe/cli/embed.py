@@ -1,18 +1,22 @@
 """``sklearn-biomoe embed``."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import Asked, first_windows, plan, window_options
+from ..distributed.scheduler import embed_parts
+from ..distributed.tasks import Part
+from ..pipelines import make_biosignal_embedder
+from ..transformers import TinyBioMoEEmbedder
+from .options import WEIGHTS_HELP, WindowOptions, first_windows, plan, window_options
 
 BATCH_ROWS = 1024
-# A file that kills its workers one after the other should not have the cluster give them up, nor
-# should tasks wait for ever where there are none.
+# The cluster must not give up a worker that dies several times in a row, and tasks must not wait
+# forever if no worker is left.
 PATIENCE = {
     "distributed.deploy.lost-worker-timeout": "10 minutes",
     "distributed.scheduler.no-workers-timeout": "5 minutes",
@@ -23,16 +27,15 @@ PATIENCE = {
 @click.argument("sources", nargs=-1, required=True)
 @window_options
 @click.option("--id", "ids", multiple=True,
-              help="A column of Parquet files of windows to keep beside embeddings.")  # fmt: skip
-@click.option("--weights", default="open", show_default=True,
-              help="open, paper, random, or a .safetensors or .pth file.")  # fmt: skip
-@click.option("--output", "-o", required=True, help="A folder: new, empty, or of an earlier call.")
+              help="Column of Parquet files of windows to keep with embeddings.")  # fmt: skip
+@click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP)
+@click.option("--output", "-o", required=True, help="Folder: new, empty, or of an earlier call.")
 @click.option("--quarantine", is_flag=True,
-              help="Go on after files that cannot be embedded, and list them.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Remove embeddings that are in the folder first.")
+              help="Continue after files that cannot be embedded, and list them.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Remove the embeddings in the folder first.")
 @click.option("--workers", type=click.IntRange(min=1),
-              help="Embed in so many processes of this machine.")  # fmt: skip
-@click.option("--scheduler", help="Embed on a Dask cluster, such as tcp://10.0.0.1:8786.")
+              help="Number of processes on this machine. [default: this process]")  # fmt: skip
+@click.option("--scheduler", help="Address of a Dask cluster, such as tcp://10.0.0.1:8786.")
 def embed(
     sources: tuple[str, ...],
     ids: tuple[str, ...],
@@ -44,11 +47,11 @@ def embed(
     scheduler: str | None,
     **options: Any,
 ) -> None:
-    """Embed windows of SOURCES into Parquet files, and go on where an earlier call was cut off.
+    """Embed windows of SOURCES into Parquet files; a second call continues an interrupted one.
 
-    SOURCES are recordings (.csv, .parquet, .edf or the .hea of WFDB records), which --duration cuts
-    into windows; or Parquet files with a column whose cells are windows; or folders of either. A
-    window of a recording that lacks samples becomes NaN.
+    SOURCES are recordings (.csv, .parquet, .edf, or the .hea files of WFDB records), which are cut
+    into windows of --duration; or Parquet files with a column whose cells are windows; or folders
+    of either. A window of a recording in which samples are missing becomes NaN.
 
     \b
     Examples:
@@ -59,13 +62,11 @@ def embed(
       sklearn-biomoe embed windows --channel bvp --modality bvp --sampling-rate 64 --id subject \\
           -o embeddings
     """
-    from ..distributed.scheduler import embed_parts
-
     if workers and scheduler:
         raise click.UsageError("Pass --workers or --scheduler, not both.")
-    asked = Asked(**options)
-    parts, rate = plan(sources, asked, ids)
-    transformer = _fit(parts, rate, asked, weights)
+    chosen = WindowOptions(**options)
+    parts, rate = plan(sources, chosen, ids)
+    transformer = _fit(parts, rate, chosen, weights)
     with _cluster(workers, scheduler) as client:
         run = embed_parts(
             parts,
@@ -78,31 +79,26 @@ def embed(
             progress=sys.stderr.isatty(),
         )
     click.echo(
-        f"{output}: {run.n_rows} rows of {run.n_parts} parts embedded; {run.n_skipped} parts were "
-        f"there before, {len(run.quarantined)} in quarantine"
+        f"{output}: embedded {run.n_rows} rows of {run.n_parts} parts; skipped {run.n_skipped} "
+        f"complete parts; {len(run.quarantined)} in quarantine"
     )
     if run.quarantined:
         raise click.exceptions.Exit(1)
 
 
-def _fit(parts: list[Any], rate: float, asked: Asked, weights: str) -> Any:
-    from .. import TinyBioMoEEmbedder, make_biosignal_embedder
-
-    # Rows are embedded once: nothing is worth remembering.
-    embedder = TinyBioMoEEmbedder(_name_or_path(weights), cache=None)
-    transformer = make_biosignal_embedder(
-        asked.modality, rate, representations=asked.representations, embedder=embedder
-    )
+def _fit(parts: Sequence[Part], rate: float, options: WindowOptions, weights: str) -> Any:
+    if Path(weights).is_file():
+        weights = str(Path(weights).absolute())  # workers may run in another folder
+    embedder = TinyBioMoEEmbedder(weights, cache=None)  # each row is embedded only once
+    transformer = make_biosignal_embedder(options.modality, rate, embedder=embedder)
+    for name, value in options.image_parameters.items():
+        transformer.set_params(**{f"image__{name}": value})
     return transformer.fit(first_windows(parts, BATCH_ROWS)[1])
-
-
-def _name_or_path(weights: str) -> str:
-    """Workers may run in other folders."""
-    return str(Path(weights).absolute()) if Path(weights).is_file() else weights
 
 
 @contextmanager
 def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """Yield the client of a cluster, or None."""
     if workers is None and scheduler is None:
         yield None
         return
@@ -119,7 +115,9 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         return
     with (
         dask.config.set(PATIENCE),
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -1,17 +1,50 @@
-"""The options that say where windows are and how they are drawn, and what is made of them."""
+"""Options for the windows of a command and their images, and the windows that they select."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
+import pyarrow as pa
 
-from ..signals import MODALITIES
+from ..distributed.parquet import find_files, plan_file
+from ..distributed.recording_tasks import Cutting, plan_recordings
+from ..distributed.tasks import Columns, Part, split_batch
+from ..recordings.reading import SUFFIXES
+from ..signals import MODALITIES, missing_windows
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+STEP_HELP = "Seconds from the start of a window to the next. [default: the duration]"
+WEIGHTS_HELP = "open, paper, random, or a .safetensors or .pth file."
+VALUE_RANGES = "preset, window, training, or LOW,HIGH or LOW,HIGH,log in the signal's unit"
+
+# fmt: off
+OPTIONS = [
+    click.option("--channel", multiple=True, required=True,
+                 help="Channel or column; repeat it for the channels of one signal."),
+    click.option("--modality", default="generic", show_default=True,
+                 type=click.Choice(sorted(MODALITIES)), help="Kind of signal."),
+    click.option("--sampling-rate", type=POSITIVE,
+                 help="In Hz, of CSV and Parquet files; EDF and WFDB files hold it."),
+    click.option("--resample-to", type=POSITIVE, help="In Hz, for recordings."),
+    click.option("--duration", type=POSITIVE,
+                 help="Seconds of the windows to cut recordings into. Without it, the cells of a "
+                      "column of a Parquet file are the windows."),
+    click.option("--step", type=POSITIVE, help=STEP_HELP),
+    click.option("--representation", multiple=True,
+                 help="Such as waveform; can be repeated. [default: those of the modality]"),
+    click.option("--value-range", multiple=True, metavar="RANGE",
+                 help=f"Vertical axis of waveforms: {VALUE_RANGES}; repeat it for each channel. "
+                      "[default: preset]"),
+]
+# fmt: on
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What options say of windows and their images."""
+class WindowOptions:
+    """Values of `OPTIONS`."""
 
     channel: tuple[str, ...]
     modality: str
@@ -20,103 +53,95 @@ class Asked:
     duration: float | None
     step: float | None
     representation: tuple[str, ...]
+    value_range: tuple[str, ...]
 
     @property
-    def representations(self) -> Any:
-        """What to draw, as transformers take it."""
-        return list(self.representation) or "preset"
-
-
-# fmt: off
-OPTIONS = [
-    click.option("--channel", multiple=True, required=True,
-                 help="Name of a channel or column; several are channels of one signal."),
-    click.option("--modality", default="generic", show_default=True,
-                 type=click.Choice(sorted(MODALITIES)), help="What kind of signal it is."),
-    click.option("--sampling-rate", type=click.FloatRange(min=0, min_open=True),
-                 help="In Hz, of CSV and Parquet; EDF and WFDB tell it."),
-    click.option("--resample-to", type=click.FloatRange(min=0, min_open=True),
-                 help="In Hz; of recordings."),
-    click.option("--duration", type=click.FloatRange(min=0, min_open=True),
-                 help="Seconds of the windows that recordings are cut into. Without it, cells of "
-                      "the column of a Parquet file are windows."),
-    click.option("--step", type=click.FloatRange(min=0, min_open=True),
-                 help="Seconds from window to window; the duration, if not given."),
-    click.option("--representation", multiple=True,
-                 help="What to draw, such as waveform; what suits the modality, if not given."),
-]
-# fmt: on
+    def image_parameters(self) -> dict[str, Any]:
+        """Parameters of `BiosignalImageTransformer`."""
+        ranges = [parse_value_range(text) for text in self.value_range] or ["preset"]
+        return {
+            "representations": list(self.representation) or "preset",
+            "value_range": ranges[0] if len(ranges) == 1 else ranges,
+        }
 
 
 def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of `Asked`."""
+    """Add `OPTIONS` to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
-def plan(sources: Sequence[str], asked: Asked, ids: Sequence[str]) -> tuple[list[Any], float]:
-    """Find the parts of recordings, or of Parquet files of windows, and their rate in Hz.
+def parse_value_range(text: str) -> Any:
+    """Return a name or a tuple, as `BiosignalImageTransformer` accepts them.
 
-    Raises
-    ------
-    click.UsageError
-        For options that do not go together.
-    ValueError
-        For sources that are not there or cannot be read.
+    Examples
+    --------
+    >>> parse_value_range("window"), parse_value_range("0.05,20,log")
+    ('window', (0.05, 20.0, 'log'))
     """
-    from ..distributed.parquet import find_files, plan_file
-    from ..distributed.recording_tasks import Cutting, plan_recordings
-    from ..distributed.tasks import Columns
-    from ..recordings.reading import SUFFIXES
+    if text in ("preset", "window", "training"):
+        return text
+    low, _, rest = text.partition(",")
+    high, _, scale = rest.partition(",")
+    try:
+        return (float(low), float(high), *([scale] if scale else []))
+    except ValueError:
+        raise click.UsageError(f"--value-range {text}: expected {VALUE_RANGES}.") from None
 
-    if asked.duration is None:
-        _check_options_of_windows(asked)
-        signals = asked.channel[0] if len(asked.channel) == 1 else asked.channel
+
+def check_output(output: Path, *suffixes: str) -> None:
+    """Raise UsageError for another suffix, and if the folder does not exist."""
+    if output.suffix not in suffixes or not output.absolute().parent.is_dir():
+        raise click.UsageError(
+            f"--output {output}: expected a file with the suffix {' or '.join(suffixes)} in an "
+            "existing folder."
+        )
+
+
+def plan(
+    sources: Sequence[str], options: WindowOptions, ids: Sequence[str]
+) -> tuple[Sequence[Part], float]:
+    """Return the parts of recordings or of Parquet files of windows, and their rate in Hz."""
+    if options.duration is None:
+        sampling_rate = _check_options_for_windows(options)
+        signals = options.channel[0] if len(options.channel) == 1 else options.channel
         columns = Columns(signals, tuple(ids))
         files = find_files(sources, ".parquet")
-        assert asked.sampling_rate is not None  # which was checked
-        return [part for file in files for part in plan_file(file, columns)], asked.sampling_rate
+        return [part for file in files for part in plan_file(file, columns)], sampling_rate
     if ids:
         raise click.UsageError("--id names columns of Parquet files of windows; leave it out.")
     cutting = Cutting(
-        asked.channel,
-        asked.duration,
-        asked.step or asked.duration,
-        asked.sampling_rate,
-        asked.resample_to,
+        options.channel,
+        options.duration,
+        options.step or options.duration,
+        options.sampling_rate,
+        options.resample_to,
     )
     parts = plan_recordings(find_files(sources, *SUFFIXES), cutting)
-    rate = parts[0].cutting.rate
-    assert rate is not None  # which planning found out
-    return list(parts), rate
+    assert parts[0].cutting.rate is not None  # set by plan_recordings
+    return parts, parts[0].cutting.rate
 
 
-def _check_options_of_windows(asked: Asked) -> None:
-    if asked.sampling_rate is None:
+def _check_options_for_windows(options: WindowOptions) -> float:
+    if options.sampling_rate is None:
         raise click.UsageError(
-            "Pass --duration to cut recordings into windows; or, where cells of a Parquet file are "
-            "windows, --sampling-rate."
+            "Pass --duration to cut recordings into windows, or --sampling-rate if the cells of a "
+            "Parquet file are windows."
         )
-    for name, given in (("--step", asked.step), ("--resample-to", asked.resample_to)):
-        if given is not None:
+    for name, value in (("--step", options.step), ("--resample-to", options.resample_to)):
+        if value is not None:
             raise click.UsageError(f"{name} is for recordings, which need --duration too.")
+    return options.sampling_rate
 
 
-def first_windows(parts: Sequence[Any], batch_rows: int) -> Any:
-    """Read the first batch of windows of which one is there, with its ids.
-
-    Raises
-    ------
-    ValueError
-        Where there is none.
-    """
-    from ..distributed.tasks import split_batch
-    from ..signals import missing_windows
-
+def first_windows(
+    parts: Sequence[Part], batch_rows: int
+) -> tuple[pa.RecordBatch, pd.Series | pd.DataFrame]:
+    """Return ids and windows of the first batch in which not all windows are missing."""
     for part in parts:
         for batch in part.batches(batch_rows):
             ids, windows = split_batch(batch, part.columns)
             if len(windows) and not missing_windows(windows).all():
                 return ids, windows
-    raise ValueError(f"{parts[0].source.url} and what follows hold no window that is not missing.")
+    raise ValueError(f"All windows of {parts[0].source.url} and the files after it are missing.")

@@ -1,53 +1,69 @@
-"""All commands under one name, and what becomes of their errors."""
+"""The program with all commands, its exit codes and its error messages."""
 
+import re
 import signal
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from types import FrameType
-from typing import TextIO
+from typing import Any
 
 import click
 
-from .. import __version__
-from .doctor import doctor
-from .draw import draw
-from .embed import embed
-from .study import study
-from .weights import weights
+from .._version import __version__
 
-FAILED, INTERRUPTED = 1, 130  # and click's 2, for what is no command
+COMMANDS = {
+    "draw": "Draw windows on a contact sheet.",
+    "embed": "Embed windows into Parquet files.",
+    "study": "Evaluate embeddings on held-out subjects.",
+    "weights": "List, download, verify and convert weights.",
+    "doctor": "Report versions, devices and caches, and run a self-test.",
+}
+FAILED, INTERRUPTED = 1, 130  # beside 2, click's code for wrong usage
+# Parameters of the library whose option has another name.
+RENAMED = {
+    "representations": "representation",
+    "signal_columns": "channel",
+    "channels": "channel",
+    "id_columns": "ids",
+}
 
 
-@click.group()
+class LazyGroup(click.Group):
+    """Imports the module of a command, and with it torch, only to run that command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup)
 @click.version_option(__version__, prog_name="sklearn-biomoe")
-@click.option("--debug", is_flag=True, help="Show the trace of an error; goes before the command.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; before the command.")
 def program(debug: bool) -> None:
-    """Biosignals to images, and images to Tiny-BioMoE embeddings.
+    """Convert biosignals to images, and images to Tiny-BioMoE embeddings.
 
-    Exit codes: 0 where it worked, 1 where it failed, 2 where it was not understood, 130 where it
-    was interrupted. Errors and notes go to standard error. `sklearn-biomoe COMMAND --help` shows
-    examples.
+    Exit codes: 0 for success, 1 for failure, 2 for wrong usage, 130 if interrupted. Errors and
+    notes are written to standard error. `sklearn-biomoe COMMAND --help` shows examples.
     """
 
 
-for _command in (draw, embed, study, weights, doctor):
-    program.add_command(_command)
-
-
 def run(arguments: Sequence[str]) -> int:
-    """Run one command.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-
-    Returns
-    -------
-    code : int
-        To exit with.
+    """Run one command and return the exit code.
 
     Examples
     --------
@@ -55,54 +71,84 @@ def run(arguments: Sequence[str]) -> int:
     sklearn-biomoe, version ...
     0
     """
-    interrupts: list[int] = []
-    try:
-        with warnings.catch_warnings(), _remember(interrupts):
-            warnings.simplefilter("once", UserWarning)
-            warnings.showwarning = _show_note
-            # Commands return nothing, or end in click's Exit, whose code this is.
-            code = program(list(arguments), prog_name="sklearn-biomoe", standalone_mode=False)
-            return code or 0
-    except click.ClickException as error:
-        click.echo(f"error: {_in_one_line(error.format_message())}", err=True)
-        return error.exit_code
-    except Exception as error:
-        # Reading CSV files, pandas turns an interrupt into an error of its own.
-        if isinstance(error, click.Abort) or interrupts:
-            click.echo("interrupted", err=True)
-            return INTERRUPTED
-        if "--debug" in arguments:
-            traceback.print_exc()
-        click.echo(f"error: {_told(error)}", err=True)
-        return FAILED
+    with _recorded_interrupts() as interrupts:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("once", UserWarning)
+                warnings.showwarning = partial(_show_note, arguments)
+                # Commands return None, or end with click's Exit, whose code is returned here.
+                code = program(list(arguments), prog_name="sklearn-biomoe", standalone_mode=False)
+                return code or 0
+        except click.ClickException as error:
+            click.echo(f"error: {_in_one_line(error.format_message())}", err=True)
+            return error.exit_code
+        except Exception as error:
+            # While pandas reads a CSV file, it may turn an interrupt into a ParserError.
+            if isinstance(error, click.Abort) or interrupts:
+                click.echo("interrupted", err=True)
+                return INTERRUPTED
+            if "--debug" in arguments:
+                traceback.print_exc()
+            click.echo(f"error: {name_options(_describe(error), arguments)}", err=True)
+            return FAILED
+
+
+def name_options(message: str, arguments: Sequence[str]) -> str:
+    """Replace parameters of the library in a message by options of the command.
+
+    Examples
+    --------
+    >>> name_options("pass overwrite=True, or another sampling_rate", ["embed"])
+    'pass --overwrite, or another --sampling-rate'
+    """
+    command = next((name for name in arguments if name in COMMANDS), None)
+    found = program.get_command(click.Context(program), command) if command else None
+    options = {
+        option.name: option.opts[0]
+        for option in (found.params if found else [])
+        if isinstance(option, click.Option)
+    }
+    if not options:
+        return message
+    options |= {name: options[other] for name, other in RENAMED.items() if other in options}
+
+    def replace(match: re.Match[str]) -> str:
+        name, equals, value = match.groups()
+        if not equals:  # a plain word, such as "duration", unless it is spelled as a parameter
+            return options[name] if "_" in name else match[0]
+        return options[name] if value in (None, "True") else f"{options[name]} {value}"
+
+    names = "|".join(map(str, options))
+    # Not in quotes, in paths, in names with dots, or as an argument of a call.
+    before = r"(?<![\w./'\"-])(?<!\w\()(?<!, )"
+    return re.sub(rf"{before}({names})\b(?:(=)([^\s,;)]*[^\s,;).])?)?", replace, message)
 
 
 @contextmanager
-def _remember(interrupts: list[int]) -> Iterator[None]:
-    """Write down each interrupt before it is handled as it would have been."""
-    usual = signal.getsignal(signal.SIGINT)
-    if not callable(usual) or threading.current_thread() is not threading.main_thread():
-        yield  # ignored, or not ours to handle
-        return
+def _recorded_interrupts() -> Iterator[list[int]]:
+    """Record each interrupt before Python raises KeyboardInterrupt."""
+    interrupts: list[int] = []
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         interrupts.append(number)
-        usual(number, frame)
+        signal.default_int_handler(number, frame)
 
-    signal.signal(signal.SIGINT, handle)
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield interrupts  # a shell ignores interrupts in the background
+        return
+    signal.signal(signal.SIGINT, record)
     try:
-        yield
+        yield interrupts
     finally:
-        signal.signal(signal.SIGINT, usual)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _told(error: Exception) -> str:
-    """Return what an error says; its type too where that is not meant for users."""
-    meant = isinstance(error, ValueError | OSError | ImportError)
+def _describe(error: Exception) -> str:
+    """Return the message of an error, with its type if the message alone is not meant for users."""
     message = _in_one_line(str(error))
-    if meant and message:
+    if message and isinstance(error, ValueError | OSError | ImportError):
         return message
-    return f"{type(error).__name__}: {message} (sklearn-biomoe --debug ... shows where)"
+    return f"{type(error).__name__}: {message} (sklearn-biomoe --debug ... shows the traceback)"
 
 
 def _in_one_line(message: str) -> str:
@@ -110,12 +156,7 @@ def _in_one_line(message: str) -> str:
 
 
 def _show_note(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    arguments: Sequence[str], message: Warning | str, category: type[Warning], *_: Any, **__: Any
 ) -> None:
     if issubclass(category, UserWarning):
-        click.echo(f"note: {message}", err=True)
+        click.echo(f"note: {name_options(str(message), arguments)}", err=True)

@@ -4,57 +4,79 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
+import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from .._typing import FloatArray
 from .._validation.parameters import check_option
-from ..signals import MODALITIES
-from .tables import START, Signals, cut_table, read_table
+from ..evaluation import run_study
+from ..pipelines import make_multimodal_embedder
+from ..signals import MODALITIES, cut_windows
+from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
+from .options import (
+    POSITIVE,
+    STEP_HELP,
+    VALUE_RANGES,
+    WEIGHTS_HELP,
+    check_output,
+    parse_value_range,
+)
+from .tables import SignalColumn, check_numbers, read_columns, read_windows_table
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
+START = "seconds from the recording's start"  # a column of the windows that are cut from samples
+ImageParameters = dict[str, dict[str, Any]]  # by modality
 
 
 @click.command()
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--subject", required=True, help="Column that tells who a window is from.")
+@click.option("--subject", required=True, help="Column of subjects.")
 @click.option("--label", required=True, help="Column of classes.")
 @click.option("--signal", "signals", type=(str, str, float), multiple=True, required=True,
-              metavar="COLUMN MODALITY HZ", help="A column whose cells are windows; or the part "
-              "before the number of columns of samples, eda of eda_0, eda_1 …; or, with "
+              metavar="COLUMN MODALITY HZ", help="Column whose cells are windows; or the common "
+              "part of the names of columns of samples, such as eda of eda_0, eda_1 …; or, with "
               "--duration, a column of samples.")  # fmt: skip
-@click.option("--duration", type=click.FloatRange(min=0, min_open=True),
-              help="Seconds of windows to cut, where a row of the table is a sample.")  # fmt: skip
-@click.option("--step", type=click.FloatRange(min=0, min_open=True),
-              help="Seconds from window to window; the duration, if not given.")  # fmt: skip
-@click.option("--start", help="Column of the seconds of its session at which a window starts: "
-              "finds overlaps, and adds methods that know nothing but that.")  # fmt: skip
-@click.option("--weights", default="open", show_default=True,
-              help="open, paper, random, or a .safetensors or .pth file.")  # fmt: skip
+@click.option("--duration", type=POSITIVE,
+              help="Seconds of windows to cut if each row is a sample.")  # fmt: skip
+@click.option("--step", type=POSITIVE, help=STEP_HELP)
+@click.option("--start", help="Column of the seconds at which windows start in their session. "
+              "Overlaps are found, and methods that use only this time are added.")  # fmt: skip
+@click.option("--representation", multiple=True, metavar="[MODALITY=]NAME",
+              help="Such as waveform, for all signals or one of them; can be repeated. "
+              "[default: those of the modality]")  # fmt: skip
+@click.option("--value-range", multiple=True, metavar="[MODALITY=]RANGE",
+              help=f"Vertical axis of waveforms, for all signals or one of them: {VALUE_RANGES}. "
+              "[default: preset]")  # fmt: skip
+@click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP)
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
-              help="Keeps results as they come, so that a second call goes on.")  # fmt: skip
+              help="Keeps results, so that a second call continues.")  # fmt: skip
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The page, an .html file.")  # fmt: skip
+              help="The report, an .html file.")  # fmt: skip
 def study(
     table: Path,
     subject: str,
     label: str,
-    signals: Signals,
+    signals: tuple[SignalColumn, ...],
     duration: float | None,
     step: float | None,
     start: str | None,
+    representation: tuple[str, ...],
+    value_range: tuple[str, ...],
     weights: str,
     folder: Path | None,
     output: Path,
 ) -> None:
-    """Score embeddings on people that were left out, beside simple statistics; write the page.
+    """Evaluate embeddings on held-out subjects, next to simple statistics; write a report.
 
-    TABLE is a CSV or Parquet file with a row for each window; or, with --duration, for each sample:
-    windows in which the label changes are dropped. Each signal alone, and all of them together,
-    are embedded and classified by logistic regression under leave-one-subject-out.
+    TABLE is a CSV or Parquet file with a row for each window, or, with --duration, a row for each
+    sample; windows in which the label changes are dropped. Each signal alone, and all signals
+    together, are embedded and classified by logistic regression with leave-one-subject-out.
 
     \b
     Examples:
@@ -63,110 +85,150 @@ def study(
       sklearn-biomoe study samples.csv --subject who --label task --signal EDA eda 4 \\
           --duration 60 --step 30 -o study.html
     """
-    from ..evaluation import run_study
-
-    if output.suffix != ".html" or not output.absolute().parent.is_dir():
-        raise click.UsageError(
-            f"--output {output}: expected an .html file in a folder that is there."
-        )
-    rates = {modality: rate for _, modality, rate in signals}
+    check_output(output, ".html")
     for _, modality, _ in signals:
         check_option("modality", modality, list(MODALITIES))
+    rates = {modality: rate for _, modality, rate in signals}
     if len(rates) < len(signals):
-        raise click.UsageError("--signal: each modality once.")
+        raise click.UsageError("--signal: pass each modality only once.")
+    images = _image_parameters(list(rates), representation, value_range)
     if duration is None:
         if step is not None:
             raise click.UsageError("--step is for tables of samples, which need --duration too.")
-        frame = read_table(table, [subject, label, *([start] if start else [])], signals)
+        frame = read_windows_table(table, [subject, label, *([start] if start else [])], signals)
     else:
         if start is not None:
-            raise click.UsageError("--start is for tables of windows; --duration finds it itself.")
-        frame, dropped = cut_table(table, subject, label, signals, duration, step)
+            raise click.UsageError("--start is for tables of windows; --duration computes it.")
         start = START
-        _tell_dropped(len(frame), dropped)
+        frame = cut_samples(table, subject, label, signals, duration, step)
     X = frame[list(rates)]
     result = run_study(
-        make_methods(rates, weights),
+        make_methods(rates, images, weights),
         X,
         frame[label].to_numpy(),
         frame[subject].to_numpy(),
-        intervals=None if start is None else _intervals(frame, start, rates),
+        intervals=None if start is None else _intervals(X, frame[start], rates),
         folder=folder,
         progress=sys.stderr.isatty(),
     )
     for method, row in result.summary().iterrows():
         click.echo(f"{method}: {row['mean']:.3f} ± {row['sd']:.3f}")
-    click.echo(f"{result.report(output, images=_draw(X, rates), title=table.stem)}")
+    drawn = {
+        modality: BiosignalImageTransformer(
+            sampling_rate=rate, modality=modality, **images[modality]
+        ).fit_transform(X[modality])
+        for modality, rate in rates.items()
+    }
+    click.echo(f"{result.report(output, images=drawn, title=table.stem)}")
 
 
-def _tell_dropped(n_windows: int, dropped: pd.DataFrame) -> None:
-    """Say how many windows there are, and why others are not among them."""
-    reasons = [f"{n} {reason}" for reason, n in dropped["reason"].value_counts().items()]
-    click.echo(f"{n_windows} windows; dropped: {', '.join(reasons) or 'none'}", err=True)
+def _image_parameters(
+    modalities: list[str], representations: tuple[str, ...], value_ranges: tuple[str, ...]
+) -> ImageParameters:
+    """Return parameters of `BiosignalImageTransformer` by modality."""
+    parameters: ImageParameters = {modality: {} for modality in modalities}
+    for modality, name in _by_modality("--representation", representations, modalities):
+        parameters[modality].setdefault("representations", []).append(name)
+    for modality, text in _by_modality("--value-range", value_ranges, modalities):
+        parameters[modality]["value_range"] = parse_value_range(text)
+    return parameters
 
 
-def make_methods(rates: dict[str, float], weights: str) -> dict[str, Any]:
-    """Make classifiers of each signal alone, and of all where there are several."""
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+def _by_modality(
+    option: str, values: tuple[str, ...], modalities: list[str]
+) -> list[tuple[str, str]]:
+    """Return pairs of modality and value, for all modalities if a value does not name one."""
+    pairs = []
+    for each in values:
+        modality, equals, value = each.rpartition("=")
+        if equals and modality not in modalities:
+            raise click.UsageError(f"{option} {each}: no --signal has the modality {modality!r}.")
+        pairs += [(name, value) for name in ([modality] if equals else modalities)]
+    return pairs
 
-    from .. import TinyBioMoEEmbedder, make_multimodal_embedder
 
+def cut_samples(
+    path: Path,
+    subject: str,
+    label: str,
+    signals: tuple[SignalColumn, ...],
+    duration: float,
+    step: float | None,
+) -> pd.DataFrame:
+    """Cut windows from a table with a row for each sample, in the order of each subject's rows.
+
+    Return a frame as from `read_windows_table`, with a column `START`. Rows whose label is empty
+    are stretches without a label.
+    """
+    columns = {modality: column for column, modality, _ in signals}
+    rates = {modality: rate for _, modality, rate in signals}
+    if len(set(rates.values())) > 1:
+        raise click.UsageError(
+            "--duration cuts tables with a row for each sample, whose signals share one sampling "
+            "rate; resample them, or write windows as cells of a Parquet file."
+        )
+    samples = read_columns(path, list(dict.fromkeys([subject, label, *columns.values()])))
+    check_numbers(path, samples[list(columns.values())])
+    if samples[subject].isna().any():
+        row = int(samples[subject].isna().to_numpy().argmax())
+        raise ValueError(f"{path}: row {row} has no {subject!r}; every sample needs one.")
+    parts = dict(iter(samples.groupby(subject, sort=False)))
+    cut = cut_windows(
+        {
+            who: {modality: part[column].to_numpy() for modality, column in columns.items()}
+            for who, part in parts.items()
+        },
+        rates,
+        duration=duration,
+        step=step,
+        labels={who: part[label].to_numpy() for who, part in parts.items()},
+        label_rate=signals[0][2],
+    )
+    reasons = [f"{n} {reason}" for reason, n in cut.dropped["reason"].value_counts().items()]
+    click.echo(f"{len(cut.data)} windows; dropped: {', '.join(reasons) or 'none'}", err=True)
+    frame = cut.data[list(rates)]
+    return frame.assign(**{subject: cut.groups, label: cut.target, START: cut.start_times})
+
+
+def make_methods(rates: dict[str, float], images: ImageParameters, weights: str) -> dict[str, Any]:
+    """Return classifiers of each signal alone, and of all signals if there are several."""
     embedder = TinyBioMoEEmbedder(weights)
     classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    several = {"all": rates} if len(rates) > 1 else {}
+    selections = {modality: [modality] for modality in rates}
+    if len(rates) > 1:
+        selections["all"] = list(rates)
     methods = {}
-    for name, used in (
-        {modality: {modality: rates[modality]} for modality in rates} | several
-    ).items():
-        embed = make_multimodal_embedder(used, embedder=embedder, impute=True)
+    for name, selected in selections.items():
+        embed = make_multimodal_embedder(
+            {modality: rates[modality] for modality in selected}, embedder=embedder, impute=True
+        )
+        for modality in selected:
+            for parameter, value in images[modality].items():
+                embed.set_params(**{f"{modality}__image__{parameter}": value})
         methods[f"embeddings, {name}"] = make_pipeline(embed, StandardScaler(), classifier)
-        describe = FunctionTransformer(describe_windows, kw_args={"names": list(used)})
+        describe = FunctionTransformer(describe_windows, kw_args={"names": selected})
         methods[f"statistics, {name}"] = make_pipeline(
             describe, SimpleImputer(), StandardScaler(), classifier
         )
     return methods
 
 
-def describe_windows(X: pd.DataFrame, names: list[str]) -> NDArray[np.float64]:
-    """Mean, deviation, minimum and maximum of each named signal, (n_windows, 4 x n_signals)."""
-    import numpy as np
-
-    from ..signals import read_windows
-
-    columns = []
-    for name in names:
-        windows = read_windows(X[name], modality=name)
-        columns += [
-            [measure(window) for window in windows.values]
-            for measure in (np.mean, np.std, np.min, np.max)
-        ]
-    return np.array(columns).T
+def describe_windows(X: pd.DataFrame, names: list[str]) -> FloatArray:
+    """Return mean, deviation, minimum and maximum of each signal, (n_windows, 4 x n_signals)."""
+    measures = (np.mean, np.std, np.min, np.max)
+    columns = [
+        [np.nan if cell is None else measure(cell) for cell in X[name]]
+        for name in names
+        for measure in measures
+    ]
+    return np.array(columns, dtype=np.float64).T
 
 
-def _intervals(frame: pd.DataFrame, start: str, rates: dict[str, float]) -> NDArray[np.float64]:
-    """When windows start and stop, by the length of the first signal that is there."""
-    import numpy as np
-
-    from ..signals import read_windows
-
-    starts = frame[start].to_numpy(np.float64)
-    seconds = np.full(len(frame), np.nan)
-    for modality, rate in rates.items():
-        windows = read_windows(frame[modality], modality=modality)
-        there = np.isnan(seconds) & ~windows.missing
-        seconds[there] = windows.lengths[there] / rate
-    return np.column_stack([starts, starts + np.nan_to_num(seconds)])
-
-
-def _draw(X: pd.DataFrame, rates: dict[str, float]) -> dict[str, Any]:
-    from .. import BiosignalImageTransformer
-
-    return {
-        modality: BiosignalImageTransformer(sampling_rate=rate, modality=modality).fit_transform(
-            X[modality]
-        )
+def _intervals(X: pd.DataFrame, start: pd.Series, rates: dict[str, float]) -> FloatArray:
+    """Return the seconds at which windows start and stop, by their longest signal."""
+    seconds = [
+        [0 if cell is None else len(cell) / rate for cell in X[modality]]
         for modality, rate in rates.items()
-    }
+    ]
+    starts = start.to_numpy(np.float64)
+    return np.column_stack([starts, starts + np.max(seconds, axis=0)])

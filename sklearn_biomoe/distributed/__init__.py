@@ -1,8 +1,4 @@
-"""Parquet files of windows to Parquet files of embeddings, on as many machines as there are.
-
-Dask shares the work out; this package only says what one task is, and what is done already. Needs
-``pip install 'sklearn-biomoe[dask]'``.
-"""
+"""Embed Parquet files of windows on a Dask cluster; needs ``sklearn-biomoe[dask]``."""
 
 try:
     import pyarrow as pa  # noqa: F401

@@ -1,4 +1,4 @@
-"""The folder of embeddings: what is in it already, and how a part is written into it."""
+"""The folder of embeddings: its files, and how a part is written to it."""
 
 import json
 import tempfile
@@ -11,88 +11,68 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
 
 from .._files import new_file
-from .tasks import Part, embed_batches, embedding_schema
+from .tasks import Part, embed_batches
 
-FOOTER = "sklearn_biomoe"  # the key of what a file's footer tells
-QUARANTINE = "_quarantine.json"  # readers of Parquet folders pass over such names
+FOOTER = b"sklearn_biomoe"  # key of this package's metadata in a file's footer
+QUARANTINE = "_quarantine.json"  # readers of Parquet folders skip names that start with "_"
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A folder on this machine, or wherever fsspec reaches.
-
-    Parameters
-    ----------
-    url : str
-    """
+    """A folder on this machine or on any file system of fsspec."""
 
     url: str
 
     @cached_property
-    def _place(self) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs
-
+    def _location(self) -> tuple[Any, str]:
+        """File system and path."""
         return url_to_fs(self.url)
 
-    @property
-    def is_local(self) -> bool:
-        """Whether files are written beside their place and renamed, or put there at once."""
-        return "file" in self._place[0].protocol
-
     def path(self, name: str) -> str:
-        """Where a file is, for the folder's file system."""
-        return f"{self._place[1].rstrip('/')}/{name}"
+        """Return the path of a file for the folder's file system."""
+        return f"{self._location[1].rstrip('/')}/{name}"
 
     def make(self) -> None:
-        """Make the folder, and remove what killed processes left half written."""
-        files, root = self._place
+        """Create the folder, and remove the incomplete files of killed processes."""
+        files, root = self._location
         files.makedirs(root, exist_ok=True)
         for name in self._names():
             if name.startswith(".") and ".parquet." in name:
                 files.rm_file(self.path(name))
 
     def footers(self) -> dict[str, dict[str, Any]]:
-        """Tell of each part that is there what its footer tells; {} of one that is damaged.
-
-        Raises
-        ------
-        ValueError
-            Where something else is in the folder.
-        """
-        footers = {name: self._footer(name) for name in self._names() if name[0] not in "._"}
-        strange = [name for name, footer in footers.items() if footer is None]
-        if strange:
-            raise ValueError(
-                f"{self.url} holds {strange[0]!r}, which is no file of embeddings of this package; "
-                "name an empty or a new folder."
-            )
-        return {name: footer for name, footer in footers.items() if footer is not None}
+        """Return the metadata in each file's footer by name, {} for a damaged file."""
+        return {name: self._footer(name) for name in self._names() if name[0] not in "._"}
 
     def _names(self) -> list[str]:
-        files, root = self._place
+        files, root = self._location
         if not files.exists(root):
             return []
         return sorted(path.rpartition("/")[2] for path in files.ls(root, detail=False))
 
-    def _footer(self, name: str) -> dict[str, Any] | None:
-        files, _ = self._place
-        if not name.endswith(".parquet"):
-            return None
-        try:
-            with files.open(self.path(name)) as file:
-                metadata = pq.read_metadata(file)
-        except pa.ArrowInvalid:  # cut off by whatever copied it here
-            return {}
-        known = (metadata.metadata or {}).get(FOOTER.encode())
-        return None if known is None else json.loads(known) | {"rows": metadata.num_rows}
+    def _footer(self, name: str) -> dict[str, Any]:
+        metadata: dict[bytes, bytes] = {}
+        if name.endswith(".parquet"):
+            try:
+                with self._location[0].open(self.path(name)) as file:
+                    metadata = pq.read_metadata(file).metadata or {}
+            except pa.ArrowInvalid:  # a truncated copy
+                return {}
+        if FOOTER not in metadata:
+            raise ValueError(
+                f"{self.url} holds {name!r}, which is not a file of embeddings of this package; "
+                "name an empty or a new folder."
+            )
+        return json.loads(metadata[FOOTER])
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file that comes to stand in the folder once it is whole."""
-        files, _ = self._place
-        if self.is_local:
+        """Open a file that appears in the folder only once it is complete."""
+        files, _ = self._location
+        if "file" in files.protocol:
             with new_file(Path(self.path(name))) as file:
                 yield file
             return
@@ -102,8 +82,8 @@ class Destination:
             files.put_file(local.name, self.path(name))
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        files, _ = self._place
+        """Remove a file if it exists."""
+        files, _ = self._location
         if files.exists(self.path(name)):
             files.rm_file(self.path(name))
 
@@ -115,24 +95,16 @@ def write_part(
     batch_rows: int,
     configuration: dict[str, Any],
 ) -> int:
-    """Embed a part into its file, which is there whole or not at all; return its rows.
-
-    Raises
-    ------
-    PartError
-        Where its windows cannot be read or embedded.
-    OSError
-        Where its file cannot be written.
-    """
-    n_features = len(configuration["features"])
-    schema = embedding_schema(part.id_schema, n_features)
+    """Embed a part into its file, completely or not at all; return the number of rows."""
+    embedding = pa.field("embedding", pa.list_(pa.float32(), len(configuration["features"])))
+    schema = part.id_schema.remove_metadata().append(embedding)
     footer = {"part": part.describe(), "configuration": configuration}
     n_rows = 0
     with destination.open(part.name) as file:
-        # Embeddings hardly repeat: a dictionary of them would be as large as they are.
-        dictionaries = list(part.columns.ids)
-        with pq.ParquetWriter(file, schema, use_dictionary=dictionaries or False) as writer:
-            for batch in embed_batches(part, transformer, batch_rows, n_features):
+        # Embeddings rarely repeat, so that a dictionary of them would not be smaller.
+        dictionaries = list(part.columns.ids) or False
+        with pq.ParquetWriter(file, schema, use_dictionary=dictionaries) as writer:
+            for batch in embed_batches(part, transformer, batch_rows, schema):
                 writer.write_batch(batch)
                 n_rows += batch.num_rows
             writer.add_key_value_metadata({FOOTER: json.dumps(footer, sort_keys=True)})

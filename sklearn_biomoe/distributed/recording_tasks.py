@@ -1,4 +1,4 @@
-"""Recordings whose windows are cut as they are embedded."""
+"""Recordings that a task cuts into windows and embeds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -6,46 +6,31 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from .._typing import FloatArray
 from ..recordings import read_recording
 from ..signals import cut_windows
 from .tasks import Columns, Part, SourceFile
 
+# URL of the recording, and start of the window in seconds.
 IDS = pa.schema([("recording", pa.string()), ("start_time", pa.float64())])
 
 
 @dataclass(frozen=True)
 class Cutting:
-    """How windows are cut from a recording.
-
-    Parameters
-    ----------
-    channels : tuple of str
-    duration, step : float
-        Seconds.
-    sampling_rate, resample_to : float or None
-        Hz, as for `sklearn_biomoe.recordings.read_recording`.
-    rate : float or None
-        Hz that all recordings have to have then; None before one was looked at.
-    """
+    """How recordings are cut into windows: durations in seconds, rates in Hz."""
 
     channels: tuple[str, ...]
     duration: float
     step: float
-    sampling_rate: float | None = None
+    sampling_rate: float | None = None  # of files that do not hold their rate
     resample_to: float | None = None
-    rate: float | None = None
+    rate: float | None = None  # of every recording once it is resampled; None if not known yet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordingPart(Part):
-    """A recording, as its windows: a column of cells for each channel.
-
-    Parameters
-    ----------
-    cutting : Cutting
-    """
+    """The windows of a recording, with a column of cells for each channel."""
 
     cutting: Cutting
 
@@ -54,81 +39,57 @@ class RecordingPart(Part):
         """How windows are cut."""
         return asdict(self.cutting)
 
-    @property
-    def place(self) -> str:
-        """The whole recording."""
-        return "recording"
-
-    @property
-    def id_schema(self) -> pa.Schema:
-        """The file's URL, and the seconds at which a window starts."""
-        return IDS
-
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Read the recording, and its windows, up to so many at a time."""
-        path = self.source.url.removeprefix("file://")
-        windows, start_times, rate = cut_recording(path, self.cutting)
-        if rate != self.cutting.rate:
-            raise ValueError(
-                f"its channels are at {rate:g} Hz, those of the first recording at "
-                f"{self.cutting.rate:g} Hz; resample all to one rate."
-            )
+        """Read the recording, and return at most ``batch_rows`` windows at a time."""
+        windows, start_times = self._cut()
         for first in range(0, len(windows), batch_rows):
             rows = slice(first, first + batch_rows)
-            starts = start_times[rows]
-            ids = [pa.array([self.source.url] * len(starts)), pa.array(starts)]
-            cells = [_cells(windows[rows, channel]) for channel in range(windows.shape[1])]
+            starts = pa.array(start_times[rows])
+            ids = [pa.array([self.source.url] * len(starts)), starts]
+            cells = [_to_cells(windows[rows, channel]) for channel in range(windows.shape[1])]
             names = [*IDS.names, *self.cutting.channels]
             yield pa.RecordBatch.from_arrays([*ids, *cells], names=names)
 
+    def _cut(self) -> tuple[FloatArray, FloatArray]:
+        """Return windows of shape (n_windows, n_channels, n_times), and their starts in seconds.
+
+        Windows in which a sample is missing are NaN throughout.
+        """
+        signals, rate = _read(self.source, self.cutting)
+        if rate != self.cutting.rate:
+            raise ValueError(
+                f"its channels are at {rate:g} Hz, those of the first recording at "
+                f"{self.cutting.rate:g} Hz; pass resample_to= to resample all to one rate."
+            )
+        name: Any = "+".join(self.cutting.channels)
+        bunch = cut_windows(
+            {self.source.url: {name: signals}},
+            {name: rate},
+            duration=self.cutting.duration,
+            step=self.cutting.step,
+        )
+        windows = np.stack(bunch.data[name].to_list())
+        windows[np.isnan(windows).any(axis=(1, 2))] = np.nan
+        return windows, bunch.start_times
+
 
 def plan_recordings(files: Sequence[SourceFile], cutting: Cutting) -> list[RecordingPart]:
-    """Make each file a task; all have to have the first one's rate.
-
-    Raises
-    ------
-    ValueError
-        Where the first file cannot be read, as from `read_recording`.
-    """
-    path = files[0].url.removeprefix("file://")
-    _, rate = _read_signals(path, cutting)
+    """Make each file a part; all must have the sampling rate of the first."""
+    _, rate = _read(files[0], cutting)
     cutting = replace(cutting, rate=rate)
     columns = Columns(cutting.channels, tuple(IDS.names))
-    return [RecordingPart(file, columns, cutting) for file in files]
+    return [
+        RecordingPart(
+            source=file, columns=columns, id_schema=IDS, place="recording", cutting=cutting
+        )
+        for file in files
+    ]
 
 
-def cut_recording(
-    path: str, cutting: Cutting
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Cut a recording into windows; those that lack samples are NaN throughout.
-
-    Returns
-    -------
-    windows : ndarray of shape (n_windows, n_channels, n_times)
-    start_times : ndarray of shape (n_windows,)
-        In seconds.
-    sampling_rate : float
-        In Hz.
-
-    Raises
-    ------
-    ValueError
-        For a recording shorter than a window, and as from `read_recording`.
-    """
-    signals, rate = _read_signals(path, cutting)
-    name: Any = "+".join(cutting.channels)
-    bunch = cut_windows(
-        {path: {name: signals}}, {name: rate}, duration=cutting.duration, step=cutting.step
-    )
-    windows = np.stack(bunch.data[name].to_list())
-    windows[np.isnan(windows).any(axis=(1, 2))] = np.nan
-    return windows, bunch.start_times, rate
-
-
-def _read_signals(path: str, cutting: Cutting) -> tuple[NDArray[np.float64], float]:
-    """Return signals of shape (n_channels, n_times), and their rate."""
+def _read(source: SourceFile, cutting: Cutting) -> tuple[FloatArray, float]:
+    """Return the channels, of shape (n_channels, n_times), and their rate in Hz."""
     recording = read_recording(
-        path,
+        source.url.removeprefix("file://"),
         cutting.channels,
         sampling_rate=cutting.sampling_rate,
         resample_to=cutting.resample_to,
@@ -140,12 +101,12 @@ def _read_signals(path: str, cutting: Cutting) -> tuple[NDArray[np.float64], flo
             for name, channel in recording.channels.items()
         )
         raise ValueError(
-            f"{path} has channels of different rates or lengths: {found}; resample them."
+            f"its channels have different rates or lengths: {found}; pass resample_to=."
         )
     signals = np.stack([channel.samples for channel in channels])
     return signals, recording[cutting.channels[0]].sampling_rate
 
 
-def _cells(windows: NDArray[np.float64]) -> pa.Array:
+def _to_cells(windows: FloatArray) -> pa.Array:
     values = pa.array(np.ascontiguousarray(windows).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(values, windows.shape[1])

@@ -9,16 +9,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import joblib
 from sklearn.utils.validation import check_is_fitted
 
 from .._progress import progress_bar
-from .._validation.parameters import check_option
+from .._validation.parameters import check_integer, check_option
 from ..pipelines import describe_estimator, find_embedders
-from ..transformers import TinyBioMoEEmbedder
+from ..weights import weights_sha256
 from .destination import QUARANTINE, Destination, write_part
 from .tasks import Part, PartError
 
@@ -27,21 +26,21 @@ if TYPE_CHECKING:
 
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy"]
 
-Outcome = tuple[Part, int | PartError]
+PartResult = tuple[Part, int | PartError]  # the number of rows, or why they are not embedded
 
 
 @dataclass(frozen=True)
 class EmbeddingRun:
-    """What a call did.
+    """Summary of a call.
 
     Parameters
     ----------
     n_parts : int
         Parts that were embedded.
     n_rows : int
-        Their rows.
+        Rows of these parts.
     n_skipped : int
-        Parts that were there before.
+        Parts that were complete before.
     quarantined : tuple of (str, str)
         URL of the file and error of each part that could not be embedded.
     """
@@ -63,18 +62,17 @@ def embed_parts(
     overwrite: bool,
     progress: bool,
 ) -> EmbeddingRun:
-    """Embed parts of which the destination does not hold the embeddings yet.
+    """Embed the parts whose embeddings are not in the destination yet.
 
     Parameters and errors are those of `sklearn_biomoe.distributed.embed_parquet`.
     """
     check_option("on_error", on_error, ["quarantine", "raise"])
-    if not isinstance(batch_rows, Integral) or batch_rows < 1:
-        raise ValueError(f"batch_rows={batch_rows!r}; expected a whole number of 1 or more.")
+    check_integer("batch_rows", batch_rows)
     _check_same_ids(parts)
     configuration = describe_configuration(parts[0], transformer)
     destination = Destination(url)
     _check_apart(parts, destination)
-    todo = _left_to_do(parts, destination, configuration, overwrite)
+    todo = _prepare(destination, parts, configuration, overwrite)
     task = partial(
         write_part,
         destination=destination,
@@ -82,72 +80,51 @@ def embed_parts(
         batch_rows=batch_rows,
         configuration=configuration,
     )
-    outcomes = _in_turn(task, todo) if client is None else _on_cluster(task, todo, client)
-    n_rows, failed = _collect(outcomes, len(todo), on_error, progress)
-    destination.make()  # what workers left that were killed
+    results = _in_turn(task, todo) if client is None else _on_cluster(task, todo, client)
+    n_rows, failed = _collect(results, len(todo), on_error, progress)
+    destination.make()  # removes the incomplete files of killed workers
     _list_quarantined(destination, failed)
-    return EmbeddingRun(
-        len(todo) - len(failed), n_rows, len(parts) - len(todo), tuple(sorted(failed))
-    )
+    n_skipped = len(parts) - len(todo)
+    return EmbeddingRun(len(todo) - len(failed), n_rows, n_skipped, tuple(failed))
 
 
 def describe_configuration(part: Part, transformer: Any) -> dict[str, Any]:
-    """Write out all that decides embeddings but the windows.
-
-    Raises
-    ------
-    NotFittedError
-        For a transformer that is not fitted.
-    ValueError
-        For weights that have changed since it was, and for one that cannot be pickled.
-    """
+    """Return everything except the windows that determines embeddings."""
     check_is_fitted(transformer)
     try:
         state = joblib.hash(transformer)
     except Exception as error:
         raise ValueError(
-            f"The transformer cannot be pickled, as workers need it: {error} Use functions of "
-            "modules in place of lambdas."
+            f"The transformer cannot be pickled, which workers require: {error} Replace lambdas "
+            "by functions of a module."
         ) from error
-    signals = part.columns.signals
+    # A ColumnTransformer holds unfitted copies of its branches, too.
+    embedders = [each for each in find_embedders(transformer) if hasattr(each, "weights_sha256_")]
+    hashes = {weights_sha256(e.weights, e.seed_, expected=e.weights_sha256_) for e in embedders}
     described = {
-        "signal_columns": signals if isinstance(signals, str) else list(signals),
-        "id_columns": list(part.columns.ids),
+        "signal_columns": part.columns.signals,
+        "id_columns": part.columns.ids,
         "windows": part.settings,
-        "weights": sorted(
-            {
-                _check_weights(each)
-                for each in find_embedders(transformer)
-                if hasattr(each, "weights_sha256_")  # unfitted parts of a ColumnTransformer
-            }
-        ),
+        "weights": sorted(hashes),
         "versions": {name: version(name) for name in PACKAGES},
         "transformer": describe_estimator(transformer),
         "features": [str(name) for name in transformer.get_feature_names_out()],
         "state": state,
     }
-    return json.loads(json.dumps(described))  # as it is read from a footer
-
-
-def _check_weights(embedder: TinyBioMoEEmbedder) -> str:
-    """Read the weights that workers are going to, before they all fail."""
-    from ..weights import weights_sha256
-
-    return weights_sha256(embedder.weights, embedder.seed_, expected=embedder.weights_sha256_)
+    return json.loads(json.dumps(described))  # as read from a footer
 
 
 def _check_same_ids(parts: Sequence[Part]) -> None:
-    first = parts[0]
     for part in parts:
-        if not part.id_schema.equals(first.id_schema):
-            raise ValueError(
-                f"{part.source.url} and {first.source.url} differ in the columns to keep: "
-                f"{_types(part)} and {_types(first)}. Bring them to one type."
+        if not part.id_schema.equals(parts[0].id_schema):
+            types, expected = (
+                ", ".join(f"{field.name} {field.type}" for field in each.id_schema)
+                for each in (part, parts[0])
             )
-
-
-def _types(part: Part) -> str:
-    return ", ".join(f"{field.name} {field.type}" for field in part.id_schema)
+            raise ValueError(
+                f"{part.source.url} and {parts[0].source.url} differ in their id columns: "
+                f"{types} and {expected}; convert them to the same types."
+            )
 
 
 def _check_apart(parts: Sequence[Part], destination: Destination) -> None:
@@ -160,29 +137,24 @@ def _check_apart(parts: Sequence[Part], destination: Destination) -> None:
             )
 
 
-def _left_to_do(
-    parts: Sequence[Part],
-    destination: Destination,
-    configuration: dict[str, Any],
-    overwrite: bool,
+def _prepare(
+    destination: Destination, parts: Sequence[Part], configuration: dict[str, Any], overwrite: bool
 ) -> list[Part]:
-    """Compare the destination with what is to come, and remove what is outdated in it."""
+    """Remove outdated files from the destination, and return the parts that it lacks."""
     footers = destination.footers()
-    for name, footer in footers.items():
-        if not overwrite and footer:
-            _check_configuration(name, footer["configuration"], configuration, destination)
-    done = {part.name for part in parts if _is_done(part, footers.get(part.name), overwrite)}
+    done: set[str] = set()
+    if not overwrite:
+        for name, footer in footers.items():
+            if footer:
+                _check_configuration(name, footer["configuration"], configuration, destination)
+        done = {p.name for p in parts if footers.get(p.name, {}).get("part") == p.describe()}
     sources = {part.source.url for part in parts}
     destination.make()
     for name, footer in footers.items():
-        ours = not footer or footer["part"]["source"]["url"] in sources
-        if name not in done and (overwrite or ours):
+        outdated = overwrite or not footer or footer["part"]["source"]["url"] in sources
+        if name not in done and outdated:
             destination.remove(name)
     return [part for part in parts if part.name not in done]
-
-
-def _is_done(part: Part, footer: dict[str, Any] | None, overwrite: bool) -> bool:
-    return not overwrite and footer is not None and footer.get("part") == part.describe()
 
 
 def _check_configuration(
@@ -193,13 +165,13 @@ def _check_configuration(
         key = differing[0]
         raise ValueError(
             f"{destination.url} holds embeddings of another configuration: "
-            f"{', '.join(differing)} differ; in {name}, {key} is {str(before.get(key))[:300]}, "
-            f"here {str(now[key])[:300]}. Name another folder, or pass overwrite=True to embed "
-            "everything anew."
+            f"{', '.join(differing)} differ; {key} is {str(before.get(key))[:300]} in {name} and "
+            f"{str(now[key])[:300]} now. Name another folder, or pass overwrite=True to remove "
+            "these embeddings."
         )
 
 
-def _in_turn(task: Callable[[Part], int], parts: Sequence[Part]) -> Generator[Outcome]:
+def _in_turn(task: Callable[[Part], int], parts: Sequence[Part]) -> Generator[PartResult]:
     for part in parts:
         try:
             yield part, task(part)
@@ -209,35 +181,35 @@ def _in_turn(task: Callable[[Part], int], parts: Sequence[Part]) -> Generator[Ou
 
 def _on_cluster(
     task: Callable[[Part], int], parts: Sequence[Part], client: Client
-) -> Generator[Outcome]:
-    """Yield outcomes as they come, and last those of parts whose workers died.
+) -> Generator[PartResult]:
+    """Yield results as they arrive, those of parts that Dask gives up last.
 
-    Dask blames a worker's death on all tasks that wait there. So each that it gave up is tried
-    again alone, and blamed only if workers die then too.
+    Dask blames the death of a worker on all tasks that are queued on it. So each part that Dask
+    gives up runs again alone, and fails only if its workers die again.
     """
-    from distributed import KilledWorker
-
     suspects = []
-    for part, outcome in _submitted(task, parts, client):
-        if isinstance(outcome, KilledWorker):
-            suspects.append(part)
+    for part, result in _submit(task, parts, client):
+        if isinstance(result, int | PartError):
+            yield part, result
         else:
-            yield part, outcome
+            suspects.append(part)
     for suspect in suspects:
-        for part, outcome in _submitted(task, [suspect], client):
-            if isinstance(outcome, KilledWorker):
-                message = f"{part.source.url} ({part.place}): each worker that embedded it died."
-                yield part, PartError(f"{message} It may need more memory, or crash a library.")
-            else:
-                yield part, outcome
+        for part, result in _submit(task, [suspect], client):
+            if not isinstance(result, int | PartError):
+                result = PartError(
+                    f"{part.source.url} ({part.place}): each worker that embedded it died. It may "
+                    "need more memory, or crash a library."
+                )
+            yield part, result
 
 
-def _submitted(
+def _submit(
     task: Callable[[Part], int], parts: Sequence[Part], client: Client
-) -> Generator[tuple[Part, Any]]:
+) -> Generator[tuple[Part, int | PartError | Exception]]:
+    """Yield each part with its number of rows, its error, or KilledWorker."""
     from distributed import KilledWorker, as_completed
 
-    # Never taken from an earlier call, whose embeddings may have been removed since.
+    # Not pure: results of an earlier call, whose embeddings may be removed, must not be reused.
     futures = {client.submit(task, part, pure=False): part for part in parts}
     try:
         for future in as_completed(futures):
@@ -250,33 +222,33 @@ def _submitted(
 
 
 def _collect(
-    outcomes: Generator[Outcome], n_parts: int, on_error: str, progress: bool
+    results: Generator[PartResult], n_parts: int, on_error: str, progress: bool
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Count rows, and list or raise errors."""
+    """Return the number of rows, and URL and error of each part that failed."""
     n_rows, failed = 0, []
-    # Closed before an error is told of, so that tasks that wait on a cluster are taken back.
-    with closing(outcomes), progress_bar(n_parts, "embed", "part", progress) as bar:
-        for part, outcome in outcomes:
-            if not isinstance(outcome, PartError):
-                n_rows += outcome
+    # Closing the generator cancels the tasks that still wait on a cluster if an error is raised.
+    with closing(results), progress_bar(n_parts, "embed", "part", progress) as bar:
+        for part, result in results:
+            if not isinstance(result, PartError):
+                n_rows += result
             elif on_error == "raise":
-                raise outcome
+                raise result
             else:
-                failed.append((part.source.url, str(outcome)))
+                failed.append((part.source.url, str(result)))
             if bar is not None:
                 bar.update()
-    return n_rows, failed
+    return n_rows, sorted(failed)
 
 
 def _list_quarantined(destination: Destination, failed: list[tuple[str, str]]) -> None:
     if not failed:
         destination.remove(QUARANTINE)
         return
-    listed = [{"source": url, "error": error} for url, error in sorted(failed)]
+    listed = [{"source": url, "error": error} for url, error in failed]
     with destination.open(QUARANTINE) as file:
         file.write(json.dumps(listed, indent=1).encode())
     warnings.warn(
-        f"{len(failed)} parts could not be embedded and stand in "
+        f"{len(failed)} parts could not be embedded and are listed in "
         f"{destination.path(QUARANTINE)}; the first: {failed[0][1]}",
         UserWarning,
         stacklevel=4,

@@ -1,49 +1,35 @@
-"""What one task embeds: a part of the source, read in batches of windows."""
+"""Parts of the source, each embedded by one task in batches of windows."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 
 class PartError(ValueError):
-    """A part of the source that cannot be read or embedded; the message names file and rows."""
+    """A part of the source cannot be read or embedded; the message names the file and the row."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file, and what tells that it has changed.
+    """A file in the state in which it was found."""
 
-    Parameters
-    ----------
-    url : str
-        With its protocol.
-    size : int
-        In bytes.
-    modified : str
-        When, as the file system tells it; empty where it does not.
-    """
-
-    url: str
-    size: int
-    modified: str
+    url: str  # with the protocol
+    size: int  # in bytes
+    modified: str  # modification time; empty if the file system does not report it
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold the windows, and which are kept beside their embeddings.
+    """The columns that hold windows, and the columns that are kept next to the embeddings.
 
-    Parameters
-    ----------
-    signals : str or tuple of str
-        One column of cells is handed to the transformer as a Series, a tuple as a DataFrame.
-    ids : tuple of str
+    The transformer is given a single column of windows as a Series, a tuple as a DataFrame.
     """
 
     signals: str | tuple[str, ...]
@@ -51,80 +37,47 @@ class Columns:
 
     @property
     def signal_names(self) -> list[str]:
-        """The columns of signals, whatever their number."""
+        """The columns of windows as a list."""
         return [self.signals] if isinstance(self.signals, str) else list(self.signals)
 
 
-class WindowBatch(NamedTuple):
-    """Some rows of a part: what is kept of them, and their windows."""
-
-    ids: pa.RecordBatch
-    windows: pd.Series | pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the source. Subclasses say how it is read.
-
-    Parameters
-    ----------
-    source : SourceFile
-    columns : Columns
-    """
+@dataclass(frozen=True, kw_only=True)
+class Part(ABC):
+    """A part of the source, embedded into one file by one task."""
 
     source: SourceFile
     columns: Columns
+    id_schema: pa.Schema
+    place: str  # which part of the source file it is
+    first_row: int = 0  # number of the first row in the source file
 
-    @property
-    def name(self) -> str:
-        """The name of its file of embeddings, the same in every run, and no other part's."""
-        which = f"{self.source.url} {self.place}"
-        digest = hashlib.sha256(which.encode()).hexdigest()[:16]
-        return f"{PurePosixPath(self.source.url).stem}-{digest}.parquet"
-
-    @property
-    def place(self) -> str:
-        """What tells it from the other parts of its file."""
-        raise NotImplementedError
-
-    @property
-    def first_row(self) -> int:
-        """Its first row's number in the file."""
-        return 0
-
-    @property
-    def id_schema(self) -> pa.Schema:
-        """The columns that are kept."""
-        raise NotImplementedError
+    @abstractmethod
+    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Read the id and signal columns, at most ``batch_rows`` rows at a time."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How windows are made, where that has to be the same for all parts of a folder."""
+        """Settings that must be the same for all parts of a destination."""
         return {}
 
+    @property
+    def name(self) -> str:
+        """Name of the file of embeddings, unique and the same in every run."""
+        digest = hashlib.sha256(f"{self.source.url} {self.place}".encode()).hexdigest()[:16]
+        return f"{PurePosixPath(self.source.url).stem}-{digest}.parquet"
+
     def describe(self) -> dict[str, Any]:
-        """All that decides its rows."""
+        """Return everything that determines the rows of this part."""
         return {"source": asdict(self.source), "place": self.place}
 
-    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Read its rows, up to so many at a time: columns of ids and of signals."""
-        raise NotImplementedError
 
+def split_batch(
+    batch: pa.RecordBatch, columns: Columns
+) -> tuple[pa.RecordBatch, pd.Series | pd.DataFrame]:
+    """Split a batch into ids and windows.
 
-def split_batch(batch: pa.RecordBatch, columns: Columns) -> WindowBatch:
-    """Part the windows of a batch from what is kept of its rows.
-
-    Cells stay in Arrow's memory; wide columns of numbers become float64 or what they are.
-
-    Parameters
-    ----------
-    batch : RecordBatch
-        May be a slice of another.
-    columns : Columns
-
-    Returns
-    -------
-    batch : WindowBatch
+    Cells stay in Arrow's memory; wide columns of numbers become NumPy columns. The batch may be a
+    slice of another one.
 
     Examples
     --------
@@ -134,65 +87,43 @@ def split_batch(batch: pa.RecordBatch, columns: Columns) -> WindowBatch:
     ({'subject': ['S2']}, [True])
     """
     table = pa.Table.from_batches([batch.select(columns.signal_names)])
-    # What pandas left in the schema would make an index of one of the columns.
+    # The metadata that pandas writes could turn one of the columns into an index.
     frame = table.to_pandas(types_mapper=_keep_lists, ignore_metadata=True)
     windows = frame[columns.signals] if isinstance(columns.signals, str) else frame
-    return WindowBatch(batch.select(list(columns.ids)), windows)
+    return batch.select(list(columns.ids)), windows
 
 
 def embed_batches(
-    part: Part, transformer: Any, batch_rows: int, n_features: int
+    part: Part, transformer: Any, batch_rows: int, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Embed a part, row by row what it was: ids, then the column "embedding".
-
-    Raises
-    ------
-    PartError
-        For whatever goes wrong while its windows are read or embedded; a fault of the transformer
-        that moves rows is one too.
-    """
+    """Embed a part batch by batch: the id columns, then the column "embedding"."""
+    n_features = schema.field("embedding").type.list_size
     row = part.first_row
     try:
         for batch in part.batches(batch_rows):
             ids, windows = split_batch(batch, part.columns)
             embeddings = np.asarray(transformer.transform(windows), dtype=np.float32)
-            _check_rows(embeddings, batch.num_rows, n_features)
-            yield join_batch(ids, embeddings)
+            if embeddings.shape != (batch.num_rows, n_features):
+                raise ValueError(
+                    f"the transformer returned an array of shape {embeddings.shape} for "
+                    f"{batch.num_rows} windows; expected {(batch.num_rows, n_features)}."
+                )
+            values = pa.array(np.ascontiguousarray(embeddings).reshape(-1))
+            cells = pa.FixedSizeListArray.from_arrays(values, n_features)
+            yield pa.RecordBatch.from_arrays([*ids.columns, cells], schema=schema)
             row += batch.num_rows
     except Exception as error:
         raise PartError(
-            f"{part.source.url} cannot be embedded from row {row} on, which is window 0 here: "
+            f"{part.source.url} cannot be embedded from row {row} on (window 0 in this error): "
             f"{type(error).__name__}: {error}"
         ) from error
 
 
-def embedding_schema(ids: pa.Schema, n_features: int) -> pa.Schema:
-    """Describe the rows of embeddings: what is kept, then a list of fixed size."""
-    embedding = pa.field("embedding", pa.list_(pa.float32(), n_features))
-    return pa.schema([*ids.remove_metadata(), embedding])
-
-
-def join_batch(ids: pa.RecordBatch, embeddings: NDArray[np.float32]) -> pa.RecordBatch:
-    """Put embeddings, of shape (n_windows, n_features), beside what is kept of their rows."""
-    values = pa.array(np.ascontiguousarray(embeddings).reshape(-1))
-    lists = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
-    schema = embedding_schema(ids.schema, embeddings.shape[1])
-    return pa.RecordBatch.from_arrays([*ids.columns, lists], schema=schema)
-
-
 def holds_cells(kind: pa.DataType) -> bool:
-    """Tell types whose values are lists."""
-    kinds: Sequence[Any] = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_kind(kind) for is_kind in kinds)
+    """Return whether the values of a type are lists."""
+    types = pa.types
+    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
 
 
 def _keep_lists(kind: pa.DataType) -> pd.ArrowDtype | None:
     return pd.ArrowDtype(kind) if holds_cells(kind) else None
-
-
-def _check_rows(embeddings: NDArray[np.float32], n_rows: int, n_features: int) -> None:
-    if embeddings.shape != (n_rows, n_features):
-        raise ValueError(
-            f"the transformer made an array of shape {embeddings.shape} of {n_rows} windows and "
-            f"names {n_features} features; expected {(n_rows, n_features)}."
-        )

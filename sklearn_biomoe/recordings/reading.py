@@ -14,7 +14,7 @@ import pandas as pd
 
 from .._validation.parameters import check_number
 from . import acqknowledge, edf, objects, parquet_tables, text_tables, wfdb_records
-from .formats import Format, RecordingError, SamplingRate, rate_of
+from .formats import Format, RecordingError, SamplingRate, rate_of, select_channels
 from .recording import Channel, Recording
 from .resampling import resample
 
@@ -98,9 +98,12 @@ def read_recording(
         check_number("resample_to", resample_to, above=0, unit="Hz", alternative="None")
     source, place, format_ = _find_format(source)
     _check_options(format_, options)
-    recording = _call(
+    recording = _call_reader(
         format_, place, lambda: format_.read(source, names, sampling_rate=sampling_rate, **options)
     )
+    if isinstance(sampling_rate, Mapping) and names is None:
+        there = list(recording.channels)
+        _call_reader(format_, place, lambda: select_channels(list(sampling_rate), there))
     read = {}
     for name in names or recording.channels:
         channel = recording.channels[name]
@@ -141,7 +144,7 @@ def list_channels(source: Any) -> pd.DataFrame:
     1  bvp            NaN            NaN          3
     """
     source, place, format_ = _find_format(source)
-    headers = _call(format_, place, lambda: format_.list_channels(source))
+    headers = _call_reader(format_, place, lambda: format_.list_channels(source))
     frame = pd.DataFrame(
         [asdict(header) for header in headers],
         columns=["name", "sampling_rate", "unit", "n_samples"],
@@ -155,6 +158,8 @@ def _find_format(source: Any) -> tuple[Any, str, Format]:
     if not isinstance(source, str | PathLike):
         return source, type(source).__name__, objects.FORMAT
     path = Path(source)
+    if not path.exists() and path.with_name(f"{path.name}.hea").is_file():
+        path = path.with_name(f"{path.name}.hea")  # WFDB records are named without a suffix
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     for format_ in FORMATS:
@@ -170,7 +175,7 @@ def _find_format(source: Any) -> tuple[Any, str, Format]:
     )
 
 
-def _call(format_: Format, place: str, function: Any) -> Any:
+def _call_reader(format_: Format, place: str, function: Any) -> Any:
     """Call a reader; put the path into its errors."""
     try:
         return function()
