@@ -370,7 +370,7 @@ def test_mixed_precision_keeps_parameters_in_float32(small_backbone, images, win
     np.testing.assert_allclose(*losses, rtol=0.1)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_on_a_gpu(images, windows, precision):
     model = TinyBioMoEClassifier("all", device="cuda", precision=precision, max_epochs=2)
