@@ -151,22 +151,15 @@ def painted(kind, maps, size=SIZE, *, colormap="viridis", limits=None):
     return colour(scale(maps, size, limits), colormap, out).numpy()
 
 
-@pytest.mark.parametrize(
-    "name", ["viridis", "gray", "binary", "jet", "cividis", "RdBu", "twilight"]
-)
-def test_colour_tables_equal_matplotlib(name):
-    expected = mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3].astype(int)
-    # matplotlib's twilight has 510 colours and is sampled differently.
-    assert np.abs(np.array(colour_table(name)) - expected).max() <= (2 if name == "twilight" else 1)
-
-
-def test_every_gradient_of_matplotlib_is_available():
+def test_colour_tables_equal_those_of_matplotlib():
     interpolated_differently = {"gist_stern", "gist_stern_r"}
     for name in set(mpl.colormaps) - interpolated_differently:
-        if mpl.colormaps[name].N == 256:
+        if mpl.colormaps[name].N >= 256:
             check_colormap(name)
-            expected = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3].astype(int)
-            assert np.abs(np.array(colour_table(name)) - expected).max() <= 1, name
+            expected = mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3].astype(int)
+            difference = np.abs(np.array(colour_table(name)) - expected).max()
+            # The tables of twilight have 510 colours in matplotlib.
+            assert difference <= (1 if mpl.colormaps[name].N == 256 else 2), name
 
 
 @pytest.mark.parametrize(
@@ -214,16 +207,6 @@ def test_scaled_values():
         [[0.5, (1 + np.log10(2)) / 2, (1 + np.log10(5)) / 2], [0, 1, 1]],
     )
     assert (scale_values(signals, (3, 3)) == 0.5).all()
-
-
-def test_a_fixed_range_keeps_the_level():
-    levels = torch.tensor([0.1, 1.0, 10.0]).double()[:, None].expand(3, 50)
-    images = drawn(levels, limits=[(0.05, 20.0, "log")])[..., 0]
-    rows = images.astype(float).mean(axis=2).argmin(axis=1)
-    # 1/9 of a decade above the bottom and so on, of log10(20 / 0.05) = 2.602 decades.
-    share = np.log10(np.array([0.1, 1.0, 10.0]) / 0.05) / np.log10(400)
-    expected = LINE_WIDTH / 2 + (1 - share) * (SIZE - LINE_WIDTH)  # a line covers two or three rows
-    assert np.abs(rows + 0.5 - expected).max() <= 1
 
 
 def test_each_stacked_curve_has_its_band_and_colour():
