@@ -185,7 +185,7 @@ def test_weights(tmp_path, execute):
     assert "paper: the authors' checkpoint" in output
     (tmp_path / "no.pth").write_bytes(b"no weights")
     assert_fails(1, execute("weights", "verify", tmp_path / "no.pth"), "no.pth")
-    assert_fails(2, execute("weights", "pull", "paepr"), "there are paper")
+    assert_fails(2, execute("weights", "pull", "paepr"), "expected paper")
 
 
 # draw
@@ -226,7 +226,7 @@ def test_draw_with_a_value_range(tmp_path, execute):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--channel", "bvp"], 1, "channel 'bvp' is not there; there are 'eda', 'text'"),
+        (["--channel", "bvp"], 1, "There is no channel 'bvp'"),
         (["--windows", "71", "--step", "1", *FOUR_IMAGES], 2, "pass --windows 50"),
         (["-o", "sheet.gif"], 2, "--output sheet.gif: expected a file with the suffix .png"),
         (["--representation", "wavefrom"], 1, "Did you mean 'waveform'"),

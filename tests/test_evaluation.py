@@ -452,7 +452,7 @@ def test_elapsed_time_above_chance(data, tmp_path):
         ({"y": ["rest"] * 60}, "All windows are of class 'rest'"),
         ({"y": ["rest"] * 10 + ["rest", "stress"] * 25}, "'S0' have windows of a single class"),
         ({"groups": np.zeros((60, 1))}, r"groups has shape \(60, 1\)"),
-        ({"groups": [None] + ["a"] * 59}, "Row 0 has no subject"),
+        ({"groups": [None] + ["a"] * 59}, "The subject of row 0 is NaN"),
         ({"groups": ["a"] * 60}, "All windows are of subject 'a'"),
         ({"intervals": np.zeros((60, 3))[:, 0]}, r"intervals has shape \(60,\).*start and stop"),
         ({"intervals": np.zeros((60, 2))}, "row 0 are 0.0 s to 0.0 s; expected a start before"),
