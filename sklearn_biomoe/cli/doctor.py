@@ -12,7 +12,7 @@ EXTRAS = {
     "plot": ["matplotlib"],
     "eda": ["neurokit2"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
-    "recordings": ["bioread", "wfdb"],
+    "recordings": ["bioread", "pyarrow", "wfdb"],
     "dask": ["distributed", "pyarrow"],
 }
 N_WINDOWS = 8  # of the self-test, which is to take seconds

@@ -40,6 +40,8 @@ class TextTable:
         Mark between groups of three digits.
     file : str, default=""
         Name in messages, for formats of several files.
+    hints : bool, default=False
+        Whether messages name the options of text tables.
     """
 
     lines: list[str]
@@ -49,34 +51,38 @@ class TextTable:
     decimal: str = "."
     thousands: str | None = None
     file: str = ""
-
+    hints: bool = False
     n_cells: int = field(init=False, default=0)  # of the longest row
 
     def __post_init__(self) -> None:
         n_names, n_cells = len(self.names), 0
+        open_end: dict[int, int] = {}  # first row without a last cell, by the number of its cells
         check_quotes(self.lines, self.line_numbers, self.file)
-        rows = split_rows(self.lines, self.separator)
-        for row, cells in enumerate(rows):
+        for row, cells in enumerate(split_rows(self.lines, self.separator)):
             n_cells = max(n_cells, len(cells))
             if len(cells) < n_names or "".join(cells[n_names:]).strip():
-                raise RecordingError(
-                    f"{self._place(row)} has {count(len(cells), 'cell')}, but there "
-                    f"{'are' if n_names != 1 else 'is'} {count(n_names, 'column')}: "
-                    f"{', '.join(map(repr, self.names[:8]))}{', ...' if n_names > 8 else ''}. "
-                    + self._hint_of_length(len(cells))
-                )
+                self._refuse_row(row, f"has {count(len(cells), 'cell')}", len(cells) > n_names)
+            if n_names > 1 and not cells[n_names - 1].strip():
+                open_end.setdefault(len(cells), row)
+        for length, row in open_end.items():
+            if length < n_cells:  # of the longest row, which ends with a separator
+                self._refuse_row(row, "has fewer separators than other rows and no last cell")
         object.__setattr__(self, "n_cells", max(n_cells, n_names))
 
     def _place(self, row: int) -> str:
         return f"{self.file}{', line' if self.file else 'Line'} {self.line_numbers[row]}"
 
-    def _hint_of_length(self, n_cells: int) -> str:
-        if self.separator == "," and n_cells > len(self.names):
-            return (
-                "If the decimal mark is a comma too, export the table with another separator. If "
-                "the names are in a later line, pass skip_rows."
-            )
-        return "Pass separator, or skip_rows if the names are in a later line."
+    def _refuse_row(self, row: int, problem: str, is_longer: bool = False) -> None:
+        n_names, hint = len(self.names), ""
+        columns = ", ".join(map(repr, self.names[:8])) + (", ..." if n_names > 8 else "")
+        if self.hints:
+            hint = " Pass separator, or skip_rows if the names are in a later line."
+            if self.separator == "," and is_longer:
+                hint = " If the decimal mark is a comma too, export with another separator." + hint
+        raise RecordingError(
+            f"{self._place(row)} {problem}, but there {'are' if n_names != 1 else 'is'} "
+            f"{count(n_names, 'column')}: {columns}.{hint}"
+        )
 
     def read_columns(self, positions: Sequence[int]) -> dict[int, FloatArray | pd.Series[str]]:
         """Return numbers, with NaN for missing cells; other columns are returned as text."""
@@ -156,6 +162,8 @@ class TextTable:
         return f"{place}: {cell!r} is {problem}{self._hint_of_mark(cell)}.", has_numbers
 
     def _hint_of_mark(self, cell: str) -> str:
+        if not self.hints:
+            return ""
         if self.decimal == "." and re.fullmatch(r"[+-]?\d*,\d+", cell, re.ASCII):
             return "; if that is a decimal comma, pass decimal=','"
         grouped = re.fullmatch(rf"[+-]?\d{{1,3}}([{GROUPS}])\d{{3}}.*", cell, re.ASCII)

@@ -194,7 +194,10 @@ class Sheet:
         if decimal is None and layout.thousands is not None:
             decimal = "," if layout.thousands == "." else "."
         decimal = decimal or detect_decimal(lines, separator, line_numbers)
-        return TextTable(lines, line_numbers, names, separator, decimal, layout.thousands), units
+        table = TextTable(
+            lines, line_numbers, names, separator, decimal, layout.thousands, hints=True
+        )
+        return table, units
 
     def _split(self, line: str, separator: str) -> list[str]:
         return [cell.strip() for cell in next(split_rows([line], separator))]
