@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
+from operator import methodcaller
 
 import numpy as np
 import pandas as pd
 
-from .._typing import FloatArray
+from .._typing import FloatArray, Rows
 from .formats import RecordingError
 
 ONE_COLUMN = "\x1f"  # a separator that text does not contain
@@ -30,7 +31,7 @@ class TextTable:
     ----------
     lines : list of str
         One row each.
-    line_numbers : sequence of int
+    line_numbers : sequence or ndarray of int
         Of the rows in the file, for messages.
     names : list of str
         Of the columns. Every row has as many cells, or further ones that are empty.
@@ -45,7 +46,7 @@ class TextTable:
     """
 
     lines: list[str]
-    line_numbers: Sequence[int]
+    line_numbers: Sequence[int] | Rows
     names: list[str]
     separator: str
     decimal: str = "."
@@ -55,19 +56,24 @@ class TextTable:
     n_cells: int = field(init=False, default=0)  # of the longest row
 
     def __post_init__(self) -> None:
-        n_names, n_cells = len(self.names), 0
-        open_end: dict[int, int] = {}  # first row without a last cell, by the number of its cells
         check_quotes(self.lines, self.line_numbers, self.file)
-        for row, cells in enumerate(split_rows(self.lines, self.separator)):
-            n_cells = max(n_cells, len(cells))
+        n_names = len(self.names)
+        counts = self._count_cells()
+        n_cells = int(counts.max(initial=n_names))
+        for row in np.flatnonzero((counts != n_names) | (counts < n_cells)):
+            cells = next(split_rows([self.lines[row]], self.separator))
             if len(cells) < n_names or "".join(cells[n_names:]).strip():
                 self._refuse_row(row, f"has {count(len(cells), 'cell')}", len(cells) > n_names)
-            if n_names > 1 and not cells[n_names - 1].strip():
-                open_end.setdefault(len(cells), row)
-        for length, row in open_end.items():
-            if length < n_cells:  # of the longest row, which ends with a separator
+            if len(cells) < n_cells and n_names > 1 and not cells[n_names - 1].strip():
                 self._refuse_row(row, "has fewer separators than other rows and no last cell")
-        object.__setattr__(self, "n_cells", max(n_cells, n_names))
+        object.__setattr__(self, "n_cells", n_cells)
+
+    def _count_cells(self) -> Rows:
+        if self.separator == SPACES or any('"' in line for line in self.lines):
+            cells = map(len, split_rows(self.lines, self.separator))
+            return np.fromiter(cells, np.int64, len(self.lines))
+        marks = map(methodcaller("count", self.separator), self.lines)
+        return np.fromiter(marks, np.int64, len(self.lines)) + 1
 
     def _place(self, row: int) -> str:
         return f"{self.file}{', line' if self.file else 'Line'} {self.line_numbers[row]}"
@@ -180,7 +186,7 @@ def split_rows(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
     return (cells or [""] for cells in rows)
 
 
-def check_quotes(lines: Iterable[str], line_numbers: Iterable[int], file: str = "") -> None:
+def check_quotes(lines: Iterable[str], line_numbers: Iterable[int] | Rows, file: str = "") -> None:
     """Refuse quotation marks that are not closed, which would join lines."""
     for number, line in zip(line_numbers, lines, strict=True):
         if '"' in line and line.count('"') % 2:
