@@ -143,9 +143,10 @@ def test_without_the_library(path, monkeypatch):
         read_recording(write(path, SIGNALS))
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURES = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=FIXTURES)
 @given(
     names=st.lists(
         st.text("EDAµ 1", min_size=1, max_size=8).map(str.strip).filter(bool),
@@ -176,3 +177,17 @@ def test_random_recordings(path, names, dividers, n_ticks, markers, order, seed)
         assert recording[name].sampling_rate == 1000 / divider
     found = zip(recording.annotations["onset"], recording.annotations["label"], strict=True)
     assert sorted(found) == sorted((sample / 1000, text) for sample, text in markers)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES)
+@given(changes=st.lists(st.tuples(st.integers(0, 4800), st.binary(max_size=4)), min_size=1))
+def test_damaged_bytes(path, changes):
+    """Whatever the bytes are, the file is read or refused, and nothing else is raised."""
+    content = bytearray(write(path, SIGNALS, [(25, "pain")]).read_bytes())
+    for start, new in changes:
+        content[start : start + len(new) or start + 1] = new
+    path.write_bytes(content)
+    try:
+        read_recording(path)
+    except RecordingError as error:
+        assert str(path) in str(error)  # noqa: PT017

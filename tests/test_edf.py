@@ -113,11 +113,22 @@ def test_a_damaged_time_does_not_allocate_years(path):
         read_recording(path)
 
 
-@pytest.mark.parametrize("damaged", [b"\0", b"10\x14\x14\0", b"+a\x14\x14\0"])
-def test_a_discontinuous_file_without_a_record_time_is_refused(path, damaged):
-    write(path, signal(np.arange(8), 4), annotations([b"+0\x14\x14\0", damaged]), reserved="EDF+D")
-    with pytest.raises(RecordingError, match="discontinuous, but a record has no time"):
+@pytest.mark.parametrize("second", [b"\0", b"+10\x14pain\x14\0"])
+def test_a_discontinuous_file_without_a_record_time_is_refused(path, second):
+    signals = [signal(np.arange(8), 4), annotations([b"+0\x14\x14\0", second])]
+    write(path, *signals, reserved="EDF+D")
+    with pytest.raises(RecordingError, match="discontinuous, but record 1 has no time"):
         read_recording(path)
+    write(path, *signals, reserved="EDF+C")
+    assert len(read_recording(path)["EDA"].samples) == 8
+
+
+@pytest.mark.parametrize("second", [b"10\x14\x14\0", b"+a\x14\x14\0"])
+def test_a_discontinuous_file_with_damaged_times_is_refused(path, second):
+    write(path, signal(np.arange(8), 4), annotations([b"+0\x14\x14\0", second]), reserved="EDF+D")
+    for keep in (True, False):
+        with pytest.raises(RecordingError, match="in record 1 is not readable"):
+            read_recording(path, annotations=keep)
 
 
 def test_damaged_annotations_are_refused_or_left_out(path):
@@ -263,6 +274,12 @@ def test_more_records_than_stated(path):
     assert len(read_recording(path, incomplete="keep")["EDA"].samples) == 80
 
 
+def test_a_damaged_number_of_records_does_not_allocate_years(path):
+    write(path, signal(RAMP, 4), n_records="99999999")
+    with pytest.raises(RecordingError, match="99999999 records, but the file has 20; the number"):
+        read_recording(path, incomplete="keep")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -337,9 +354,10 @@ EVENTS = st.lists(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURES = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
 @given(
     names=st.lists(TEXTS, min_size=1, max_size=3, unique=True),
     rates=st.lists(st.sampled_from([1, 4, 32, 250]), min_size=3, max_size=3),
@@ -377,3 +395,19 @@ def test_random_recordings(tmp_path, names, rates, n_seconds, events, microsecon
     found = [tuple(row) for row in recording.annotations.itertuples(index=False)]
     expected = [(onset, np.nan if d is None else d, text.strip()) for onset, d, text in events]
     assert sorted(map(str, found)) == sorted(map(str, expected))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=FIXTURES)
+@given(changes=st.lists(st.tuples(st.integers(0, 1500), st.binary(max_size=4)), min_size=1))
+def test_damaged_bytes(path, changes):
+    """Whatever the bytes are, the file is read or refused, and nothing else is raised."""
+    lists = [f"+{time}\x14\x14\0".encode() for time in range(20)]
+    write(path, signal(RAMP, 4), annotations(lists), reserved="EDF+D")
+    content = bytearray(path.read_bytes())
+    for start, new in changes:
+        content[start : start + len(new) or start + 1] = new
+    path.write_bytes(content)
+    try:
+        read_recording(path)
+    except RecordingError as error:
+        assert str(path) in str(error)  # noqa: PT017

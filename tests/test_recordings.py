@@ -173,6 +173,20 @@ def test_rates_that_differ_are_refused():
         read_recording(recording, sampling_rate={"bvp": 63.9})
 
 
+def test_rates_of_unknown_channels_are_refused():
+    recording = Recording({"eda": Channel(np.ones(100), 64)})
+    with pytest.raises(RecordingError, match="Recording: There is no channel 'edaa'"):
+        read_recording(recording, sampling_rate={"edaa": 64})
+
+
+def test_records_without_a_suffix_and_suffixes_in_capitals(tmp_path):
+    assert len(read_recording(as_wfdb(tmp_path).with_suffix("")).channels) == 2
+    path = as_edf(tmp_path).rename(tmp_path / "S2.EDF")
+    assert "pulse" in read_recording(path).channels
+    parquet = pytest.importorskip("sklearn_biomoe.distributed.parquet")
+    assert [file.url[-6:] for file in parquet.find_files(str(tmp_path), ".edf")] == ["S2.EDF"]
+
+
 @pytest.mark.parametrize(
     ("channels", "message"),
     [

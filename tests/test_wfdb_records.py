@@ -161,13 +161,21 @@ def test_annotations(tmp_path):
         read_recording(path, annotator="ecg")
 
 
+def test_damaged_annotations(tmp_path):
+    path = write_segment(tmp_path, "S1", {"EDA": np.arange(8)})
+    (tmp_path / "S1.atr").write_bytes(b"\x01")
+    with pytest.raises(RecordingError, match=r"in S1\.atr are not readable .*annotations=False"):
+        read_recording(path)
+    assert len(read_recording(path, annotations=False)["EDA"].samples) == 8
+
+
 def test_truncated_data(tmp_path):
     path = write_segment(tmp_path, "S1", {"EDA": np.arange(8)})
     (tmp_path / "S1.dat").write_bytes((tmp_path / "S1.dat").read_bytes()[:-2])
     with pytest.raises(RecordingError, match=r"S1\.hea cannot be read as WFDB"):
         read_recording(path)
     (tmp_path / "S1.dat").unlink()
-    with pytest.raises(FileNotFoundError, match=r"S1\.dat"):
+    with pytest.raises(RecordingError, match=r"names a data file that is missing: .*S1\.dat"):
         read_recording(path)
 
 
@@ -183,9 +191,10 @@ SIGNALS = st.dictionaries(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURES = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
 @given(
     per_frame=SIGNALS,
     lengths=st.lists(st.integers(1, 20), min_size=1, max_size=3),
@@ -219,3 +228,18 @@ def test_random_records(tmp_path, per_frame, lengths, gaps, fs, events, seed):
     found = recording.annotations
     np.testing.assert_allclose(found["onset"], [at / fs for at, _ in events])
     assert sorted(found["label"]) == sorted(text for _, text in events)
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=FIXTURES)
+@given(changes=st.lists(st.tuples(st.integers(0, 90), st.binary(max_size=4)), min_size=1))
+def test_damaged_bytes(tmp_path, changes):
+    """Whatever the bytes are, the file is read or refused, and nothing else is raised."""
+    path = write_segment(tmp_path, "S1", {"EDA": np.arange(8), "ECG": np.arange(8)})
+    content = bytearray(path.read_bytes())
+    for start, new in changes:
+        content[start : start + len(new) or start + 1] = new
+    path.write_bytes(content)
+    try:
+        read_recording(path)
+    except RecordingError as error:
+        assert str(path) in str(error)  # noqa: PT017

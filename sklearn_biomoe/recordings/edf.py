@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .._validation.parameters import check_option
 from .formats import (
+    LARGEST_GAP,
     ChannelHeader,
     Format,
     RecordingError,
@@ -109,7 +110,9 @@ def list_channels(path: Path) -> list[ChannelHeader]:
         rate, n_samples = np.nan, n_per_record * file.n_records
         if file.record_duration and n_per_record:
             rate = file.rate(number, None)
-            _, n_samples = place_segments(file.onsets, [n_per_record] * file.n_records, rate)
+            onsets = [onset for onset, _, _ in file.stretches]
+            lengths = [(end - first) * n_per_record for _, first, end in file.stretches]
+            _, n_samples = place_segments(onsets, lengths, rate)
         n_samples += file.n_lost(number)
         headers.append(ChannelHeader(file.names[number], rate, decode(signal["unit"]), n_samples))
     return headers
@@ -264,11 +267,16 @@ class EDFFile:
         digital = _decode_integers(self._bytes_of(self.positions[number]), self.sample_size)
         physical = digital.astype(np.float64) * gain + offset
         rows = physical.reshape(self.n_records, self.n_per_record(number))
-        if not self.record_duration:
-            samples = physical
-        else:
-            samples = join_segments(list(zip(self.onsets, rows, strict=True)), rate)
-        samples = np.append(samples, np.full(self.n_lost(number), np.nan))
+        samples = physical
+        if self.record_duration:
+            segments = [(onset, rows[i:end].ravel()) for onset, i, end in self.stretches]
+            samples = join_segments(segments, rate)
+        if (n_lost := self.n_lost(number)) > LARGEST_GAP:
+            raise RecordingError(
+                f"The header states {self.n_stated} records, but the file has {self.n_records}; "
+                "the number in the header is damaged."
+            )
+        samples = np.append(samples, np.full(n_lost, np.nan))
         return Channel(samples, rate, decode(signal["unit"]))
 
     def _calibration(self, number: int) -> tuple[float, float]:
@@ -322,13 +330,20 @@ class EDFFile:
             return regular
         is_continuous = not reserved.startswith(("EDF+D", "BDF+D"))
         try:
-            times = [entries[0][0] for entries in self._lists]
-        except (IndexError, RecordingError) as error:
+            lists = self._lists
+        except RecordingError:
+            if is_continuous:
+                return regular
+            raise
+        # The first annotation of each record has no text, and the record's time.
+        has_time = [bool(entries) and not entries[0][2][0] for entries in lists]
+        if not all(has_time):
             if is_continuous:
                 return regular
             raise RecordingError(
-                f"The file is discontinuous, but a record has no time: {error}."
-            ) from error
+                f"The file is discontinuous, but record {has_time.index(False)} has no time."
+            )
+        times = [entries[0][0] for entries in lists]
         offsets = np.subtract(times, regular)
         if is_continuous and np.ptp(offsets) <= self.record_duration / 2:
             return [times[0] + time for time in regular]
@@ -343,9 +358,13 @@ class EDFFile:
         return first if 0 <= first < 1 else 0.0
 
     @cached_property
-    def onsets(self) -> list[float]:
-        """Seconds from the recording's start to each record."""
-        return [time - self._start_offset for time in self._record_times]
+    def stretches(self) -> list[tuple[float, int, int]]:
+        """Onset, first and last record (exclusive) of each stretch without a gap."""
+        times = np.array(self._record_times) - self._start_offset
+        is_gap = np.abs(np.diff(times) - self.record_duration) > 1e-9
+        firsts = [0, *(np.flatnonzero(is_gap) + 1).tolist()] if len(times) else []
+        ends = [*firsts[1:], len(times)]
+        return [(times[i], i, end) for i, end in zip(firsts, ends, strict=False)]
 
     @property
     def annotations(self) -> list[tuple[float, float | None, str]]:

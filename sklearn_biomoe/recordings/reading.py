@@ -24,7 +24,7 @@ from . import (
     text_tables,
     wfdb_records,
 )
-from .formats import Format, RecordingError, SamplingRate, rate_of
+from .formats import Format, RecordingError, SamplingRate, rate_of, select_channels
 from .recording import Channel, Recording
 from .resampling import resample
 
@@ -55,10 +55,12 @@ def read_recording(
     Parameters
     ----------
     source : path, mne.io.Raw, DataFrame, mapping of str to array, or Recording
-        The format of a file is found by the suffix, in any case: ".csv", ".parquet", ".edf",
-        ".bdf", ".hea" for WFDB records, ".acq" for AcqKnowledge. A frame's index is its times: a
-        DatetimeIndex, a TimedeltaIndex or floats in seconds. The values of an `mne.io.Raw` are in
-        SI units, such as V.
+        The format of a file is found by the suffix, in any case: ".csv", ".tsv", ".txt",
+        ".csv.gz", ".parquet", ".edf", ".bdf", ".hea" for WFDB records, ".acq" for AcqKnowledge,
+        "_physio.tsv.gz" of BIDS. Folders and zip files of the Empatica E4, and text files of
+        OpenSignals, are recognized by their content. A frame's index is its times: a DatetimeIndex,
+        a TimedeltaIndex or floats in seconds. The values of an `mne.io.Raw` are in SI units, such
+        as V.
     channels : str or sequence of str, default=None
         Names as `list_channels` lists them, in the order wanted; a str is one name. None reads all
         channels. Of channels with the same label the name ends in " #1", " #2", ...
@@ -72,9 +74,19 @@ def read_recording(
     **options
         For EDF and BDF: ``decimal=","`` for headers with decimal commas, ``annotations=False`` if
         annotations are damaged, ``incomplete="keep"`` for truncated files. For WFDB: ``annotator``,
-        the suffix of the annotation file ("atr" if there is one), and ``incomplete="keep"`` if
-        segments are missing. For AcqKnowledge: ``annotations=False`` if markers are damaged. For
-        frames: ``irregular="interpolate"`` for irregular times.
+        the suffix of the annotation file ("atr" if there is one), ``annotations=False``, and
+        ``incomplete="keep"`` if segments are missing. For AcqKnowledge: ``annotations=False`` if
+        markers are damaged. For frames: ``irregular="interpolate"`` for irregular times.
+
+        For text tables, where the default detects, or refuses what may mean two things:
+        ``separator``, ``decimal``, ``thousands``, ``encoding``; ``skip_rows``, the number of lines
+        before the names; ``names`` of the columns of files without them; ``blank_lines``, "missing"
+        for missing samples or "skip". For text tables and Parquet: ``time``, the column of times,
+        False if none holds times; its ``time_unit`` ("s", "ms", "us", "ns", "min", "h") or
+        ``time_format`` (as for `datetime.datetime.strptime`); ``timezone`` of dates without one,
+        such as "Europe/Berlin"; and ``irregular``. For the Empatica E4: ``ibi=True`` adds the
+        intervals between beats to the annotations. For BIDS: ``annotations=False`` leaves the
+        events out. For OpenSignals: ``incomplete="keep"`` if samples were lost.
 
     Returns
     -------
@@ -111,9 +123,12 @@ def read_recording(
         check_number("resample_to", resample_to, above=0, unit="Hz", alternative="None")
     source, place, format_ = _find_format(source)
     _check_options(format_, options)
-    recording = _call(
+    recording = _call_reader(
         format_, place, lambda: format_.read(source, names, sampling_rate=sampling_rate, **options)
     )
+    if isinstance(sampling_rate, Mapping) and names is None:
+        there = list(recording.channels)
+        _call_reader(format_, place, lambda: select_channels(list(sampling_rate), there))
     read = {}
     for name in names or recording.channels:
         channel = recording.channels[name]
@@ -154,7 +169,7 @@ def list_channels(source: Any) -> pd.DataFrame:
     1  bvp            NaN            NaN          3
     """
     source, place, format_ = _find_format(source)
-    headers = _call(format_, place, lambda: format_.list_channels(source))
+    headers = _call_reader(format_, place, lambda: format_.list_channels(source))
     frame = pd.DataFrame(
         [asdict(header) for header in headers],
         columns=["name", "sampling_rate", "unit", "n_samples"],
@@ -168,6 +183,8 @@ def _find_format(source: Any) -> tuple[Any, str, Format]:
     if not isinstance(source, str | PathLike):
         return source, type(source).__name__, objects.FORMAT
     path = Path(source)
+    if not path.exists() and path.with_name(f"{path.name}.hea").is_file():
+        path = path.with_name(f"{path.name}.hea")  # WFDB records are named without a suffix
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     for format_ in FORMATS:
@@ -183,7 +200,7 @@ def _find_format(source: Any) -> tuple[Any, str, Format]:
     )
 
 
-def _call(format_: Format, place: str, function: Any) -> Any:
+def _call_reader(format_: Format, place: str, function: Any) -> Any:
     """Call a reader; put the path into its errors."""
     try:
         return function()

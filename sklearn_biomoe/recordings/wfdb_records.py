@@ -58,6 +58,7 @@ def read(
     *,
     sampling_rate: SamplingRate,
     annotator: str | None = None,
+    annotations: bool = True,
     incomplete: str = "error",
 ) -> Recording:
     """Read a record from its header, the file with the suffix ".hea".
@@ -68,6 +69,8 @@ def read(
         As `Format.read` is called; the rate is ignored.
     annotator : str, default=None
         Suffix of the annotation file without the dot. None reads "atr" if there is one.
+    annotations : bool, default=True
+        False leaves the annotations out, for files in which they are damaged.
     incomplete : {"error", "keep"}, default="error"
         "keep" reads a record with several segments of which some have no file; these are NaN.
     """
@@ -86,12 +89,15 @@ def read(
             )
         notes.append(f"{message}.")
     selected = [record.names[i] for i in select_channels(channels, record.names)]
-    rows, annotation_notes = _read_annotations(wfdb, path, record.header.fs, annotator)
+    rows: list[tuple[float, None, str]] = []
+    if annotations:
+        rows, annotation_notes = _read_annotations(wfdb, path, record.header.fs, annotator)
+        notes += annotation_notes
     return Recording(
         _read_samples(wfdb, record, selected),
         start_time=record.header.base_datetime,
         annotations=make_annotations(rows),
-        notes=(*notes, *_uncalibrated(record, selected), *annotation_notes),
+        notes=(*notes, *_uncalibrated(record, selected)),
     )
 
 
@@ -158,7 +164,7 @@ def _read_segment(
     header = header or wfdb.rdheader(str(path.with_suffix("")))
     n_signals = header.n_sig or 0
     if (n_signals and header.sig_len is None) or n_frames is None:  # the data file decides
-        header.sig_len = wfdb.rdrecord(str(path.with_suffix("")), channels=[0]).sig_len
+        header.sig_len = _read_record(wfdb, path.with_suffix(""), [0]).sig_len
     if n_frames is not None and header.sig_len != n_frames:
         raise RecordingError(
             f"Segment {path.stem} has {header.sig_len} frames, but the record's header states "
@@ -201,11 +207,7 @@ def _read_samples(wfdb: Any, record: Record, selected: Sequence[str]) -> dict[st
         names = [name for name in segment.names if name in samples]
         if not names or not segment.n_frames:
             continue
-        read = wfdb.rdrecord(
-            str(segment.path),
-            channels=[segment.names.index(name) for name in names],
-            smooth_frames=False,  # each at its own rate
-        )
+        read = _read_record(wfdb, segment.path, [segment.names.index(name) for name in names])
         for name, values in zip(names, read.e_p_signal, strict=True):
             count = record.samples_per_frame[name]
             start = segment.first * count
@@ -216,6 +218,14 @@ def _read_samples(wfdb: Any, record: Record, selected: Sequence[str]) -> dict[st
         )
         for name in selected
     }
+
+
+def _read_record(wfdb: Any, path: Path, channels: list[int]) -> Any:
+    """Read signals of one segment, each at its own rate."""
+    try:
+        return wfdb.rdrecord(str(path), channels=channels, smooth_frames=False)
+    except FileNotFoundError as error:
+        raise RecordingError(f"The header names a data file that is missing: {error}.") from error
 
 
 def _uncalibrated(record: Record, selected: Sequence[str]) -> list[str]:
@@ -248,7 +258,13 @@ def _read_annotations(
         return [], notes
     if not path.with_suffix(f".{wanted}").is_file():
         raise RecordingError(f"There is no annotation file {path.stem}.{wanted} beside the record.")
-    found = wfdb.rdann(str(path.with_suffix("")), wanted)
+    try:
+        found = wfdb.rdann(str(path.with_suffix("")), wanted)
+    except Exception as error:  # wfdb raises anything for damaged files
+        raise RecordingError(
+            f"The annotations in {path.stem}.{wanted} are not readable ({error}); pass "
+            "annotations=False to read the signals."
+        ) from error
     texts = [(note or "").strip("\0 ") for note in found.aux_note]
     return [
         (int(sample) / (found.fs or sampling_rate), None, text or symbol)
