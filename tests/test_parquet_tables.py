@@ -73,7 +73,7 @@ def test_numbers(values, expected, tmp_path):
         (TIMES, datetime(2024, 3, 1, 12)),
         (TIMES.tz_localize("Asia/Tokyo"), datetime(2024, 3, 1, 3, tzinfo=UTC)),
         (TIMES - TIMES[0], None),
-        (pd.Index([7.0, 7.25, 8.0]), None),
+        (pd.Index([0.0, 0.25, 1.0]), None),
     ],
 )
 def test_times(times, start, name, is_index, tmp_path):

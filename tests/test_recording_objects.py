@@ -60,7 +60,7 @@ TIMES = pd.Timestamp("2024-03-01 12:00") + pd.to_timedelta([0, 0.25, 1], unit="s
         (TIMES, datetime(2024, 3, 1, 12)),
         (TIMES.tz_localize("Europe/Berlin"), TIMES[0].tz_localize("Europe/Berlin")),
         (TIMES - TIMES[0], None),
-        (pd.Index([7.0, 7.25, 8.0], name="seconds"), None),
+        (pd.Index([0.0, 0.25, 1.0], name="seconds"), None),
     ],
 )
 def test_frames_with_times(index, start):
@@ -75,6 +75,20 @@ def test_frames_with_times(index, start):
         read_recording(frame, sampling_rate=64)
     with pytest.raises(RecordingError, match=r"Column 'label' has the dtype .*; expected numbers"):
         read_recording(frame, "label")
+
+
+@pytest.mark.parametrize("kind", ["float", "timedelta"])
+def test_times_that_do_not_begin_at_zero(kind):
+    """Samples keep their times, so that events on the same clock are at the right place."""
+    seconds = pd.Index([7.0, 7.25, 8.0])
+    index = pd.to_timedelta(seconds, unit="s") if kind == "timedelta" else seconds
+    recording = read_recording(pd.DataFrame({"EDA": [0.5, 0.6, 0.9]}, index=index))
+    samples = recording["EDA"].samples
+    assert np.isnan(samples[:28]).all()
+    np.testing.assert_array_equal(samples[28:], [0.5, 0.6, np.nan, np.nan, 0.9])
+    before = pd.DataFrame({"EDA": [0.5, 0.6, 0.9]}, index=index - index[1])
+    with pytest.raises(RecordingError, match=r"first time is -0.25 s, before the start"):
+        read_recording(before)
 
 
 def test_times_across_a_clock_change():

@@ -389,3 +389,14 @@ def test_random_tables(tmp_path, dialect, decimal, encoding, names, before, at_e
         assert "pass" in str(error).lower()  # noqa: PT017
     else:
         assert_values(found, expected)
+
+
+def test_times_that_do_not_begin_at_zero(tmp_path):
+    path = tmp_path / "S1.csv"
+    path.write_text("time,eda\n2.0,0.5\n2.25,0.6\n")
+    recording = read_recording(path)
+    np.testing.assert_array_equal(recording["eda"].samples, [*[np.nan] * 8, 0.5, 0.6])
+    assert list_channels(path)["n_samples"].tolist() == [10]
+    path.write_text("time,eda\n-2.0,0.5\n-1.75,0.6\n")
+    with pytest.raises(RecordingError, match=r"S1\.csv: .*first time is -2 s, before the start"):
+        read_recording(path)

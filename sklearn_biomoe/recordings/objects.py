@@ -21,7 +21,7 @@ from .formats import (
     select_channels,
 )
 from .recording import Channel, Recording, make_annotations
-from .timelines import read_timeline
+from .timelines import read_timeline, start_at
 
 MNE_UNITS = {107: "V", 112: "T", 201: "T/m"}  # codes of the FIFF format
 MNE_NOT_RECORDED = "BAD_ACQ_SKIP"
@@ -162,10 +162,15 @@ def _read_frame(
     if index.dtype.kind == "f":
         notes.append("The index is taken as seconds.")
     given = sampling_rate if not isinstance(sampling_rate, Mapping) else None
-    timeline = read_timeline(_seconds(index), given, irregular=irregular)
+    seconds = _seconds(index)  # from the first time, if it has a date
+    timeline = read_timeline(seconds, given, irregular=irregular)
+    first = float(seconds[0]) if len(seconds) else 0.0
     return Recording(
         {
-            name: Channel(timeline.place(column), timeline.sampling_rate)
+            name: Channel(
+                start_at(timeline.place(column), first, timeline.sampling_rate),
+                timeline.sampling_rate,
+            )
             for name, column in values.items()
         },
         start_time=start_time,

@@ -10,7 +10,7 @@ import numpy as np
 from .formats import ChannelHeader, RecordingError, SamplingRate, rate_of, select_channels
 from .recording import Channel, Recording
 from .time_columns import Column, TimeOptions, Times, find_times, scalar_rate
-from .timelines import Timeline, read_timeline
+from .timelines import Timeline, read_timeline, start_at
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,10 @@ class Table:
         values = {column.name: np.asarray(column.values, np.float64) for column in selected}
         if times is not None and times.seconds is not None:
             timeline = self._read_timeline(times, scalar_rate(rates), options)
-            values = {name: timeline.place(samples) for name, samples in values.items()}
+            values = {
+                name: start_at(timeline.place(samples), times.first, timeline.sampling_rate)
+                for name, samples in values.items()
+            }
             rates = dict.fromkeys(values, timeline.sampling_rate)
         read = {}
         for column in selected:
@@ -73,7 +76,8 @@ class Table:
         rate, n_samples = np.nan, self.n_rows
         if times is not None and times.seconds is not None:
             timeline = self._read_timeline(times, None, options)
-            rate, n_samples = timeline.sampling_rate, timeline.n_samples
+            rate = timeline.sampling_rate
+            n_samples = timeline.n_samples + max(round(times.first * rate), 0)
         return [
             ChannelHeader(column.name, rate, column.unit, n_samples)
             for column in columns

@@ -109,12 +109,15 @@ class Times:
     note : str
         What the reader assumed.
     start_time : datetime, default=None
+    first : float, default=0.0
+        Seconds of the first row, if the times are seconds of the recording and not dates.
     """
 
     column: str
     seconds: FloatArray | None
     note: str
     start_time: datetime | None = None
+    first: float = 0.0
 
 
 def find_times(
@@ -265,7 +268,8 @@ def _read_numbers(
     if SINCE_1970[0] < since < SINCE_1970[1]:
         start = datetime.fromtimestamp(since, UTC)
         note = f"{note[:-1]} since 1970-01-01 UTC."
-    return Times(column.name, (values - values[0]) * SECONDS[unit], note, start)
+        since = 0.0
+    return Times(column.name, (values - values[0]) * SECONDS[unit], note, start, since)
 
 
 def _unit_of_date(first: float, step: float) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._typing import FloatArray, Rows
-from .formats import RecordingError, place_segments
+from .formats import RecordingError, join_segments, place_segments
 
 LARGEST_JITTER = 0.5  # of a sampling period
 GAP = 1.5  # sampling periods from one sample to the next
@@ -145,3 +145,19 @@ def _choose_rate(steps: FloatArray, sampling_rate: float | None) -> float:
         if candidate and abs(candidate / rate - 1) <= precision:
             return float(candidate)
     return float(rate)
+
+
+def start_at(samples: FloatArray, first: float, sampling_rate: float) -> FloatArray:
+    """Put NaN before samples whose first time is not 0 s, so that events keep their times.
+
+    Examples
+    --------
+    >>> start_at(np.array([1.0, 2.0]), 0.5, 4.0)
+    array([nan, nan,  1.,  2.])
+    """
+    if first < -0.5 / sampling_rate:
+        raise RecordingError(
+            f"The first time is {first:g} s, before the start of the recording at 0 s; add "
+            f"{-first:g} s to the times and to the onsets of events."
+        )
+    return join_segments([(max(first, 0.0), samples)], sampling_rate)
