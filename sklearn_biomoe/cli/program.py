@@ -16,12 +16,15 @@ import click
 from .._version import __version__
 
 COMMANDS = {
+    "inspect": "List channels, rates, gaps and annotations of recordings.",
+    "windows": "Cut recordings into windows, at events or at regular times.",
     "draw": "Draw windows on a contact sheet.",
     "embed": "Embed windows into Parquet files.",
     "study": "Evaluate embeddings on held-out subjects.",
     "weights": "List, download, verify and convert weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",
 }
+MODULES = {"inspect": "inspection"}  # if the name of the module differs from the command
 FAILED, INTERRUPTED = 1, 130  # beside 2, click's code for wrong usage
 # Parameters of the library whose option has another name.
 RENAMED = {
@@ -43,7 +46,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        return getattr(import_module(f".{MODULES.get(cmd_name, cmd_name)}", __package__), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
