@@ -80,17 +80,23 @@ class Plan:
         return windows if len(self.signals) == 1 else windows[signal.name]
 
 
-def plan_windows(sources: Sequence[str], values: dict[str, Any], ids: Sequence[str] = ()) -> Plan:
-    """Return the windows that options select."""
+def plan_windows(
+    sources: Sequence[str],
+    values: dict[str, Any],
+    ids: Sequence[str] = (),
+    *,
+    by_subject: bool = True,
+) -> Plan:
+    """Return the windows that options select; those of recordings of a study by subject."""
     chosen, study = pick(WindowOptions, values), pick(SourceOptions, values)
     described = [read_description(Path(source)) for source in sources]
     if not chosen.channel and (study.signals or all(described)):
         _check_options_of_study(sources, chosen, study)
-        return _plan_study(sources, study, chosen, ids)
+        return _plan_study(sources, study, chosen, ids, by_subject)
     if study.signals or not chosen.channel:
         raise click.UsageError("Pass --signal for each signal, or --channel, and not both.")
-    for option in ("pattern", "events", "around", "baseline", "label"):
-        if values.get(option) is not None:
+    for option in ("pattern", "events", "around", "baseline", "label", "reading"):
+        if values.get(option):
             raise click.UsageError(f"--{option} needs --signal instead of --channel.")
     if described[0] is not None and len(chosen.channel) == 1:
         chosen = _complete(chosen, described[0].signals)
@@ -122,7 +128,11 @@ def _complete(chosen: WindowOptions, signals: Sequence[Signal]) -> WindowOptions
 
 
 def _plan_study(
-    sources: Sequence[str], study: SourceOptions, chosen: WindowOptions, ids: Sequence[str]
+    sources: Sequence[str],
+    study: SourceOptions,
+    chosen: WindowOptions,
+    ids: Sequence[str],
+    by_subject: bool,
 ) -> Plan:
     """Return windows of a study, with subject, event, start and labels as ids."""
     if _are_windows_files(sources, study):
@@ -137,8 +147,8 @@ def _plan_study(
         windows = read_source(path, study)
         description = windows.description
         columns = _columns(description, windows.ids)
-        url = path.absolute().as_uri()
-        parts = [*plan_table(url, windows.to_arrow(), columns, description.subject)]
+        url, subject = path.absolute().as_uri(), description.subject if by_subject else None
+        parts = [*plan_table(url, windows.to_arrow(), columns, subject)]
     images = image_parameters(description.signals, chosen.representation, chosen.value_range)
     return Plan(parts, description.signals, images)
 

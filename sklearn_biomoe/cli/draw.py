@@ -40,7 +40,7 @@ def draw(source: str, n_windows: int, output: Path, **options: Any) -> None:
       sklearn-biomoe draw nights --signal "ECG ECG" ecg --duration 10 -o sheet.png
     """
     check_output(output, ".png", ".pdf", ".svg")
-    plan = plan_windows([source], options)
+    plan = plan_windows([source], options, by_subject=False)
     for signal in plan.signals:
         path = output
         if len(plan.signals) > 1:

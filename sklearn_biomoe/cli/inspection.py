@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 from ..recordings import Channel, Recording, list_channels, read_recording
 from ..recordings.study_files import _is_recording
 from ..signals import read_events
-from .options import POSITIVE
+from .options import POSITIVE, READING, add_options
+from .program import name_options
 
 UNKNOWN = "?"
 
@@ -21,7 +23,13 @@ UNKNOWN = "?"
               help="In Hz, of channels whose files do not give it.")  # fmt: skip
 @click.option("--headers-only", is_flag=True,
               help="Do not read samples; gaps and annotations are not listed.")  # fmt: skip
-def inspect(sources: tuple[Path, ...], sampling_rate: float | None, headers_only: bool) -> None:
+@add_options(READING)
+def inspect(
+    sources: tuple[Path, ...],
+    sampling_rate: float | None,
+    headers_only: bool,
+    reading: dict[str, Any],
+) -> None:
     """List channels, sampling rates, units, durations, gaps and annotations of SOURCES.
 
     SOURCES are recordings, or folders of them. Tables of events, with the columns subject and
@@ -38,9 +46,10 @@ def inspect(sources: tuple[Path, ...], sampling_rate: float | None, headers_only
     n_failed = 0
     for path in _find(sources):
         try:
-            rows, lines = _describe(path, sampling_rate, headers_only)
-        except (ValueError, OSError, ImportError) as error:
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            rows, lines = _describe(path, sampling_rate, headers_only, reading)
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            message = name_options(" ".join(str(error).split()), ["inspect"])
+            click.echo(f"error: {message}", err=True)
             n_failed += 1
             continue
         channels += rows
@@ -75,7 +84,7 @@ def _find_in_folder(folder: Path) -> Iterator[Path]:
 
 
 def _describe(
-    path: Path, sampling_rate: float | None, headers_only: bool
+    path: Path, sampling_rate: float | None, headers_only: bool, reading: dict[str, Any]
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Return a row for each channel of a file, and lines on its annotations or events."""
     headers = list_channels(path)
@@ -103,7 +112,7 @@ def _describe(
     # Gaps can be counted without knowing the rate.
     unknown = headers["name"][headers["sampling_rate"].isna()]
     rates = dict.fromkeys(unknown, 1.0 if sampling_rate is None else sampling_rate)
-    recording = read_recording(path, sampling_rate=rates)
+    recording = read_recording(path, sampling_rate=rates, **reading)
     for row in rows:
         channel = recording[row["channel"]]
         row["gaps"] = _describe_gaps(channel, known=row["Hz"] != UNKNOWN)

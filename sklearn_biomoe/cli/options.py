@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from ..recordings.reading import FORMATS, options_of
 from ..signals.modalities import MODALITIES, find_modality
 
 ImageParameters = dict[str, dict[str, Any]]  # of BiosignalImageTransformer, by signal
@@ -15,6 +16,8 @@ Options = TypeVar("Options")
 POSITIVE = click.FloatRange(min=0, min_open=True)
 STEP_HELP = "Seconds from the start of a window to the next. [default: the duration]"
 WEIGHTS_HELP = "open, paper, random, or a .safetensors or .pth file."
+# Names of the options of all formats.
+READING_OPTIONS = sorted({name for each in FORMATS for name in options_of(each)})
 VALUE_RANGES = "preset, window, training, or LOW,HIGH or LOW,HIGH,log in the signal's unit"
 
 
@@ -67,6 +70,26 @@ class RateType(click.ParamType):
         return None if value == "" else POSITIVE.convert(value, param, ctx)
 
 
+def make_reading(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    """Convert the values of --reading to arguments of `read_recording`, as click calls it."""
+    reading: dict[str, Any] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if name not in READING_OPTIONS or not equals:
+            raise click.BadParameter(
+                f"{text!r}; expected NAME=VALUE with one of {', '.join(READING_OPTIONS)}.",
+                ctx,
+                param,
+            )
+        value = value.strip("'\"")
+        constants: dict[str, Any] = {"True": True, "False": False, "None": None}
+        number = int(value) if value.isdecimal() else value
+        reading[name] = constants.get(value, number)
+    return reading
+
+
 def make_signals(
     ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, str, float | None], ...]
 ) -> tuple[Signal, ...]:
@@ -93,6 +116,9 @@ SIGNAL = click.option(
 DURATION = click.option("--duration", type=POSITIVE, help="Seconds of the windows to cut.")
 STEP = click.option("--step", type=POSITIVE, help=STEP_HELP)
 RESAMPLE_TO = click.option("--resample-to", type=POSITIVE, help="In Hz, for recordings.")
+READING = click.option(
+    "--reading", multiple=True, callback=make_reading, metavar="NAME=VALUE",
+    help="Option of a file format, such as decimal=, for decimal commas. Can be repeated.")
 SUBJECT = click.option("--subject", default="subject", show_default=True,
                        help="Column of subjects, in the table or in --events.")
 LABEL = click.option("--label", help="Column of classes or ratings, in the table or in --events.")
@@ -133,6 +159,7 @@ EVENT_OPTIONS = [
                  help="Subtract the mean of these seconds from the onset, such as -2 0."),
     click.option("--unusable", type=click.Choice(["drop", "missing", "raise"]), default="drop",
                  show_default=True, help="Windows of events with gaps, or outside the recording."),
+    READING,
     click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise",
                  show_default=True, help="Subjects whose files are missing or cannot be read."),
 ]

@@ -1,7 +1,7 @@
 """From the sources of a command to windows: folders of recordings, and tables of all kinds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class SourceOptions:
     baseline: tuple[float, float] | None = None
     unusable: str = "drop"
     on_error: str = "raise"
+    reading: dict[str, Any] = field(default_factory=dict)  # arguments of read_recording
 
 
 def read_source(path: Path, options: SourceOptions) -> StudyWindows:
@@ -114,6 +115,7 @@ def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
         },
         on_error=options.on_error,
         resample_to=options.resample_to,
+        **options.reading,
     )
 
 
@@ -249,8 +251,12 @@ def _check_options_of_recordings(options: SourceOptions) -> None:
 
 def _check_options_of_tables(path: Path, options: SourceOptions) -> None:
     _refuse(options, "is for folders of recordings and events")
-    for option, value in (("--pattern", options.pattern), ("--resample-to", options.resample_to)):
-        if value is not None:
+    for option, value in (
+        ("--pattern", options.pattern),
+        ("--resample-to", options.resample_to),
+        ("--reading", options.reading),
+    ):
+        if value:
             raise click.UsageError(f"{option} is for recordings, and {path} is a table.")
     if options.duration is None and options.step is not None:
         raise click.UsageError("--step is for tables of samples, which need --duration too.")

@@ -22,15 +22,17 @@ class TablePart(Part):
             yield batch.select([*self.columns.ids, *self.columns.signal_names])
 
 
-def plan_table(url: str, table: pa.Table, columns: Columns, subject: str) -> list[TablePart]:
-    """Make the rows of each subject a part, in the order of the subjects' first rows.
+def plan_table(url: str, table: pa.Table, columns: Columns, subject: str | None) -> list[TablePart]:
+    """Make the rows of each subject a part, in the order of their first rows; None makes one part.
 
     The state of the source is a hash of the rows, so that equal windows are not embedded twice.
     """
     table = table.replace_schema_metadata(None)
     parts = []
-    for name in table[subject].unique().to_pylist():
-        rows = table.filter(pc.equal(table[subject], name)).combine_chunks()
+    names = [None] if subject is None else table[subject].unique().to_pylist()
+    for name in names:
+        rows = table if name is None else table.filter(pc.equal(table[subject], name))
+        rows = rows.combine_chunks()
         source = SourceFile(url, rows.nbytes, hash_rows(rows))
         schema = pa.schema([table.schema.field(column) for column in columns.ids])
         parts.append(
