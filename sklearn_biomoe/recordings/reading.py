@@ -13,12 +13,25 @@ import numpy as np
 import pandas as pd
 
 from .._validation.parameters import check_number
-from . import acqknowledge, edf, objects, parquet_tables, text_tables, wfdb_records
+from . import (
+    acqknowledge,
+    bids,
+    edf,
+    empatica,
+    objects,
+    opensignals,
+    parquet_tables,
+    text_tables,
+    wfdb_records,
+)
 from .formats import Format, RecordingError, SamplingRate, rate_of, select_channels
 from .recording import Channel, Recording
 from .resampling import resample
 
 FORMATS: list[Format] = [
+    empatica.FORMAT,
+    bids.FORMAT,
+    opensignals.FORMAT,
     text_tables.FORMAT,
     parquet_tables.FORMAT,
     edf.FORMAT,
