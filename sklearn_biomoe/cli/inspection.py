@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..recordings import Channel, Recording, list_channels, read_recording
-from ..recordings.study_files import _is_recording
+from ..recordings.study_files import is_listed, is_recording
 from ..signals import read_events
 from .options import POSITIVE, READING, add_options
 from .program import name_options
@@ -43,10 +43,11 @@ def inspect(
     """
     channels: list[dict[str, str]] = []
     others: list[str] = []
+    notes: dict[str, list[Path]] = {}
     n_failed = 0
     for path in _find(sources):
         try:
-            rows, lines = _describe(path, sampling_rate, headers_only, reading)
+            rows, lines, found = _describe(path, sampling_rate, headers_only, reading)
         except (ValueError, TypeError, OSError, ImportError) as error:
             message = name_options(" ".join(str(error).split()), ["inspect"])
             click.echo(f"error: {message}", err=True)
@@ -54,10 +55,14 @@ def inspect(
             continue
         channels += rows
         others += lines
+        for note in found:
+            notes.setdefault(note, []).append(path)
     if channels:
         click.echo(pd.DataFrame(channels).to_string(index=False))
     for line in others:
         click.echo(line)
+    for note, paths in notes.items():
+        click.echo(f"{paths[0] if len(paths) == 1 else f'{len(paths)} files'}: {note}", err=True)
     if n_failed:
         click.echo(f"error: {n_failed} files cannot be read", err=True)
     if n_failed or not (channels or others):
@@ -67,7 +72,7 @@ def inspect(
 def _find(sources: tuple[Path, ...]) -> Iterator[Path]:
     """Yield files and folders in the order of the sources, those in a folder by name."""
     for source in sources:
-        if source.is_dir() and not _is_recording(source):
+        if source.is_dir() and not is_recording(source):
             yield from _find_in_folder(source)
         else:
             yield source
@@ -77,7 +82,7 @@ def _find_in_folder(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if _is_recording(path):
+        if is_listed(path):
             yield path
         elif path.is_dir():
             yield from _find_in_folder(path)
@@ -85,11 +90,11 @@ def _find_in_folder(folder: Path) -> Iterator[Path]:
 
 def _describe(
     path: Path, sampling_rate: float | None, headers_only: bool, reading: dict[str, Any]
-) -> tuple[list[dict[str, str]], list[str]]:
-    """Return a row for each channel of a file, and lines on its annotations or events."""
+) -> tuple[list[dict[str, str]], list[str], tuple[str, ...]]:
+    """Return a row for each channel of a file, lines on its annotations or events, and notes."""
+    if _is_events_table(path):
+        return [], [_describe_events(path)], ()
     headers = list_channels(path)
-    if {"subject", "onset"} <= set(headers["name"]):
-        return [], [_describe_events(path)]
     rows = [
         {
             "file": str(path),
@@ -108,7 +113,7 @@ def _describe(
         )
     ]
     if headers_only:
-        return rows, []
+        return rows, [], ()
     # Gaps can be counted without knowing the rate.
     unknown = headers["name"][headers["sampling_rate"].isna()]
     rates = dict.fromkeys(unknown, 1.0 if sampling_rate is None else sampling_rate)
@@ -116,7 +121,7 @@ def _describe(
     for row in rows:
         channel = recording[row["channel"]]
         row["gaps"] = _describe_gaps(channel, known=row["Hz"] != UNKNOWN)
-    return rows, _describe_annotations(path, recording)
+    return rows, _describe_annotations(path, recording), recording.notes
 
 
 def _describe_gaps(channel: Channel, known: bool) -> str:
@@ -130,12 +135,22 @@ def _describe_gaps(channel: Channel, known: bool) -> str:
 
 
 def _describe_annotations(path: Path, recording: Recording) -> list[str]:
-    lines = [f"{path}: {note}" for note in recording.notes]
     counts = recording.annotations["label"].value_counts(sort=False)
-    if len(counts):
-        listed = ", ".join(f"{label!r} {n}" for label, n in counts.items())
-        lines.append(f"{path}: {len(recording.annotations)} annotations: {listed}")
-    return lines
+    if not len(counts):
+        return []
+    listed = ", ".join(f"{label!r} {n}" for label, n in counts.items())
+    return [f"{path}: {len(recording.annotations)} annotations: {listed}"]
+
+
+def _is_events_table(path: Path) -> bool:
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        names = pd.read_csv(path, sep=separator, nrows=0).columns
+    except ValueError:  # of other encodings, or empty
+        return False
+    return {"subject", "onset"} <= set(names)
 
 
 def _describe_events(path: Path) -> str:

@@ -85,8 +85,8 @@ def make_reading(
             )
         value = value.strip("'\"")
         constants: dict[str, Any] = {"True": True, "False": False, "None": None}
-        number = int(value) if value.isdecimal() else value
-        reading[name] = constants.get(value, number)
+        other = value.split(",") if name == "names" else int(value) if value.isdecimal() else value
+        reading[name] = constants.get(value, other)
     return reading
 
 

@@ -1,5 +1,6 @@
 """From the sources of a command to windows: folders of recordings, and tables of all kinds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +10,13 @@ import click
 import pandas as pd
 
 from ..recordings import StudyRecordings, read_study
-from ..recordings.study_files import _is_recording
+from ..recordings.study_files import is_recording
 from ..signals import cut_windows, read_events
 from .options import Signal
 from .tables import check_numbers, column_names, read_samples, read_windows_table
 from .windows_file import Description, StudyWindows, read_description
 
-TABLES = (".csv", ".tsv", ".parquet")
+TABLES = (".csv", ".parquet")
 SKIPPED = "skipped: "
 
 
@@ -45,7 +46,8 @@ def read_source(path: Path, options: SourceOptions) -> StudyWindows:
     """Read or cut the windows of a study, and report on standard error what was left out.
 
     The source is a folder of recordings, a table of their paths, or a recording; a table with a row
-    for each sample, if there is a duration; or a table with a row for each window.
+    for each sample and a column of subjects, if there is a duration; or a table with a row for each
+    window.
     """
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
@@ -63,13 +65,21 @@ def _holds_recordings(path: Path, options: SourceOptions) -> bool:
     """Return whether a source is recordings, or a table of their paths."""
     if path.is_dir() or options.events is not None:
         return True
-    return _lists_paths(path) if path.suffix.lower() in TABLES else _is_recording(path)
+    if path.suffix.lower() not in TABLES:
+        return is_recording(path)
+    is_of_one_subject = (
+        options.duration is not None
+        and (options.subject, options.label) == ("subject", None)
+        and "subject" not in column_names(path)
+    )
+    return _lists_paths(path) or is_of_one_subject
 
 
 def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
     """Read the recordings of a study, and cut windows at events or at regular times."""
     _check_options_of_recordings(options)
     recordings = _read_recordings(path, options)
+    _show_notes(recordings)
     events = _read_events(recordings, options)
     labels = _label_columns(events)
     bunch = cut_windows(
@@ -98,6 +108,13 @@ def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
     return StudyWindows(
         table, Description(signals, "subject", label, tuple(labels), "start_time"), dropped
     )
+
+
+def _show_notes(recordings: StudyRecordings) -> None:
+    """Write what the readers detected or assumed to standard error, each note once."""
+    counts = Counter(note for recording in recordings.values() for note in set(recording.notes))
+    for note, n_subjects in counts.items():
+        click.echo(f"note: {note} ({n_subjects} of {len(recordings)} subjects)", err=True)
 
 
 def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
