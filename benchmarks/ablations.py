@@ -1,11 +1,10 @@
-"""What each objective of pretraining is worth: the recipe with each of them left out, and with all.
+"""Ablation of the objectives of pretraining: the recipe without each of them, and with all.
 
-Short runs of the recipe from random weights, each with the same seed and as many images, of skin
-conductance and pulse alone, so that each kind of image is seen often enough to tell; recordings
-that SKLEARN_BIOMOE_DATA holds are mixed in. Judged by frozen embeddings with a logistic regression
-on Stress-Predict's transitions, on subjects 2 to 18, those that choices are made on, and by ridge
-regressions of heart rate and of how many skin conductance responses there are, on the same
-subjects, all under leave-one-subject-out. A run that is killed goes on where it was.
+Short runs of the recipe from random weights, with the same seed and number of images. Only skin
+conductance and pulse are used, so that each kind of image is frequent enough. Recordings in
+SKLEARN_BIOMOE_DATA are mixed in. Evaluation under leave-one-subject-out on subjects 2 to 18 of
+Stress-Predict: logistic regression of stress on frozen embeddings (transitions protocol), and ridge
+regression of heart rate and of the number of skin conductance responses. Interrupted runs resume.
 """
 
 import argparse
@@ -40,15 +39,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
-    warnings.simplefilter("ignore")  # of untrained weights, axes that windows leave, neurokit2
-    of_this_length = given.folder / f"{given.images}_images"
+    warnings.simplefilter("ignore")  # untrained weights, value ranges, neurokit2
+    runs = given.folder / f"{given.images}_images"
     weights = {"untrained": Path("random")}
-    rows = [{"objectives": "untrained"} | judged(given.folder / "untrained", weights["untrained"])]
+    rows = [
+        {"objectives": "untrained"}
+        | evaluate_once(given.folder / "untrained", weights["untrained"])
+    ]
     for left_out in (None, *OBJECTIVES):
         name = "all five" if left_out is None else f"without {left_out}"
-        folder = of_this_length / name.replace(" ", "_")
+        folder = runs / name.replace(" ", "_")
         weights[name] = train(folder, left_out, given.images)
-        rows.append({"objectives": name} | judged(folder, weights[name]))
+        rows.append({"objectives": name} | evaluate_once(folder, weights[name]))
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     table.to_csv(given.output / "ablations.csv", index=False)
@@ -57,11 +59,11 @@ def main() -> None:
         recipe=f"{given.images} images of {' and '.join(IMAGES)} from random weights, seed "
         "0, otherwise as in sklearn_biomoe.pretraining",
         data=f"Stress-Predict, transitions, subjects {CHOOSING[0]} to {CHOOSING[-1]}; "
-        f"images {IMAGES}, side by side",
+        f"images {IMAGES}, concatenated",
         scores="balanced accuracy (stress), and mean absolute error (heart rate in 1/min, skin "
-        "conductance responses in 60 s), mean and standard deviation over left-out subjects; of "
-        "them, each pair's earlier window is the baseline of its later one, and nothing else is "
-        "used",
+        "conductance responses in 60 s), mean and standard deviation over held-out subjects; the "
+        "earlier window of each of their pairs is the baseline of the later one, and no other data "
+        "of them are used",
         weights_sha256={
             name: weights_sha256(str(path)) for name, path in weights.items() if path.is_file()
         },
@@ -69,7 +71,7 @@ def main() -> None:
 
 
 def train(folder: Path, left_out: str | None, n_images: int) -> Path:
-    """Run the recipe, or what is left of it."""
+    """Run the recipe, or resume it."""
     done = folder / "weights.safetensors"
     if not done.exists():
         objectives = tuple(name for name in OBJECTIVES if name != left_out)
@@ -82,17 +84,17 @@ def train(folder: Path, left_out: str | None, n_images: int) -> Path:
     return done
 
 
-def judged(folder: Path, weights: Path) -> dict[str, float]:
-    """Score embeddings by these weights, or read what was kept of it."""
+def evaluate_once(folder: Path, weights: Path) -> dict[str, float]:
+    """Evaluate embeddings with these weights, or read the stored scores."""
     path = folder / "scores.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(judge(weights)).encode())
+        replace_file(path, json.dumps(evaluate(weights)).encode())
     return json.loads(path.read_text())
 
 
-def judge(weights: Path) -> dict[str, float]:
-    """Score embeddings by these weights."""
+def evaluate(weights: Path) -> dict[str, float]:
+    """Evaluate embeddings with these weights."""
     choosing = read_choosing()
     features = {
         (modality, name): choosing.embed(modality, str(weights), representations=[name])

@@ -1,8 +1,8 @@
-"""Which of several weights to ship: scored on the subjects that choices are made on.
+"""Comparison of candidate weights on the subjects that are used for decisions.
 
-Frozen embeddings and a logistic regression on Stress-Predict's transitions, subjects 2 to 18, under
-leave-one-subject-out, for each representation and for all of them side by side. Embeddings are kept
-in a folder, so that a run goes on after a kill.
+Logistic regression on frozen embeddings: Stress-Predict, transitions protocol, subjects 2 to 18,
+leave-one-subject-out, for each representation and for all of them concatenated. Embeddings are
+stored in a folder, so that interrupted runs resume.
 
     python benchmarks/candidates.py first=run/weights.safetensors second=other/weights.safetensors
 """
@@ -29,23 +29,23 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("candidates_results"))
     given = parser.parse_args()
     given.folder.mkdir(exist_ok=True)
-    warnings.simplefilter("ignore")  # of electrodes without contact
+    warnings.simplefilter("ignore")  # electrodes without contact
     paths = dict(candidate.split("=", 1) for candidate in given.candidates)
     table = pd.DataFrame(
-        [row for name, path in paths.items() for row in judge(name, path, given.folder)]
+        [row for name, path in paths.items() for row in evaluate(name, path, given.folder)]
     )
     print(table.to_string(index=False))
     table.to_csv(RESULTS / "candidates.csv", index=False)
     environment.write(
         RESULTS / "candidates.json",
         data=f"Stress-Predict, transitions, subjects {CHOOSING[0]} to {CHOOSING[-1]}",
-        scores="balanced accuracy, mean and standard deviation over left-out subjects; each pair's "
-        "earlier window is the baseline of its later one, and nothing else of them is used",
+        scores="balanced accuracy, mean and standard deviation over held-out subjects; the earlier "
+        "window of each pair is the baseline of the later one, no other data of them are used",
         weights_sha256={name: weights_sha256(path) for name, path in paths.items()},
     )
 
 
-def judge(name: str, weights: str, folder: Path) -> list[dict]:
+def evaluate(name: str, weights: str, folder: Path) -> list[dict]:
     choosing = read_choosing()
     features = {
         (modality, representation): embed(name, weights, modality, representation, folder)

@@ -1,8 +1,8 @@
-"""What the benchmarks compare: embeddings, fusions of them, and what else people take.
+"""Methods of the benchmarks: embeddings, their fusions, and other features.
 
-Features are computed once for each window and kept in a folder, so that a run goes on after a kill.
-None of them is fitted to labels; MiniRocket's biases are quantiles of the windows, without labels.
-Methods are classifiers that pick their columns of one table of features.
+Features are computed once per window and stored in a folder, so that interrupted runs resume. None
+of them uses labels; MiniRocket's biases are quantiles of the unlabelled windows. Methods are
+classifiers that select columns of one table of features.
 """
 
 import importlib.metadata
@@ -26,16 +26,16 @@ from sklearn_biomoe.evaluation import Study
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
 
 REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite"]
-UNTRAINED = "untrained "  # before a representation's name, where the backbone's weights are random
+UNTRAINED = "untrained "  # prefix of representations that are embedded with random weights
 CLASSIFIER = make_pipeline(
     StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
 )
-MINIROCKET_KERNELS = 924  # for each modality
+MINIROCKET_KERNELS = 924  # per modality
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of every window, and what computing them took."""
+    """Features of every window, and the time to compute them."""
 
     values: np.ndarray  # (n_windows, n_features)
     seconds: float
@@ -49,7 +49,7 @@ def compute_features(
     *,
     untrained: bool,
 ) -> dict[tuple[str, str], Features]:
-    """Compute, or read from the folder, features by their kind and modality.
+    """Compute features per kind and modality, or read them from the folder.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def compute_features(
     sampling_rates : dict of str to float
     folder : Path
     weights : str
-        Of the backbone.
+        Weights of the backbone.
     untrained : bool
-        Whether random weights are put beside others.
+        Whether to add features of random weights.
     """
     backbones = {"": weights} | ({UNTRAINED: "random"} if untrained and weights != "random" else {})
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,15 +85,15 @@ def compute_features(
                 np.savez(incomplete, values=values, seconds=seconds)
                 incomplete.rename(path)
                 print(f"{modality} {kind}: {values.shape} in {seconds:.0f} s", flush=True)
-            with np.load(path) as kept:
-                features[kind, modality] = Features(kept["values"], float(kept["seconds"]))
+            with np.load(path) as stored:
+                features[kind, modality] = Features(stored["values"], float(stored["seconds"]))
     return features
 
 
 def embedding_of(
     modality: str, rate: float, representation: str, weights: str, folder: Path | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Embed windows, remembering rows in the folder."""
+    """Return a function that embeds windows, with a cache in the folder."""
     cache = None if folder is None else folder / "rows.sqlite"
     embedder = TinyBioMoEEmbedder(weights, cache=cache, progress=True)
     embed = make_biosignal_embedder(
@@ -102,7 +102,7 @@ def embedding_of(
 
     def compute(windows: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UntrainedBackboneWarning)  # said in the results
+            warnings.simplefilter("ignore", UntrainedBackboneWarning)  # stated in the results
             warnings.filterwarnings("ignore", ".*leave value_range", UserWarning)
             return embed.fit_transform(windows)
 
@@ -114,9 +114,9 @@ def statistics_of_channels(windows: np.ndarray) -> np.ndarray:
 
 
 def catch22(windows: np.ndarray) -> np.ndarray:
-    """Return the features of Lubba et al. 2019 of every channel, in aeon's own form.
+    """Return the features of Lubba et al. 2019 of every channel, computed by aeon.
 
-    On the choosing subjects it scored better than the C library's, of standardised windows.
+    On subjects 2 to 18 they score higher than those of the C library with standardised windows.
     """
     from aeon.transformations.collection.feature_based import Catch22
 
@@ -133,7 +133,7 @@ def minirocket(windows: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Table:
-    """One table of features, and where each kind of each modality stands in it."""
+    """One table of features, and the columns of each kind and modality."""
 
     values: np.ndarray
     columns: dict[tuple[str, str], slice]
@@ -147,16 +147,16 @@ class Table:
         }
         return cls(np.hstack(list(features.values()), dtype=np.float64), columns)
 
-    def pick(self, *keys: tuple[str, str]) -> ColumnTransformer:
+    def select(self, *keys: tuple[str, str]) -> ColumnTransformer:
         parts = [(f"{kind} {modality}", "passthrough", self.columns[kind, modality])
                  for kind, modality in keys]  # fmt: skip
         return ColumnTransformer(parts)
 
     def early(self, *keys: tuple[str, str]) -> Pipeline:
-        return make_pipeline(self.pick(*keys), *CLASSIFIER)
+        return make_pipeline(self.select(*keys), *CLASSIFIER)
 
     def additive(self, *keys: tuple[str, str]) -> Pipeline:
-        return make_pipeline(self.pick(*keys), AdditiveFusion(), *CLASSIFIER)
+        return make_pipeline(self.select(*keys), AdditiveFusion(), *CLASSIFIER)
 
     def late(self, *keys: tuple[str, str], **parameters: Any) -> LateFusionClassifier:
         branches = [
@@ -170,9 +170,10 @@ FUSIONS = ["early", "additive", "late, mean", "late, weighted", "late, stacking"
 
 
 def make_methods(table: Table, modalities: list[str]) -> dict[str, Any]:
-    """Each representation by modality and fusion, all of them together, untrained, and the peers.
+    """Make the methods: embeddings per modality and fusion, untrained embeddings, other features.
 
-    The untrained network goes without late fusion, whose inner folds take most of the time.
+    The untrained network is not evaluated with late fusion, because its inner folds take most of
+    the time.
     """
     methods: dict[str, Any] = {}
     final = LogisticRegression(class_weight="balanced")
@@ -207,7 +208,7 @@ def make_methods(table: Table, modalities: list[str]) -> dict[str, Any]:
 
 
 def make_untrained(table: Table, modalities: list[str]) -> dict[str, Any]:
-    """Each representation by modality and side by side, by the untrained network."""
+    """Make the methods of the untrained network: per modality, and concatenated."""
     methods: dict[str, Any] = {}
     for name in [*REPRESENTATIONS, "all representations"]:
         parts = REPRESENTATIONS if name == "all representations" else [name]
@@ -218,7 +219,7 @@ def make_untrained(table: Table, modalities: list[str]) -> dict[str, Any]:
 
 
 def planned_pairs(modalities: list[str]) -> list[tuple[str, str]]:
-    """Return what is corrected for: trained against untrained, fusions, embeddings and peers."""
+    """Return the planned comparisons: with untrained weights, other fusions and other features."""
     pairs = [("all representations, early", f"{peer}, early")
              for peer in ("statistics", "catch22", "MiniRocket")]  # fmt: skip
     pairs += [("all representations, early", f"all representations, {fusion}")
@@ -231,8 +232,10 @@ def planned_pairs(modalities: list[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def save(study: Study, features: dict[tuple[str, str], Features], stem: Path, **told: Any) -> None:
-    """Write a study's table, each subject's scores, planned comparisons, and the circumstances."""
+def save(
+    study: Study, features: dict[tuple[str, str], Features], stem: Path, **details: Any
+) -> None:
+    """Write the table of a study, the scores per subject, the comparisons and the environment."""
     summary = study.summary()
     scores = summary[["mean", "sd", "low", "high", "p_value", "macro_f1", "roc_auc", "seconds"]]
     print(scores.round(3).to_string())
@@ -248,7 +251,7 @@ def save(study: Study, features: dict[tuple[str, str], Features], stem: Path, **
     computed = {f"{kind}, {modality}": each for (kind, modality), each in features.items()}
     environment.write(
         stem.with_suffix(".json"),
-        **told,
+        **details,
         aeon=importlib.metadata.version("aeon"),
         scores="balanced accuracy under leave-one-subject-out: mean, standard deviation over "
         "subjects, and 95 % interval of the mean from bootstraps over subjects",

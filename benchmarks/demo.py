@@ -1,10 +1,10 @@
-"""The main job: stress or rest, judged on subjects that were not trained on.
+"""Classification of stress and rest on held-out subjects.
 
-Embeds windows of skin conductance and pulse from Stress-Predict (from the simulator where those
-recordings cannot be had), and scores each modality and both together under leave-one-subject-out,
-beside hand-made statistics and elapsed time alone. Everybody does the tasks in the same order, so
-elapsed time alone tells much. Under the transitions protocol a steady drift tells nothing, which is
-why claims are made by it; a drift that bends over the session still can, so both are scored.
+Embeds windows of skin conductance and pulse of Stress-Predict (simulated windows if the recordings
+are not available), and evaluates each modality and both under leave-one-subject-out, together with
+simple statistics and elapsed time. All subjects did the tasks in the same order, so elapsed time
+predicts the label. Under the transitions protocol, a steady drift carries no information, so all
+claims refer to it. A nonlinear drift does, so elapsed time is scored linearly and by a spline.
 """
 
 import argparse
@@ -31,7 +31,7 @@ REPRESENTATIONS = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--protocol", choices=["transitions", "grid"], default="transitions")
-    parser.add_argument("--simulated", action="store_true", help="do not look for recordings")
+    parser.add_argument("--simulated", action="store_true", help="use simulated signals")
     parser.add_argument("--output", type=Path, default=Path("demo_results"))
     arguments = parser.parse_args()
 
@@ -40,9 +40,9 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem = arguments.output / f"demo_{windows.source.split()[0].lower()}_{arguments.protocol}"
 
-    drawn = draw(windows)
-    save_images(windows, drawn, stem.with_suffix(".png"))
-    features, weights_sha256 = compute_features(windows, drawn)
+    images = draw_images(windows)
+    save_images(windows, images, stem.with_suffix(".png"))
+    features, weights_sha256 = compute_features(windows, images)
     table = score(windows, features)
     print("\n" + table.round(3).to_string(index=False))
     table.round(6).to_csv(stem.with_suffix(".csv"), index=False)
@@ -51,25 +51,25 @@ def main() -> None:
         source=windows.source,
         protocol=arguments.protocol,
         data=describe(windows),
-        scores="balanced accuracy, mean and standard deviation over left-out subjects",
+        scores="balanced accuracy, mean and standard deviation over held-out subjects",
         test_subject=TEST_SUBJECT[arguments.protocol],
         representations=REPRESENTATIONS,
         weights="open",
         weights_sha256=weights_sha256,
     )
     print("\nBalanced accuracy, mean and standard deviation over subjects; chance is 0.5.")
-    print(f"Of the test subject: {TEST_SUBJECT[arguments.protocol]}.")
+    print(f"Data used of the test subject: {TEST_SUBJECT[arguments.protocol]}.")
     print(f"Table, figure and environment: {stem}.csv, .png, .json")
 
 
 TEST_SUBJECT = {
-    "transitions": "each pair's earlier window is the baseline of its later one; no labels",
-    "grid": "nothing was used before testing",
+    "transitions": "the earlier window of each pair, as the baseline of the later one; no labels",
+    "grid": "none before testing",
 }
 
 
 def load(protocol: str, *, simulated: bool):
-    """Return windows, from recordings where they can be had."""
+    """Return windows of the recordings, or simulated ones if these are not available."""
     if not simulated:
         try:
             windows = fetch_stress_predict(protocol=protocol)
@@ -77,11 +77,15 @@ def load(protocol: str, *, simulated: bool):
             return windows
         except (OSError, ImportError) as error:
             print(f"{error}\n")
-    print("*" * 88 + "\nSIMULATED SIGNALS: the scores below say nothing about people.\n" + "*" * 88)
+    print(
+        "*" * 88
+        + "\nSIMULATED SIGNALS: the scores below are not results on real recordings.\n"
+        + "*" * 88
+    )
     windows = make_biosignal_windows(12, 20, modalities=list(REPRESENTATIONS), random_state=0)
     windows.source = "Simulated signals"
     windows.elapsed_time = np.tile(np.arange(20) * 60.0, 12)
-    if protocol == "transitions":  # neighbours of one subject and different classes
+    if protocol == "transitions":  # consecutive windows of one subject with different classes
         changes = (np.diff(windows.target) != 0) & (np.diff(windows.groups) == 0)
         later = np.flatnonzero(changes) + 1
         windows.pairs = np.column_stack([later - 1, later])
@@ -97,8 +101,8 @@ def describe(windows) -> str:
     )
 
 
-def draw(windows) -> dict:
-    """Return each modality's lazy stack of images."""
+def draw_images(windows) -> dict:
+    """Return the images of each modality."""
     return {
         modality: BiosignalImageTransformer(
             representations, sampling_rate=windows.sampling_rates[modality], modality=modality
@@ -107,27 +111,27 @@ def draw(windows) -> dict:
     }
 
 
-def compute_features(windows, drawn: dict) -> tuple[dict[str, np.ndarray], str]:
-    """Return the features of every method, one row per window."""
+def compute_features(windows, images: dict) -> tuple[dict[str, np.ndarray], str]:
+    """Return the features of each method, one row per window, and the hash of the weights."""
     elapsed_time = windows.elapsed_time[:, None]
     methods = {
         "elapsed time only, linear": elapsed_time,
         "elapsed time only, spline": SplineTransformer(n_knots=20).fit_transform(elapsed_time),
     }
-    parts = {m: np.stack([statistics(cell) for cell in windows.data[m]]) for m in drawn}
+    parts = {m: np.stack([statistics(cell) for cell in windows.data[m]]) for m in images}
     methods |= {f"statistics, {modality}": values for modality, values in parts.items()}
     methods["statistics, both"] = np.hstack(list(parts.values()))
-    for modality, images in drawn.items():
-        print(f"{modality}: {', '.join(images.image_names)}")
+    for modality, stack in images.items():
+        print(f"{modality}: {', '.join(stack.image_names)}")
         embedder = TinyBioMoEEmbedder(progress=True)
-        parts[modality] = embedder.fit_transform(images)
+        parts[modality] = embedder.fit_transform(stack)
         methods[f"Tiny-BioMoE, {modality}"] = parts[modality]
     methods["Tiny-BioMoE, both"] = np.hstack(list(parts.values()))
     return methods, embedder.weights_sha256_
 
 
 def statistics(signal: np.ndarray) -> np.ndarray:
-    """Return thirteen hand-made statistics of a window."""
+    """Return thirteen simple statistics of a window."""
     change = np.diff(signal)
     slope = np.polyfit(np.linspace(0, 1, len(signal)), signal, 1)[0]
     spread = [signal.mean(), signal.std(), stats.skew(signal), stats.kurtosis(signal)]
@@ -136,7 +140,7 @@ def statistics(signal: np.ndarray) -> np.ndarray:
 
 
 def score(windows, features: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Score every method on the same left-out subjects."""
+    """Evaluate all methods on the same held-out subjects."""
     rows = []
     for method, values in features.items():
         started = time.perf_counter()
@@ -166,21 +170,21 @@ def score(windows, features: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def save_images(windows, drawn: dict, path: Path) -> None:
-    """Draw each modality's images of one subject at rest and under stress."""
+def save_images(windows, images: dict, path: Path) -> None:
+    """Draw the images of one subject at rest and under stress."""
     if "pairs" in windows:  # the first onset
         chosen = windows.pairs[np.flatnonzero(windows.target == 1)[0]]
     else:
         first = windows.groups == windows.groups[0]
         chosen = [np.flatnonzero(first & (windows.target == label))[0] for label in (0, 1)]
-    rows = [(images, i) for images in drawn.values() for i in range(len(images.image_names))]
+    rows = [(stack, i) for stack in images.values() for i in range(len(stack.image_names))]
     figure = Figure(figsize=(8, 4 * len(rows)), layout="constrained")
-    for (images, i), axes in zip(rows, figure.subplots(len(rows), 2), strict=True):
+    for (stack, i), axes in zip(rows, figure.subplots(len(rows), 2), strict=True):
         for axis, window, label in zip(axes, chosen, ["rest", "stress"], strict=True):
-            plot_image(axis, images, window, i)
+            plot_image(axis, stack, window, i)
             subject = windows.data["subject"][window]
-            axis.set_title(f"{images.image_names[i]}, subject {subject}, {label}")
-    figure.suptitle(f"{windows.source}: what the backbone sees")
+            axis.set_title(f"{stack.image_names[i]}, subject {subject}, {label}")
+    figure.suptitle(f"{windows.source}: input of the backbone")
     figure.savefig(path)
 
 

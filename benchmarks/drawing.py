@@ -1,12 +1,12 @@
-"""How many images are drawn per second, beside what is at hand without this package.
+"""Speed of drawing, compared with other libraries.
 
-Windows like 60 s of skin conductance at 4 Hz and of pulse at 64 Hz are drawn as images of 224 x
-224 pixels: ours in batches, theirs one after the other, pair by pair in one process on two threads.
-Reports medians of the ratios. "theirs" computes the same maps with the library named, looks
-decibels or values up in matplotlib's viridis (or scales them to greys) and resizes with Pillow;
-spectrograms of power are resized with scikit-image too, anti-aliased.
-For maps of pairs of samples it is run twice: on the whole window, whose map is then shrunk, and on
-the window averaged to 224 samples ("equal output").
+Random windows with the size of 60 s of skin conductance at 4 Hz and of pulse at 64 Hz are drawn as
+images of 224 x 224 pixels: by this package in batches, by the other libraries one after the other,
+alternately in one process with two threads. The results are medians of the ratios. The reference
+computes the same maps with the named library, applies matplotlib's viridis to decibels or values
+(or scales them to grey levels), and resizes with Pillow. Power spectrograms are also resized with
+scikit-image, with anti-aliasing. Maps of pairs are computed twice: for the complete window, with a
+map that is then reduced, and for the window averaged to 224 samples ("equal output").
 """
 
 import json
@@ -33,12 +33,13 @@ from scipy.signal import spectrogram
 from skimage.transform import resize
 
 from sklearn_biomoe import BiosignalImageTransformer
-from sklearn_biomoe.representations import scalogram_frequencies, spectrogram_piece
+from sklearn_biomoe.representations.scalograms import scalogram_frequencies
+from sklearn_biomoe.representations.spectrograms import spectrogram_piece
 from sklearn_biomoe.signals import MODALITIES
 
 SIZE = 224
 N_ROUNDS = 7
-SECONDS_PER_SIDE = 0.3  # per round; the number of windows follows from it
+SECONDS_PER_LIBRARY = 0.3  # per round; determines the number of windows
 WINDOWS = {"eda": (4.0, 240), "bvp": (64.0, 3840)}
 VIRIDIS = mpl.colormaps["viridis"]
 PAIRS = {
@@ -48,7 +49,7 @@ PAIRS = {
     "gadf": GramianAngularField(method="difference"),
     "mtf": MarkovTransitionField(n_bins=8, strategy="quantile"),
 }
-Drawer = Callable[[NDArray[np.float64]], object]
+DrawFunction = Callable[[NDArray[np.float64]], object]
 Resizer = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 
@@ -62,7 +63,7 @@ def by_skimage(values: NDArray[np.float64]) -> NDArray[np.floating]:
 
 
 def coloured(scaled: NDArray[np.float64], resized: Resizer = by_pillow) -> NDArray[np.uint8]:
-    """Values from 0 to 1, first row at the bottom, to an image."""
+    """Convert values from 0 to 1, with the first row at the bottom, to an image."""
     return VIRIDIS(resized(scaled[::-1]), bytes=True)[..., :3]
 
 
@@ -83,7 +84,7 @@ def agg_waveform(signal: NDArray[np.float64]) -> object:
 
 def scipy_spectrogram(
     name: str, modality: str, rate: float, resized: Resizer = by_pillow
-) -> Drawer:
+) -> DrawFunction:
     low, high = MODALITIES[modality].frequency_range
     mode = "psd" if name == "spectrogram_psd" else "angle"
 
@@ -104,7 +105,7 @@ def scipy_spectrogram(
     return draw_one
 
 
-def pywt_scalogram(modality: str, rate: float, n_times: int) -> Drawer:
+def pywt_scalogram(modality: str, rate: float, n_times: int) -> DrawFunction:
     scales = rate / np.array(scalogram_frequencies(n_times, rate, MODALITIES[modality]))
 
     def draw_one(signal: NDArray[np.float64]) -> object:
@@ -114,8 +115,8 @@ def pywt_scalogram(modality: str, rate: float, n_times: int) -> Drawer:
     return draw_one
 
 
-def pyts_pairs(name: str, n_samples: int | None) -> Drawer:
-    """Draw the whole window's map, or that of the window averaged to ``n_samples``."""
+def pyts_pairs(name: str, n_samples: int | None) -> DrawFunction:
+    """Draw the map of the window, or of the window averaged to ``n_samples``."""
     shorten = PiecewiseAggregateApproximation(
         window_size=None, output_size=n_samples, overlapping=False
     )
@@ -140,23 +141,28 @@ def seconds(draw: Callable[[int], object], n_windows: int) -> float:
     return time.perf_counter() - started
 
 
-def compare(windows: NDArray[np.float64], name: str, modality: str, theirs: Drawer) -> dict:
-    """Draw as many windows by each as fill its time, in turn: how many times faster ours are."""
+def compare(
+    windows: NDArray[np.float64], name: str, modality: str, reference: DrawFunction
+) -> dict:
+    """Draw windows alternately with both; return the ratios of windows per second."""
     rate = WINDOWS[modality][0]
 
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         [name], sampling_rate=rate, modality=modality, value_range="window"
     )
 
-    def draw_ours(n_windows: int) -> NDArray[np.uint8]:
-        return np.asarray(drawer.fit_transform(windows[:n_windows]))
+    def draw_package(n_windows: int) -> NDArray[np.uint8]:
+        return np.asarray(to_images.fit_transform(windows[:n_windows]))
 
-    def draw_theirs(n_windows: int) -> list[object]:
-        return [theirs(window) for window in windows[:n_windows]]
+    def draw_reference(n_windows: int) -> list[object]:
+        return [reference(window) for window in windows[:n_windows]]
 
-    n_ours, n_theirs = filling(draw_ours, 32), filling(draw_theirs, 1)
+    n_package, n_reference = window_count(draw_package, 32), window_count(draw_reference, 1)
     ratios = [
-        n_ours / seconds(draw_ours, n_ours) * seconds(draw_theirs, n_theirs) / n_theirs
+        n_package
+        / seconds(draw_package, n_package)
+        * seconds(draw_reference, n_reference)
+        / n_reference
         for _ in range(N_ROUNDS)
     ]
     return {
@@ -166,17 +172,17 @@ def compare(windows: NDArray[np.float64], name: str, modality: str, theirs: Draw
     }
 
 
-def filling(draw: Callable[[int], object], n_windows: int) -> int:
-    """How many windows, 256 at most, take SECONDS_PER_SIDE; the first drawing warms up."""
+def window_count(draw: Callable[[int], object], n_windows: int) -> int:
+    """Return the number of windows, at most 256, drawn in SECONDS_PER_LIBRARY after a warm-up."""
     draw(n_windows)
-    taken = seconds(draw, n_windows)
-    return int(np.clip(n_windows * SECONDS_PER_SIDE / taken, n_windows, 256))
+    elapsed = seconds(draw, n_windows)
+    return int(np.clip(n_windows * SECONDS_PER_LIBRARY / elapsed, n_windows, 256))
 
 
-def methods(modality: str) -> dict[str, tuple[str, Drawer]]:
-    """Comparisons by name: the representation, and who else draws it."""
+def methods(modality: str) -> dict[str, tuple[str, DrawFunction]]:
+    """Return the representation and the reference function of each comparison."""
     rate, n_times = WINDOWS[modality]
-    found: dict[str, tuple[str, Drawer]] = {"waveform": ("waveform", agg_waveform)}
+    found: dict[str, tuple[str, DrawFunction]] = {"waveform": ("waveform", agg_waveform)}
     for name in ("spectrogram_psd", "spectrogram_angle", "spectrogram_phase"):
         found[name] = (name, scipy_spectrogram(name, modality, rate))
     found["spectrogram_psd, skimage"] = (
@@ -196,9 +202,9 @@ def main() -> None:
     for modality, (_, n_times) in WINDOWS.items():
         rng = np.random.default_rng(0)
         windows = 5 + np.cumsum(rng.normal(size=(256, n_times)), axis=1)
-        for comparison, (name, theirs) in methods(modality).items():
+        for comparison, (name, reference) in methods(modality).items():
             key = f"{modality}: {comparison}"
-            results[key] = compare(windows, name, modality, theirs)
+            results[key] = compare(windows, name, modality, reference)
             print(key, json.dumps(results[key]), flush=True)
     environment.write(
         Path(__file__).parent / "results" / "drawing.json",

@@ -1,13 +1,13 @@
-"""Rest or mental arithmetic from EEG and ECG of eight subjects, judged on subjects left out.
+"""Classification of rest and mental arithmetic from EEG and ECG, on eight held-out subjects.
 
-Everybody rested first and calculated after, in two recordings, so elapsed time tells everything,
-and electrodes that drift would too: no claim is made by these scores. They tell whether a method
-finds anything in EEG and ECG at all. Eight subjects give coarse p-values. Windows of 10 s without
-overlap, the same number of both classes for each subject: rest is three times as long, so its
-windows are taken evenly from it. Four of the twenty EEG channels, one for each quarter of the head.
+All subjects rested first and calculated afterwards, in two recordings. Elapsed time and drifting
+electrodes therefore predict the label, and no claims are based on these scores. They show whether a
+method finds any information in EEG and ECG. Eight subjects give coarse p-values. Windows have 10 s
+without overlap and are balanced per subject: rest is three times as long, so its windows are
+selected evenly. Four of the twenty EEG channels are used, one per quarter of the head.
 
 Reads EEG During Mental Arithmetic Tasks (Zyma et al. 2019, PhysioNet) from the folder ``eegmat`` in
-the one that ``SKLEARN_BIOMOE_DATA`` names.
+``SKLEARN_BIOMOE_DATA``.
 """
 
 import argparse
@@ -44,7 +44,9 @@ def main() -> None:
     )
     table = comparison.Table.of({key: each.values for key, each in features.items()})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LeakWarning)  # the results and the page show what rings
+        warnings.simplefilter(
+            "ignore", LeakWarning
+        )  # the results and the report contain the alarms
         study = run_study(
             comparison.make_methods(table, list(CHANNELS)),
             table.values,
@@ -60,7 +62,7 @@ def main() -> None:
         features,
         arguments.output / "eegmat",
         data="eegmat, subjects 00 to 07, 10 s windows",
-        test_subject="nothing was used before testing",
+        test_subject="no data used before testing",
         n_rows=len(target),
         weights=arguments.weights,
         weights_sha256=weights_sha256(arguments.weights, seed_of_random_weights()),
@@ -75,16 +77,16 @@ def main() -> None:
 
 
 def load(folder: Path):
-    """Cut balanced windows; intervals count from the start of the rest."""
+    """Cut balanced windows; intervals are in seconds from the start of the rest."""
     signals: dict[str, list[np.ndarray]] = {modality: [] for modality in CHANNELS}
     target, groups, intervals = [], [], []
     for subject in range(8):
         recordings = [read_edf(folder / f"Subject{subject:02d}_{part}.edf") for part in (1, 2)]
         n_windows = [int(recording.duration // SECONDS) for recording in recordings]
-        taken = min(n_windows)
+        n_selected = min(n_windows)
         offset = 0.0
         for label, recording, n in zip(["rest", "arithmetic"], recordings, n_windows, strict=True):
-            starts = np.linspace(0, n - 1, taken).round().astype(int) * SECONDS
+            starts = np.linspace(0, n - 1, n_selected).round().astype(int) * SECONDS
             channels = {signal.label: signal for signal in recording.signals}
             for modality, names in CHANNELS.items():
                 for name in names:
@@ -94,8 +96,8 @@ def load(folder: Path):
                 signals[modality] += [
                     data[:, start * RATE : (start + SECONDS) * RATE] for start in starts
                 ]
-            target += [label] * taken
-            groups += [subject] * taken
+            target += [label] * n_selected
+            groups += [subject] * n_selected
             intervals += [(offset + start, offset + start + SECONDS) for start in starts]
             offset += recording.duration
     stacked = {modality: np.stack(windows) for modality, windows in signals.items()}

@@ -1,17 +1,17 @@
-"""How fast the backbone runs on this CPU, and what that costs in exactness and memory.
+"""Speed, accuracy and memory of the backbone on this CPU.
 
-Every form runs in turn in one process on two threads, batch by batch, on real images:
+All forms run alternately in one process with two threads, batch by batch, on real images:
 
-- "published": the network with the layout of the published one, whose tokens are copied into
-  contiguous memory at each change of layout;
-- "readable": `sklearn_biomoe.backbone.TinyBioMoE` as it stands;
-- "float32", "bfloat16", "onnxruntime": what the embedder runs;
-- "compiled": the float32 form after `torch.compile`, with batches of 8 alone, as it compiles anew
-  for each size.
+- "published": the network with the published layout, which copies tokens into contiguous memory at
+  each change of layout;
+- "readable": `sklearn_biomoe.backbone.TinyBioMoE`;
+- "float32", "bfloat16", "onnxruntime": the forms that the embedder runs;
+- "compiled": the float32 form after `torch.compile`, only with batches of 8, because each batch
+  size needs a compilation.
 
 Images per second are medians; ratios are medians of the ratios within each round. Memory is the
-peak over that of the loaded network, each form in a process of its own. The share is that of this
-machine's fastest matrix product in the same precision.
+peak minus that of the loaded network, measured in one process per form. The share is relative to
+the fastest matrix product of this machine in the same precision.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def load(form: str) -> Callable[[Tensor], Tensor]:
 
 
 def draw_images(windows) -> Tensor:
-    """Draw skin conductance and pulse of the first windows: float32 (N_IMAGES, H, W, 3)."""
+    """Draw skin conductance and pulse of the first windows as float32 (N_IMAGES, H, W, 3)."""
     rows = windows.data.iloc[: N_IMAGES // 2]
     drawn = [
         np.asarray(
@@ -142,8 +142,8 @@ def images_per_second(run: Callable[[Tensor], Tensor], images: Tensor, batch: in
     return len(images) / (time.perf_counter() - started)
 
 
-def ratio(ours: list[float], theirs: list[float]) -> float:
-    return round(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 2)
+def ratio(rates: list[float], reference: list[float]) -> float:
+    return round(statistics.median(a / b for a, b in zip(rates, reference, strict=True)), 2)
 
 
 def centred_cosine(found: Tensor, expected: Tensor) -> float:
@@ -158,7 +158,7 @@ def flops_per_image(images: Tensor) -> float:
 
 
 def matmul_flops(precision: str, side: int = 2048) -> float:
-    """Floating-point operations per second of a large matrix product, the best of thirty."""
+    """Return the operations per second of a large matrix product, the best of thirty."""
     a, b = (torch.rand(side, side, dtype=getattr(torch, precision)) for _ in range(2))
     best = float("inf")
     for _ in range(30):
@@ -169,7 +169,7 @@ def matmul_flops(precision: str, side: int = 2048) -> float:
 
 
 def measure_memory(form: str, batch: int) -> int:
-    """Megabytes that embedding takes at most over the loaded network, in a fresh process."""
+    """Return the peak memory in MB minus that of the loaded network, in a new process."""
     command = [sys.executable, __file__, "--memory", form, "--batch", str(batch)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -178,7 +178,7 @@ def print_memory(form: str, batch: int) -> None:
     run = load(form)
     status = Path("/proc/self/status")
     rest = kilobytes(status, "VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     for _ in range(3):
         run(torch.rand(batch, 224, 224, 3))
     print((kilobytes(status, "VmHWM") - rest) // 1024)
@@ -190,7 +190,7 @@ def kilobytes(status: Path, name: str) -> int:
 
 
 def score(windows) -> dict[str, str]:
-    """Balanced accuracy in both precisions: transitions protocol, subjects 2 to 18."""
+    """Return balanced accuracies in both precisions, transitions protocol, subjects 2 to 18."""
     chosen = np.isin(windows.groups, CHOOSING)
     used = np.unique(windows.pairs[chosen])
     earlier, later = np.searchsorted(used, windows.pairs[chosen]).T
@@ -220,12 +220,12 @@ def score(windows) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--memory", choices=FORMS, help="print one form's peak, in megabytes")
+    parser.add_argument("--memory", choices=FORMS, help="print the peak memory of one form, in MB")
     parser.add_argument("--batch", type=int, default=8)
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of the untrained network, and of electrodes without contact
+    warnings.simplefilter("ignore")  # untrained weights, electrodes without contact
     torch.set_num_threads(2)
-    caches = tempfile.mkdtemp()  # nothing exported or compiled before
+    caches = tempfile.mkdtemp()  # no exported or compiled files
     for variable in ("SKLEARN_BIOMOE_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
         os.environ.setdefault(variable, caches)
     with torch.inference_mode():
@@ -250,7 +250,7 @@ def main() -> None:
         seconds_to_compile=round(seconds_to_compile),
         scores_of_both_precisions=score(windows),
         scores="balanced accuracy, transitions, subjects 2 to 18, mean and standard deviation over "
-        "left-out subjects; each pair's earlier window is the baseline of its later one",
+        "held-out subjects; the earlier window of each pair is the baseline of the later one",
         weights="random",
         weights_sha256=weights_sha256("random", 0),
     )

@@ -1,4 +1,4 @@
-"""What a result was measured with: machine, versions, weights and date."""
+"""Environment of a result: machine, versions and date."""
 
 import datetime as dt
 import importlib.metadata
@@ -11,7 +11,7 @@ PACKAGES = ["sklearn-biomoe", "numpy", "scipy", "pandas", "scikit-learn", "torch
 
 
 def describe(**extra: object) -> dict[str, object]:
-    """Describe this machine and its packages; ``extra`` is put beside them."""
+    """Return the machine and package versions, and ``extra``."""
     return {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         "processor": processor(),
@@ -25,7 +25,7 @@ def describe(**extra: object) -> dict[str, object]:
 
 
 def processor() -> str:
-    """Return the processor's model as Linux names it, else what Python knows."""
+    """Return the processor model as given by Linux, or by Python on other systems."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():

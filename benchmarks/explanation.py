@@ -1,20 +1,19 @@
-"""Where explanations point, on simulated windows whose event has a known place.
+"""Accuracy of explanations on simulated windows with an event at a known time.
 
-Half of the windows of `make_event_windows` hold an event at a random second, which is all that
-tells the classes apart. A classifier of embeddings is trained on half of the subjects; of the
-others, windows with an event are explained, and it counts how often the greatest importance lies
-inside the event, by time and, of a burst, by frequency. Chance is the share of the image's cells
-that would count. The same is done
+Half of the windows of `make_event_windows` contain an event at a random time, the only difference
+between the classes. A classifier is trained on embeddings of half of the subjects, and windows with
+an event of the other subjects are explained. A hit is a maximum of the importance inside the event,
+in time and, for bursts, in frequency. Chance is the share of the cells of the image inside the
+event. Controls:
 
-- with shuffled weights (the values of each tensor permuted), the classifier trained anew on them;
-- with shuffled weights under the classifier of the open ones, which means nothing;
-- with the open weights and classifiers of shuffled labels, which go in some direction by chance:
-  for an event as often as against it.
+- shuffled weights (the values of each tensor permuted), with a classifier trained on them;
+- shuffled weights with the classifier of the open weights, a meaningless combination;
+- open weights with classifiers of shuffled labels, with a random direction of the decision.
 
-A method that shows the signal rather than the decision would point as well there. A network of
-shuffled weights still lets something pass, and where the classifier learns from it (see its
-accuracy), its explanations may point too. A table and an
-environment are written to ``--output``; a run that was cut off goes on where it was.
+A method that shows the signal instead of the decision would have as many hits in the controls. A
+network of shuffled weights preserves some information; if the classifier learns from it (see its
+accuracy), explanations can be correct as well. A table and the environment are written to
+``--output``; an interrupted run resumes.
 """
 
 import argparse
@@ -47,19 +46,19 @@ METHODS = ["occlusion", "gradient"]
 CONTROLS = ["open weights", "shuffled weights", "shuffled weights, same classifier",
             "shuffled labels"]  # fmt: skip
 N_SUBJECTS, N_WINDOWS_PER_SUBJECT = 20, 20
-N_SHUFFLES = 10  # of labels; each is explained on its share of the windows
-SEED = 1  # of the windows; on those of 0, it was chosen how curves are blurred
+N_SHUFFLES = 10  # of labels; each classifier is explained on its share of the windows
+SEED = 1  # of the windows; those of seed 0 were used to choose the blur of curves
 KEYS = ["event", "representation", "control", "method"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--windows", type=int, default=40, help="to be explained, of each case")
+    parser.add_argument("--windows", type=int, default=40, help="windows to explain per case")
     parser.add_argument("--subjects", type=int, default=N_SUBJECTS)
     parser.add_argument("--engine", default="auto")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of gradients that miss, where nothing is to be found
+    warnings.simplefilter("ignore")  # gradients of meaningless models
     arguments.output.mkdir(parents=True, exist_ok=True)
     done = arguments.output / "explanation_windows.csv"
     with TemporaryDirectory() as folder:
@@ -69,8 +68,7 @@ def main() -> None:
     summarise(pd.read_csv(done)).to_csv(arguments.output / "explanation.csv", index=False)
     environment.write(
         arguments.output / "explanation.json",
-        pointing="share of windows with an event whose greatest importance lies inside it; of "
-        "how many windows, each row tells",
+        pointing="share of windows with an event that have the maximum importance inside the event",
         subjects=arguments.subjects,
         weights="open",
         weights_sha256=weights_sha256("open"),
@@ -99,11 +97,11 @@ def run_case(event: str, representation: str, shuffled: Path, arguments, done: P
                     embedder=TinyBioMoEEmbedder(name, engine=arguments.engine),
                 )
                 embeddings[name] = np.asarray(embedders[name].fit_transform(X))
-        taught = "open" if control.endswith("same classifier") else weights
+        trained_on = "open" if control.endswith("same classifier") else weights
         models, accuracies = [], []
         for labels in labels_to_learn(y[train], control):
             classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-            classifier.fit(embeddings[taught][train], labels)
+            classifier.fit(embeddings[trained_on][train], labels)
             models.append(make_pipeline(embedders[weights], classifier))
             accuracies.append(classifier.score(embeddings[weights][~train], y[~train]))
         for method in todo:
@@ -121,7 +119,7 @@ def run_case(event: str, representation: str, shuffled: Path, arguments, done: P
 
 
 def labels_to_learn(y: np.ndarray, control: str) -> list[np.ndarray]:
-    """Return the labels of each classifier; shuffled ones agree with the true ones by chance."""
+    """Return the labels to train each classifier: the true ones, or several permutations."""
     if control != "shuffled labels":
         return [y]
     random = np.random.default_rng(0)
@@ -136,18 +134,18 @@ def is_done(done: Path, *key: str) -> bool:
 
 
 def point(model: Pipeline, X, events: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Tell of each window whether the greatest importance is inside its event, and the chance."""
+    """Return for each window whether the maximum is inside the event, and the chance."""
     explanations = explain(model, X, method=method, target=1)
     rows = []
     for explanation, event in zip(explanations, events.itertuples(), strict=True):
         (image,) = explanation.images
         when = inside(image.time_edges, event.start, event.stop)
         row = {"decision": explanation.decision}
-        row |= scored("time", image.over_time, when)
+        row |= hit_and_chance("time", image.over_time, when)
         if image.frequencies is not None:
             which = inside(image.frequency_edges, event.low, event.high)
-            row |= scored("frequency", image.over_frequencies, which)
-            row |= scored("both", image.map, which[:, None] & when)
+            row |= hit_and_chance("frequency", image.over_frequencies, which)
+            row |= hit_and_chance("both", image.map, which[:, None] & when)
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -158,17 +156,17 @@ COLUMNS = ["decision"] + [
 
 
 def inside(edges: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Cells that share something with the event."""
+    """Return the mask of the cells that overlap with the event."""
     return (edges[1:] > low) & (edges[:-1] < high)
 
 
-def scored(axis: str, importance: np.ndarray, counts: np.ndarray) -> dict[str, float]:
+def hit_and_chance(axis: str, importance: np.ndarray, counts: np.ndarray) -> dict[str, float]:
     hit = counts.ravel()[importance.argmax()]
     return {f"hit_{axis}": float(hit), f"chance_{axis}": counts.mean()}
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Shares of windows."""
+    """Return shares of windows per case, control and method."""
     groups = table.groupby(KEYS, sort=False)
     summary = groups[COLUMNS[1:]].mean()
     summary.insert(0, "windows", groups.size())
@@ -181,7 +179,7 @@ def shuffle_weights(path: Path) -> Path:
     random = torch.Generator().manual_seed(0)
     state = load_backbone("open").state_dict()
     for name, values in state.items():
-        if values.is_floating_point():  # and no index
+        if values.is_floating_point():  # not an index
             order = torch.randperm(values.numel(), generator=random)
             state[name] = values.flatten()[order].reshape(values.shape).contiguous()
         else:

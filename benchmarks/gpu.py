@@ -1,8 +1,8 @@
-"""How fast a GPU draws and embeds: images per second of drawing, the network, and both.
+"""Speed of drawing and embedding on a GPU, in images per second.
 
-Run it on a machine with a CUDA device; ``--device cpu --windows 16`` shows that it works without
-one. The network runs as it stands, eagerly in float32 ("readable"), and in the forms that the
-embedder runs; both is all the way from signals to embeddings.
+Run it on a machine with a CUDA device, or test it with ``--device cpu --windows 16``. "readable" is
+`sklearn_biomoe.backbone.TinyBioMoE` in float32; the other networks are the forms that the embedder
+runs. "both" is drawing and embedding.
 """
 
 import argparse
@@ -26,7 +26,7 @@ N_ROUNDS = 5
 
 
 def median_rate(work: Callable[[], object], n_images: int, device: str) -> float:
-    """Images per second, the median of some rounds after one that warms up."""
+    """Return images per second, the median of several rounds after a warm-up."""
     rates = []
     for _ in range(N_ROUNDS + 1):
         started = time.perf_counter()
@@ -40,12 +40,14 @@ def median_rate(work: Callable[[], object], n_images: int, device: str) -> float
 def measure(device: str, n_windows: int, batch_size: int) -> dict[str, float]:
     rng = np.random.default_rng(0)
     signals = np.cumsum(rng.normal(size=(n_windows, 3840)), axis=1)
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         ["waveform", "spectrogram_psd"], sampling_rate=64, modality="bvp"
     )
-    images = drawer.fit_transform(signals)
+    images = to_images.fit_transform(signals)
     n_images = 2 * n_windows
-    found = {"drawing": median_rate(lambda: images.draw(device), n_images, device)}
+    found = {
+        "drawing": median_rate(lambda: images.draw(np.arange(n_images), device), n_images, device)
+    }
     batch = torch.rand(batch_size, 224, 224, 3, device=device)
     readable = random_backbone(0).to(device)
     with torch.inference_mode():
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of the untrained network
+    warnings.simplefilter("ignore")  # untrained weights
     device = resolve_device(arguments.device)
     batch_size = min(arguments.batch, arguments.windows)
     found = measure(device, arguments.windows, batch_size)

@@ -1,8 +1,8 @@
-"""What a grid search under leave-one-subject-out embeds, and how long it takes.
+"""Embedded images and time of a grid search under leave-one-subject-out.
 
-200 simulated windows of 10 subjects and six grid points, with no memory, with scikit-learn's
-``Pipeline(memory=)``, and with the embedder's own. The network is a small one that counts what it
-sees, and then sleeps for as long as the real one would take on this machine.
+200 simulated windows of 10 subjects and six grid points, without a cache, with scikit-learn's
+``Pipeline(memory=)``, and with the cache of the embedder. A small network counts the images and
+sleeps for the time that the real network takes on this machine.
 """
 
 import tempfile
@@ -28,9 +28,9 @@ BATCH = 8
 
 
 class CountingBackbone(nn.Module):
-    """Embeds images by a pooled linear map, counting them; takes ``seconds`` for each batch."""
+    """A pooled linear map that counts images and takes ``seconds`` per batch."""
 
-    seen = 0
+    n_images = 0
     seconds = 0.0
 
     def __init__(self) -> None:
@@ -40,21 +40,23 @@ class CountingBackbone(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) -> (B, 192)."""
-        CountingBackbone.seen += int((images.flatten(1).sum(dim=1) > 0).sum())  # blanks aside
+        CountingBackbone.n_images += int(
+            (images.flatten(1).sum(dim=1) > 0).sum()
+        )  # without padding
         time.sleep(CountingBackbone.seconds)
         return self.linear(self.pool(images).flatten(1))
 
 
 def seconds_per_batch() -> float:
-    """Time the real network takes for a batch, the median of five."""
+    """Return the seconds of the real network for a batch, the median of five."""
     run = get_engine(BackboneWeights("random", 0, weights_sha256("random")), "cpu", "float32").run
-    images, taken = torch.rand(BATCH, 224, 224, 3), []
+    images, elapsed = torch.rand(BATCH, 224, 224, 3), []
     with torch.inference_mode():
         for _ in range(6):
             started = time.perf_counter()
             run(images)
-            taken.append(time.perf_counter() - started)
-    return sorted(taken[1:])[2]
+            elapsed.append(time.perf_counter() - started)
+    return sorted(elapsed[1:])[2]
 
 
 def search(cache: str | None, folder: str | None) -> dict[str, object]:
@@ -68,25 +70,25 @@ def search(cache: str | None, folder: str | None) -> dict[str, object]:
         memory=folder,
     )
     grid = {"classify__C": [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]}
-    CountingBackbone.seen, started = 0, time.perf_counter()
+    CountingBackbone.n_images, started = 0, time.perf_counter()
     GridSearchCV(model, grid, cv=LeaveOneGroupOut()).fit(
         windows.data["eda"], windows.target, groups=windows.groups
     )
     seconds = time.perf_counter() - started
-    return {"images_embedded": CountingBackbone.seen, "seconds": round(seconds, 1)}
+    return {"images_embedded": CountingBackbone.n_images, "seconds": round(seconds, 1)}
 
 
 def main() -> None:
-    warnings.simplefilter("ignore")  # of the untrained network, and of regressions cut short
+    warnings.simplefilter("ignore")  # untrained weights, convergence of regressions
     torch.set_num_threads(2)
     CountingBackbone.seconds = seconds_per_batch()
     random_weights.TinyBioMoE = CountingBackbone
     random_weights.random_sha256.cache_clear()
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            {"memory": "none"} | search(None, None),
-            {"memory": "Pipeline(memory=)"} | search(None, folder),
-            {"memory": "TinyBioMoEEmbedder(cache='memory')"} | search("memory", None),
+            {"cache": "none"} | search(None, None),
+            {"cache": "Pipeline(memory=)"} | search(None, folder),
+            {"cache": "TinyBioMoEEmbedder(cache='memory')"} | search("memory", None),
         ]
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
@@ -95,7 +97,7 @@ def main() -> None:
         RESULTS.with_suffix(".json"),
         windows="200 simulated windows of 10 subjects, six grid points, leave one subject out",
         seconds_per_batch_of_8=round(CountingBackbone.seconds, 3),
-        weights="of the counting network, random",
+        weights="random, of the small network",
     )
 
 

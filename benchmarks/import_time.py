@@ -1,6 +1,6 @@
-"""How long `import sklearn_biomoe` takes, beside `import sklearn` and `import torch`.
+"""Import time of `sklearn_biomoe`, compared with `sklearn` and `torch`.
 
-Runs each in fresh processes in turn and reports medians of the ratios pair by pair.
+Runs each import alternately in new processes, and reports medians of the paired ratios.
 """
 
 import json

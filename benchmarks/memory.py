@@ -1,9 +1,9 @@
-"""How much memory drawing and embedding cost beside their inputs and outputs, and how time grows.
+"""Memory and time of drawing and embedding for an increasing number of windows.
 
-Windows of 60 samples (float32) are drawn as waveforms and dropped batch by batch, as the embedder
-does; and embedded by way of the whole pipeline, by a small network so that a hundred thousand take
-minutes. Each number of windows has a process of its own. Memory is the largest resident size (of
-Linux) before and after, less signals and embeddings; what is there before is Python with torch.
+Windows of 60 samples (float32) are drawn as waveforms, batch by batch as in the embedder, and
+embedded by the complete pipeline with a small network, so that a hundred thousand take minutes. One
+process per number of windows. Memory is the increase of the peak resident size (Linux only) minus
+the size of signals and embeddings; the size before is that of Python with torch.
 """
 
 import json
@@ -45,15 +45,15 @@ def peak_megabytes() -> float:
 
 
 def draw(images) -> int:
-    """Draw all images; return the bytes that are kept."""
+    """Draw all images; return the number of stored bytes."""
     for start in range(0, len(images), BATCH_SIZE):
-        images[start : start + BATCH_SIZE].draw()
+        images.draw(np.arange(start, min(start + BATCH_SIZE, len(images))))
     return 0
 
 
 def embed(images) -> int:
-    """Embed all images; return the bytes that are kept."""
-    warnings.simplefilter("ignore")  # of the untrained network
+    """Embed all images; return the number of stored bytes."""
+    warnings.simplefilter("ignore")  # untrained weights
     random_weights.TinyBioMoE = SmallBackbone
     return TinyBioMoEEmbedder("random").fit_transform(images).nbytes
 
@@ -62,15 +62,15 @@ WORKS = {"drawn": draw, "embedded": embed}
 
 
 def measure(work: str, n_windows: int) -> dict[str, float]:
-    torch.set_num_threads(1)  # shares the processor without waiting for it
+    torch.set_num_threads(1)  # for machines with other processes
     before = peak_megabytes()
     rng = np.random.default_rng(0)
     signals = rng.standard_normal((n_windows, 1, N_TIMES), dtype=np.float32)
     images = BiosignalImageTransformer(["waveform"]).fit_transform(signals)
     started = time.perf_counter()
-    kept = WORKS[work](images)
+    stored_bytes = WORKS[work](images)
     seconds = time.perf_counter() - started
-    in_and_out = (signals.nbytes + kept) / 2**20
+    in_and_out = (signals.nbytes + stored_bytes) / 2**20
     return {
         "seconds": round(seconds, 2),
         "milliseconds_per_window": round(1000 * seconds / n_windows, 3),

@@ -1,9 +1,9 @@
-"""How scores fall where a sensor drops out: pulse deleted from more and more windows.
+"""Scores with a missing sensor: pulse is deleted from an increasing share of windows.
 
-Blood volume pulse is deleted, since skin conductance alone scores less. On simulated signals, and
-on subjects 2 to 18 of Stress-Predict (transitions; a pair of windows lacks pulse where either
-window does). Untrained backbone, leave-one-subject-out, windows deleted at random five times over.
-Writes a table, a figure and an environment.
+Blood volume pulse is deleted, because skin conductance alone scores lower. Data: simulated signals,
+and subjects 2 to 18 of Stress-Predict (transitions; pulse is missing in a pair if it is missing in
+either window). Untrained backbone, leave-one-subject-out, five random deletions. Writes a table, a
+figure and the environment.
 """
 
 import warnings
@@ -29,11 +29,13 @@ RESULTS = Path(__file__).parent / "results" / "missing_sensors"
 SHARES = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9]
 SEEDS = range(5)
 IMAGES = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}
-EDA, BVP, BOTH, TOLD = slice(0, 192), slice(192, 384), slice(0, 384), [384]
+EDA, BVP, BOTH, MISSING = slice(0, 192), slice(192, 384), slice(0, 384), [384]
 METHODS = {
     "early": make_pipeline(
-        # As make_multimodal_embedder(impute=True) does it.
-        ColumnTransformer([("fill", SimpleImputer(), BOTH), ("tell", "passthrough", TOLD)]),
+        # as in make_multimodal_embedder(impute=True)
+        ColumnTransformer(
+            [("impute", SimpleImputer(), BOTH), ("indicator", "passthrough", MISSING)]
+        ),
         *CLASSIFIER,
     ),
     "additive": make_pipeline(
@@ -48,7 +50,7 @@ METHODS = {
 
 
 def main() -> None:
-    warnings.simplefilter("ignore")  # of the untrained network, and of electrodes without contact
+    warnings.simplefilter("ignore")  # untrained weights, electrodes without contact
     rows = []
     for source, (embeddings, pairs, target, groups) in {
         "simulated signals": simulated(),
@@ -77,7 +79,7 @@ def main() -> None:
     plot(table)
     environment.write(
         RESULTS.with_suffix(".json"),
-        scores="mean over left-out subjects of balanced accuracy; mean, least and greatest over "
+        scores="mean over held-out subjects of balanced accuracy; mean, minimum and maximum over "
         "five random deletions",
         weights="random",
         weights_sha256=weights_sha256("random", seed_of_random_weights()),
@@ -104,7 +106,7 @@ def embed(windows) -> np.ndarray:
     embedder = make_multimodal_embedder(
         windows.sampling_rates, representations=IMAGES, embedder=TinyBioMoEEmbedder("random")
     )
-    # In the order of IMAGES, whatever the data's.
+    # in the order of IMAGES
     embedder.transformers.sort(key=lambda branch: list(IMAGES).index(branch[0]))
     return np.asarray(embedder.fit_transform(windows.data), dtype=np.float64)
 

@@ -1,11 +1,12 @@
-"""What embeddings by the open weights hold, and how few labelled people they need.
+"""Linear probes of the open weights, scores with few labelled subjects, and effect of float16.
 
-Probes: heart rate and skin conductance responses of Stress-Predict's windows, breathing rate of
-other recordings, read off frozen embeddings by a ridge regression, on people (recordings, for
-breathing) that were left out. What is true is what neurokit2 finds in the same signal. Few labels:
-stress or rest, transitions protocol, trained on few subjects and tested on all others. Takes the
-features that `stress_predict.py` has kept in its folder, so that one has to be run first. Storage:
-with ``--checkpoint``, how far embeddings move because the shipped file holds 16 bits of a number.
+Probes: ridge regression on frozen embeddings of the heart rate and number of skin conductance
+responses in windows of Stress-Predict, and of the breathing rate in other recordings, on held-out
+subjects (recordings, for breathing). The reference values are computed by neurokit2 from the same
+signal. Few labels: stress or rest, transitions protocol, trained on few subjects and tested on all
+others. Both use the features that `stress_predict.py` stored in its folder, so run it first.
+Storage: with ``--checkpoint``, the difference between embeddings by the packaged float16 weights
+and by the float32 weights.
 """
 
 import argparse
@@ -32,20 +33,22 @@ from sklearn_biomoe.weights import weights_sha256
 RESULTS = Path(__file__).parent / "results"
 PROBE = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
 N_SUBJECTS, N_DRAWS = (2, 4, 8, 16), 20
-# File, column, rate in Hz: recordings of breathing.
+# Recordings of breathing: file, column, sampling rate in Hz.
 BREATHING = [
     ("neurokit_csv/bio_eventrelated_100hz.csv", "RSP", 100),
     ("neurokit_csv/bio_resting_5min_100hz.csv", "RSP", 100),
     ("neurokit_csv/bio_resting_8min_100hz.csv", "RSP", 100),
     ("wfdb_samples/bidmc_01_Signals.csv", " RESP", 125),
 ]
-RATE, SECONDS, STEP = 25, 60, 15  # Hz and s, of windows of breathing
+RATE, SECONDS, STEP = 25, 60, 15  # in Hz and s, for windows of breathing
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("stress_predict_results"))
-    parser.add_argument("--checkpoint", type=Path, help="of the run that made the open weights")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="checkpoint of the run that trained the open weights"
+    )
     given = parser.parse_args()
     folder = given.folder / "open" / "transitions"
     windows = fetch_stress_predict(protocol="transitions")
@@ -54,8 +57,8 @@ def main() -> None:
     environment.write(
         RESULTS / "open_weights.json",
         probes="mean absolute error of a ridge regression on frozen embeddings, mean and standard "
-        "deviation over left-out subjects (recordings for breathing); what is true is what "
-        f"neurokit2 {nk.__version__} finds in the same signal. Nothing of those left out was used",
+        "deviation over held-out subjects (recordings for breathing); reference values by "
+        f"neurokit2 {nk.__version__} from the same signal. No data of held-out subjects were used",
         few_labels="Stress-Predict, transitions: balanced accuracy over all subjects that were not "
         f"drawn for training, mean and standard deviation over {N_DRAWS} draws",
         storage=storage(windows, given.checkpoint) if given.checkpoint else "not measured",
@@ -68,8 +71,8 @@ def main() -> None:
 
 
 def storage(windows, checkpoint: Path) -> dict[str, float]:
-    """Compare embeddings by the shipped file with those by the float32 weights it was made from."""
-    shipped, whole = (
+    """Compare embeddings by the packaged weights with those by the original float32 weights."""
+    packaged, original = (
         np.vstack([
             comparison.embedding_of(modality, rate, name, str(weights), None)(
                 np.stack(windows.data[modality].iloc[::40])[:, None]
@@ -79,25 +82,25 @@ def storage(windows, checkpoint: Path) -> dict[str, float]:
         ])
         for weights in ("open", checkpoint)
     )  # fmt: skip
-    a, b = (values - whole.mean(axis=0) for values in (shipped, whole))
+    a, b = (values - original.mean(axis=0) for values in (packaged, original))
     cosines = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     return {
-        "n_images": len(whole),
-        "largest_difference": float(np.abs(shipped - whole).max()),
+        "n_images": len(original),
+        "largest_difference": float(np.abs(packaged - original).max()),
         "smallest_centred_cosine": float(cosines.min()),
     }
 
 
 def read(folder: Path, kind: str, modality: str) -> np.ndarray:
-    with np.load(folder / f"{modality}_{kind}.npz") as kept:
-        return kept["values"]
+    with np.load(folder / f"{modality}_{kind}.npz") as stored:
+        return stored["values"]
 
 
 # Few labels
 
 
 def few_labels(windows, folder: Path) -> pd.DataFrame:
-    """Score methods that were trained on few subjects."""
+    """Evaluate methods trained on few subjects."""
     earlier, later = windows.pairs.T
     kinds = {
         "open weights": comparison.REPRESENTATIONS,
@@ -128,7 +131,7 @@ def few_labels(windows, folder: Path) -> pd.DataFrame:
 
 
 def score(values, target, groups, n_subjects: int, seed: int) -> float:
-    """Mean over the subjects that were not drawn of their balanced accuracies."""
+    """Return the mean balanced accuracy of the subjects that were not drawn for training."""
     drawn = np.random.default_rng(seed).permutation(np.unique(groups))[:n_subjects]
     training = np.isin(groups, drawn)
     model = clone(comparison.CLASSIFIER).fit(values[training], target[training])
@@ -145,7 +148,7 @@ def score(values, target, groups, n_subjects: int, seed: int) -> float:
 
 
 def probes(windows, folder: Path) -> pd.DataFrame:
-    """Read what is known of signals off their embeddings."""
+    """Estimate properties of signals from their embeddings."""
     owners = windows.data["subject"].to_numpy()
     rows = []
     for modality, quantity, unit, find in [
@@ -172,7 +175,7 @@ def probes(windows, folder: Path) -> pd.DataFrame:
 
 
 def probe(quantity: str, unit: str, method: str, values, truth, owners, model=PROBE) -> dict:
-    """Mean absolute error on those left out; windows without a truth do not count."""
+    """Return the mean absolute error on held-out groups, without windows of unknown truth."""
     known = np.isfinite(truth)
     truth, owners = truth[known], owners[known]
     found = cross_val_predict(model, values[known], truth, groups=owners, cv=LeaveOneGroupOut())
@@ -187,35 +190,35 @@ def probe(quantity: str, unit: str, method: str, values, truth, owners, model=PR
 
 
 def baseline(quantity: str, unit: str, truth, owners) -> dict:
-    nothing = np.zeros((len(truth), 1))
-    return probe(quantity, unit, "mean of training", nothing, truth, owners, DummyRegressor())
+    constant = np.zeros((len(truth), 1))
+    return probe(quantity, unit, "mean of training", constant, truth, owners, DummyRegressor())
 
 
 def heart_rate(signal: np.ndarray, rate: float) -> float:
-    """Return beats a minute, from the median time between pulses; NaN where few are found."""
+    """Return beats per minute from the median pulse interval; NaN if few pulses are found."""
     clean = nk.ppg_clean(signal, sampling_rate=rate)
     peaks = nk.ppg_findpeaks(clean, sampling_rate=rate)["PPG_Peaks"]
     return 60 * rate / float(np.median(np.diff(peaks))) if len(peaks) > 20 else np.nan
 
 
 def n_responses(signal: np.ndarray, rate: float) -> float:
-    """Return how many responses of at least 0.01 µS begin in a window."""
+    """Return the number of responses of at least 0.01 µS in a window."""
     phasic = nk.eda_phasic(signal, sampling_rate=rate, method="highpass")["EDA_Phasic"].to_numpy()
     found = nk.eda_findpeaks(phasic, sampling_rate=rate, method="neurokit")
     return float(np.sum(found["SCR_Height"] > 0.01))
 
 
 def breathing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut recordings of breathing: windows, breaths a minute, and the recording of each."""
+    """Return windows of breathing, breaths per minute, and the recording of each window."""
     signals, truth, owners = [], [], []
     for name, column, rate in BREATHING:
         path = Path(os.environ["SKLEARN_BIOMOE_DATA"]) / name
-        whole = nk.signal_resample(
+        signal = nk.signal_resample(
             pd.read_csv(path)[column].to_numpy(float), sampling_rate=rate,
             desired_sampling_rate=RATE, method="poly",
         )  # fmt: skip
-        for start in range(0, len(whole) - SECONDS * RATE + 1, STEP * RATE):
-            window = whole[start : start + SECONDS * RATE]
+        for start in range(0, len(signal) - SECONDS * RATE + 1, STEP * RATE):
+            window = signal[start : start + SECONDS * RATE]
             clean = nk.rsp_clean(window, sampling_rate=RATE)
             peaks = nk.rsp_findpeaks(clean, sampling_rate=RATE)["RSP_Peaks"]
             signals.append(window)
@@ -225,5 +228,5 @@ def breathing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # of neurokit2, about windows with few beats
+    warnings.simplefilter("ignore")  # neurokit2, for windows with few beats
     main()

@@ -1,12 +1,11 @@
-"""How well images of each kind tell stress from rest, by untrained and by the open weights.
+"""Scores of representations, ranges and tiles, with untrained and open weights.
 
-Every representation of skin conductance and pulse, and the choices there are about value ranges,
-powers and tiles, scored on Stress-Predict by the transitions protocol under leave-one-subject-out,
-on subjects 2 to 18: those that choices are made on. An untrained network judges images poorly,
-and the open weights are asked about the five representations alone that they saw in training, which
-showed them in the presets' ranges; benchmarks/tiles.py asks them about tiles. Differences smaller
-than the spread over subjects decide nothing. Rows that the result file holds already, with the
-same weights, are not computed again.
+Every representation of skin conductance and pulse, and options for value ranges, power ranges and
+tiles: Stress-Predict, transitions protocol, leave-one-subject-out, subjects 2 to 18. The open
+weights are evaluated only on the five representations that they were trained on, with the ranges of
+the presets; benchmarks/tiles.py evaluates them on tiles. Untrained weights are a weak criterion,
+and differences smaller than the standard deviation over subjects are not meaningful. Rows that the
+result file contains for the same weights are not computed again.
 """
 
 import json
@@ -49,14 +48,14 @@ VARIANTS = {
 }
 
 
-def is_asked_of_open_weights(variant: dict) -> bool:
+def suits_open_weights(variant: dict) -> bool:
     whole = "tile_length" not in variant
     return whole and set(SEEN_IN_TRAINING).issuperset(variant["representations"])
 
 
 @dataclass(frozen=True)
 class Choosing:
-    """Windows of the subjects that choices are made on, and which of them make pairs."""
+    """Windows of subjects 2 to 18, and their pairs."""
 
     signals: dict[str, pd.Series]
     sampling_rates: dict[str, float]
@@ -67,15 +66,15 @@ class Choosing:
     owners: np.ndarray  # of windows
 
     def embed(self, modality: str, weights, **parameters) -> np.ndarray:
-        """Embed all windows of a modality, tiles as their mean."""
-        drawer = BiosignalImageTransformer(
+        """Embed all windows of a modality, tiles by their mean."""
+        to_images = BiosignalImageTransformer(
             sampling_rate=self.sampling_rates[modality], modality=modality, **parameters
         )
         embedder = TinyBioMoEEmbedder(weights, fuse="mean_tiles")
-        return make_pipeline(drawer, embedder).fit_transform(self.signals[modality])
+        return make_pipeline(to_images, embedder).fit_transform(self.signals[modality])
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """Balanced accuracy of each left-out subject."""
+        """Return the balanced accuracy of each held-out subject."""
         return cross_val_score(
             CLASSIFIER,
             features[self.later] - features[self.earlier],
@@ -101,7 +100,7 @@ def read_choosing() -> Choosing:
 
 
 def main() -> None:
-    warnings.simplefilter("ignore")  # of the untrained network, and of electrodes without contact
+    warnings.simplefilter("ignore")  # untrained weights, electrodes without contact
     choosing = read_choosing()
     table = RESULTS.with_suffix(".csv")
     rows = pd.read_csv(table).to_dict("records") if table.exists() else []
@@ -112,7 +111,7 @@ def main() -> None:
     }
     for weights, sha256 in hashes.items():
         for modality, variant in ((m, v) for m, each in VARIANTS.items() for v in each):
-            if weights == "open" and not is_asked_of_open_weights(variant):
+            if weights == "open" and not suits_open_weights(variant):
                 continue
             key = {
                 "weights": f"{weights} {sha256[:12]}",
@@ -136,9 +135,9 @@ def main() -> None:
         RESULTS.with_suffix(".json"),
         data=f"Stress-Predict, transitions, subjects 2 to 18, {len(choosing.target)} pairs of "
         "windows",
-        scores="balanced accuracy, mean and standard deviation over left-out subjects",
-        test_subject="each pair's earlier window is the baseline of its later one; no labels. "
-        "Ranges learnt from training windows were learnt from all 17 subjects' unlabelled windows",
+        scores="balanced accuracy, mean and standard deviation over held-out subjects",
+        test_subject="the earlier window of each pair, as the baseline of the later one; no "
+        "labels. Ranges with 'training' were learnt from unlabelled windows of all 17 subjects",
         weights_sha256=hashes,
     )
 

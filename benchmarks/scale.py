@@ -1,11 +1,11 @@
-"""Rows per second of embed_parquet, in a loop and by workers, and what many windows cost.
+"""Throughput of embed_parquet in a loop and with workers, and its memory for many windows.
 
-*Files*: the real backbone, untrained, embeds a few files of windows in a plain loop, and by one and
-two worker processes of one thread. *Parts*: the same number of rows in few and in many files, with
-a small network, tells what a file costs. *Windows*: a small network embeds ever more windows, each
-number in a process of its own: whether its memory (of Linux) or its time per window grows. That
-time is of the processor, so that other work beside it hardly matters; the first two want a machine
-of their own. Each part is measured by itself and put among what the result file holds of others.
+*real*: the real backbone, untrained, embeds a few files in a loop and with one and two worker
+processes of one thread. *files*: a small network embeds the same number of rows in few and in many
+files, to measure the overhead per file. *windows*: a small network embeds an increasing number of
+windows, with one process per number, to measure memory (Linux only) and CPU time per window. The
+first two parts need a machine without other processes. Each part can be run alone; its results are
+added to the result file.
 """
 
 import argparse
@@ -36,7 +36,7 @@ WORKERS = (1, 2)
 
 
 def write_windows(folder: Path, n_files: int, n_rows: int) -> Path:
-    """Write files of windows; numbers that hardly cost memory."""
+    """Write files of random windows in small chunks."""
     folder.mkdir()
     random = np.random.default_rng(0)
     for number in range(n_files):
@@ -59,12 +59,12 @@ def make_transformer():
         BiosignalImageTransformer(["waveform"]), TinyBioMoEEmbedder("random", cache=None)
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the untrained network
+        warnings.simplefilter("ignore")  # untrained weights
         return pipeline.fit(np.random.default_rng(0).normal(size=(2, N_TIMES)))
 
 
 def timed(source: Path, transformer, client=None) -> dict[str, float]:
-    """Embed once."""
+    """Embed all files, and return seconds and rows per second."""
     options = {"signal_columns": "signal", "id_columns": ["row"], "client": client}
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
@@ -97,7 +97,7 @@ def compare_workers(folder: Path, transformer, source: Path, small: bool) -> dic
 
 
 def warm_up(client, transformer, source: Path, folder: Path) -> None:
-    """Have every worker load its model, which a single file does in one of them."""
+    """Embed enough files that every worker loads its model."""
     files = sorted(source.iterdir())[: 2 * len(client.nthreads())]
     options = {"signal_columns": "signal", "id_columns": ["row"], "client": client}
     embed_parquet(files, folder, transformer, **options)
@@ -110,19 +110,19 @@ def measure_windows(n_windows: int) -> dict[str, float]:
         source = write_windows(Path(folder, "windows"), 1, n_windows)
         transformer = make_transformer()
         before = peak_megabytes()
-        started, used = time.perf_counter(), time.process_time()
+        started, cpu_started = time.perf_counter(), time.process_time()
         columns = {"signal_columns": "signal", "id_columns": ["row"]}
         embed_parquet(source, f"{folder}/out", transformer, **columns)
-        seconds, of_processor = time.perf_counter() - started, time.process_time() - used
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     return {
         "seconds": round(seconds, 2),
-        "processor_milliseconds_per_window": round(1000 * of_processor / n_windows, 3),
+        "processor_milliseconds_per_window": round(1000 * cpu_seconds / n_windows, 3),
         "growth_megabytes": round(peak_megabytes() - before, 1),
     }
 
 
 def peak_megabytes() -> float:
-    """Largest resident size of this process; getrusage's begins with that of its parent."""
+    """Return the peak resident size; that of getrusage includes the parent process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
@@ -163,7 +163,7 @@ RESULTS = Path(__file__).parent / "results" / "scale.json"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--windows", type=int, help="embed so many in this process, and no more")
+    parser.add_argument("--windows", type=int, help="only embed this many windows, in this process")
     given = parser.parse_args()
     if given.windows:
         print(json.dumps(measure_windows(given.windows)))
@@ -173,10 +173,10 @@ def main() -> None:
     for part in given.parts:
         with tempfile.TemporaryDirectory() as folder:
             found = PARTS[part](Path(folder))
-        told = environment.describe(threads=1, weights_sha256=sha256)
-        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        results = kept.get("results", {}) | {
-            key: {"measured": told, **values} for key, values in found.items()
+        description = environment.describe(threads=1, weights_sha256=sha256)
+        stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results = stored.get("results", {}) | {
+            key: {"measured": description, **values} for key, values in found.items()
         }
         RESULTS.write_text(json.dumps({"results": results}, indent=2) + "\n")
         print(json.dumps(found, indent=1), flush=True)

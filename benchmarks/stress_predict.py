@@ -1,11 +1,12 @@
-"""The headline: stress or rest on Stress-Predict, judged on subjects that were not trained on.
+"""Main benchmark: classification of stress and rest on held-out subjects of Stress-Predict.
 
-Two modalities by five representations by five fusions, beside statistics, catch22 and MiniRocket,
-together with them, and beside elapsed time alone, under leave-one-subject-out. Claims are made by
-the transitions protocol, where random weights are put beside others; the grid protocol is scored
-raw, and with features standardised by each subject's own windows, which uses the test subject's
-recording. Every step is kept in a folder: the same command goes on after a kill. Writes a table,
-planned comparisons and an environment for each protocol, and a page to look at into the folder.
+Two modalities, five representations and five fusions, compared and combined with statistics,
+catch22 and MiniRocket, and compared with elapsed time, under leave-one-subject-out. All claims
+refer to the transitions protocol; only there, random weights are evaluated as well. The grid
+protocol is scored twice: without data of the test subject, and with features standardised by all
+unlabelled windows of each subject. Every step is stored in a folder, so that interrupted runs
+resume. Writes a table, planned comparisons and the environment of each protocol, and an HTML report
+to the folder.
 """
 
 import argparse
@@ -25,9 +26,9 @@ from sklearn_biomoe.weights import weights_sha256
 MODALITIES = ["eda", "bvp"]
 SECONDS = 60
 TEST_SUBJECT = {
-    "transitions": "each pair's earlier window is the baseline of its later one; no labels",
-    "grid": "nothing was used before testing",
-    "grid_own": "all windows, without labels, to standardise features",
+    "transitions": "the earlier window of each pair, as the baseline of the later one; no labels",
+    "grid": "none before testing",
+    "grid_own": "all unlabelled windows, to standardise features",
 }
 
 
@@ -53,7 +54,7 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
         windows.sampling_rates,
         folder / protocol.removesuffix("_own"),
         arguments.weights,
-        # Only by this protocol claims are made; elsewhere run --weights random.
+        # for the grid, run --weights random
         untrained="pairs" in windows,
     )
     values = {key: each.values for key, each in features.items()}
@@ -77,7 +78,7 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
             for kind in ("linear", "spline")
         }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LeakWarning)  # the page shows what rings
+        warnings.simplefilter("ignore", LeakWarning)  # the report contains the alarms
         study = run_study(
             methods | controls,
             table.values,
@@ -100,7 +101,7 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
         weights_sha256=weights_sha256(arguments.weights, seed_of_random_weights()),
     )
     images = {}
-    if "pairs" not in windows:  # whose rows are two windows
+    if "pairs" not in windows:  # each row is one window
         images = {
             modality: BiosignalImageTransformer(
                 [name], sampling_rate=windows.sampling_rates[modality], modality=modality

@@ -1,11 +1,11 @@
-"""Attention pooling over the tiles of a window, beside logistic regression on the same tiles.
+"""Attention pooling over the tiles of a window, compared with logistic regression.
 
-Stress-Predict by the transitions protocol under leave-one-subject-out, as benchmarks/
-stress_predict.py: a minute of each signal is drawn whole, and cut in tiles of ten seconds; images
-are embedded by frozen weights, and a row is the later window's embeddings minus the earlier one's,
-tile by tile. So a bag is what changed in each of six tiles. Compared are logistic regression on the
-whole image, on tiles side by side, on their mean, and on single tiles that vote; and attention
-pooling. Embeddings and every fold are kept in a folder: the same command goes on after a kill.
+Stress-Predict, transitions protocol, leave-one-subject-out, as in benchmarks/stress_predict.py. A
+minute of each signal is drawn as one image and as six tiles of ten seconds, and embedded by frozen
+weights. The features are the embeddings of the later window minus those of the earlier one, tile by
+tile. Compared are logistic regression on the image of the whole window, on concatenated tiles, on
+their mean, and on single tiles with voting; and attention pooling. Embeddings and folds are stored
+in a folder, so that interrupted runs resume.
 """
 
 import argparse
@@ -38,7 +38,7 @@ MEAN, VOTE, ATTENTION = "mean of tiles, logistic", "tiles vote, logistic", "atte
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", default="open")
-    parser.add_argument("--subjects", nargs="+", type=int, help="all where left out")
+    parser.add_argument("--subjects", nargs="+", type=int, help="default: all")
     parser.add_argument("--folder", type=Path, default=Path("tiles_results"))
     parser.add_argument("--output", type=Path, default=Path("tiles_results"))
     parser.add_argument("--jobs", type=int, default=2)
@@ -59,7 +59,7 @@ def main() -> None:
         {key: each[later] - each[earlier] for key, each in values.items()}
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LeakWarning)  # alarms are written down
+        warnings.simplefilter("ignore", LeakWarning)  # the results contain the alarms
         study = run_study(
             methods,
             table,
@@ -76,7 +76,7 @@ def main() -> None:
 def embed(
     windows: Any, used: np.ndarray, folder: Path, weights: str, part: str
 ) -> tuple[dict[tuple[str, str, bool], np.ndarray], dict[str, float]]:
-    """Embed each image whole and in tiles, or read it from the folder; tell how long it took."""
+    """Embed windows and tiles, or read embeddings from the folder; return them and the seconds."""
     embedder = TinyBioMoEEmbedder(weights, cache=folder / "rows.sqlite", progress=True)
     values, seconds = {}, {}
     for modality, representation in IMAGES:
@@ -99,18 +99,18 @@ def embed(
                 np.savez(incomplete, values=embeddings, seconds=took)
                 incomplete.rename(path)
                 print(f"{name}: {embeddings.shape} in {took:.0f} s", flush=True)
-            with np.load(path) as kept:
-                values[modality, representation, tiled] = kept["values"]
-                seconds[name] = float(kept["seconds"])
+            with np.load(path) as stored:
+                values[modality, representation, tiled] = stored["values"]
+                seconds[name] = float(stored["seconds"])
     return values, seconds
 
 
 def make_methods(
     values: dict[tuple[str, str, bool], np.ndarray],
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Make the table, and every method for each image and for all of them together.
+    """Make the table, and the methods for each image and for all images.
 
-    Together, a tile is what all images show of the same ten seconds.
+    For all images, a tile is the concatenated embeddings of the same ten seconds.
     """
     whole = [values[*image, False] for image in IMAGES]
     tiles = [values[*image, True].reshape(-1, N_TILES, EMBEDDING) for image in IMAGES]
@@ -163,7 +163,7 @@ def save(
     environment.write(
         stem.with_suffix(".json"),
         data=f"Stress-Predict, subjects {arguments.subjects or '2 to 35'}, protocol 'transitions'",
-        test_subject="each pair's earlier window is the baseline of its later one; no labels",
+        test_subject="the earlier window of each pair, as the baseline of the later one; no labels",
         scores="balanced accuracy under leave-one-subject-out: mean, standard deviation over "
         "subjects, and 95 % interval of the mean from bootstraps over subjects",
         n_subjects=int(summary["n_subjects"].iloc[0]),

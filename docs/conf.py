@@ -1,4 +1,4 @@
-"""How Sphinx builds this site: `make docs`."""
+"""Configuration of Sphinx, for `make docs`."""
 
 import re
 
@@ -43,21 +43,19 @@ html_show_copyright = False
 
 myst_heading_anchors = 3
 
-# Docstrings: types stand under Parameters, and `names` in single quotes are looked up.
+# Types are documented under Parameters; `names` in single backquotes are cross-references.
 default_role = "py:obj"
 autosummary_ignore_module_all = False
 autosummary_context = {  # for _templates/autosummary/module.rst
-    "at_the_top": sklearn_biomoe.__all__,
+    "top_level_names": sklearn_biomoe.__all__,
     "constants": {
-        "sklearn_biomoe.signals": {"MODALITIES": "The presets of each `Modality`, by its name."},
-        "sklearn_biomoe.representations": {
-            "REPRESENTATIONS": "How each `Representation` is drawn, by its name."
-        },
+        "sklearn_biomoe.signals": {"MODALITIES": "Presets (`Modality`) per modality name."},
+        "sklearn_biomoe.representations": {"REPRESENTATIONS": "`Representation` per name."},
     },
 }
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-numpydoc_show_class_members = False  # which autodoc lists
+numpydoc_show_class_members = False  # autodoc lists them
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -76,7 +74,8 @@ sphinx_gallery_conf = {
     ),
     "backreferences_dir": "auto_examples/uses",
     "doc_module": ("sklearn_biomoe",),
-    "abort_on_example_error": False,  # all are run; each that fails is a warning, hence an error
+    # All examples run; each failure is a warning, and -W turns it into an error.
+    "abort_on_example_error": False,
     "show_memory": False,
     "download_all_examples": False,
     "write_computation_times": False,
@@ -94,14 +93,14 @@ PAGES = {
 def skip_foreign_members(
     app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
 ) -> bool:
-    """Leave out what classes inherit from scikit-learn, which has its own documentation."""
+    """Skip members inherited from other packages, such as scikit-learn."""
     function = getattr(member, "fget", None) or getattr(member, "func", None) or member
     module = getattr(function, "__module__", None) or ""
     return skip or not module.startswith("sklearn_biomoe")
 
 
-def lead_here(app: Sphinx, name: str, text: list[str]) -> None:
-    """Lead links to files of the repository to their pages on this site."""
+def rewrite_links(app: Sphinx, name: str, text: list[str]) -> None:
+    """Replace links to files of the repository by links to pages of this site."""
     for link, page in PAGES.items():
         text[0] = re.sub(rf"\]\(\.\./{link}\)", rf"]({page})", text[0])
 
@@ -125,7 +124,7 @@ NAMES = {name: f"{module.__name__}.{name}" for module in MODULES for name in mod
 
 
 def link_names(app: Sphinx, page: nodes.document) -> None:
-    """Lead names in the guide, which are code, to the API."""
+    """Link names in code style to the API."""
     for code in list(page.findall(nodes.literal)):
         name = code.astext()
         if name in NAMES and not isinstance(code.parent, pending_xref | nodes.reference):
@@ -134,10 +133,10 @@ def link_names(app: Sphinx, page: nodes.document) -> None:
             link += code
 
 
-def find_elsewhere(
+def resolve_name(
     app: Sphinx, env: BuildEnvironment, link: pending_xref, shown: nodes.TextElement
 ) -> nodes.reference | None:
-    """Lead names in docstrings to where they are described, which may be another module."""
+    """Resolve names in docstrings that are documented in another module."""
     target = NAMES.get(link["reftarget"])
     if link.get("refdomain") != "py" or target is None:
         return None
@@ -148,6 +147,6 @@ def find_elsewhere(
 
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip_foreign_members)
-    app.connect("source-read", lead_here)
+    app.connect("source-read", rewrite_links)
     app.connect("doctree-read", link_names)
-    app.connect("missing-reference", find_elsewhere)
+    app.connect("missing-reference", resolve_name)

@@ -1,8 +1,7 @@
-"""Draw the sheets of docs/images.md from real recordings, and how the open weights' losses fell.
+"""Draw the figures of docs/images.md from real recordings, and the losses of the open weights.
 
-`pip install '.[docs]'` first.
-
-SKLEARN_BIOMOE_DATA names the folder of recordings, see `recordings.read_recordings`.
+Requires `pip install '.[docs]'`, and the folder of recordings in the environment variable
+SKLEARN_BIOMOE_DATA, see `recordings.read_recordings`.
 """
 
 import os
@@ -18,13 +17,14 @@ from recordings import Recording, read_empatica, read_recordings
 
 from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer, EDADecomposer, SignalFilter
 from sklearn_biomoe.plotting import plot_images
-from sklearn_biomoe.pretraining.loss_plot import draw_curves
+from sklearn_biomoe.pretraining.loss_plot import plot_losses
 from sklearn_biomoe.representations import REPRESENTATIONS
+from sklearn_biomoe.representations.axes import pair_axes
 
 OUTPUT = Path(__file__).parent / "images"
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
-PAIRS = [name for name, entry in REPRESENTATIONS.items() if entry.axes == "pairs"]
-OTHERS = [  # one channel joined with none is its waveform
+PAIRS = [name for name, entry in REPRESENTATIONS.items() if entry.axes is pair_axes]
+OTHERS = [  # for one channel, stacked and overlaid waveforms equal the waveform
     name for name in REPRESENTATIONS if name not in PAIRS and not name.startswith("waveform_")
 ]
 
@@ -41,29 +41,29 @@ def main() -> None:
     save(OUTPUT / "components.png", [[draw_components(recordings["eda"])]])
     save(OUTPUT / "channels.png", [[draw_channels(wristband / "S07", 370, 390)]])
     save(OUTPUT / "tiles.png", draw_tiles(wristband / "S13", 1530, 1590))
-    draw_curves(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
+    plot_losses(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
 
 
 def draw(modality: str, recording: Recording, representations: list[str]) -> Figure:
-    # Pieces of 8 s, which suit a minute of pulse, would leave three of them in 10 s.
+    # The preset of 8 s suits a minute of pulse; these windows have 10 s.
     shorter = {"spectrogram_window": 3.0} if modality in ("bvp", "ppg") else {}
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         representations, sampling_rate=recording.sampling_rate, modality=modality, **shorter
     )
-    return plot_images(drawer.fit_transform(recording.signal[None]), titles=[modality])
+    return plot_images(to_images.fit_transform(recording.signal[None]), titles=[modality])
 
 
 def draw_ranges(recording: Recording, folder: Path) -> list[Figure]:
-    """Draw one window's values over each kind of range; whole minutes of `folder` are training."""
+    """Draw a window with each kind of value range, trained on the full minutes of `folder`."""
     signal, rate = read_empatica(folder / "EDA.csv", "EDA")
     n_times = round(60 * rate)
     training = signal[: len(signal) // n_times * n_times].reshape(-1, n_times)
     figures = []
     for value_range in ("preset", "window", "training"):
-        drawer = BiosignalImageTransformer(
+        to_images = BiosignalImageTransformer(
             ["waveform"], sampling_rate=rate, modality="eda", value_range=value_range
         )
-        images = drawer.fit(training).transform(recording.signal[None])
+        images = to_images.fit(training).transform(recording.signal[None])
         figures.append(plot_images(images, titles=[value_range]))
     return figures
 
@@ -71,30 +71,30 @@ def draw_ranges(recording: Recording, folder: Path) -> list[Figure]:
 def draw_components(recording: Recording) -> Figure:
     decomposer = EDADecomposer(["raw", "tonic", "phasic"], sampling_rate=recording.sampling_rate)
     components = decomposer.fit_transform(recording.signal[None])
-    images = draw_joined(components, recording.sampling_rate, "eda")
+    images = draw_together(components, recording.sampling_rate, "eda")
     return plot_images(images, titles=["raw, tonic, phasic"])
 
 
 def draw_channels(folder: Path, start: float, stop: float) -> Figure:
-    """Draw skin conductance and pulse of one window, at the pulse's rate."""
+    """Draw skin conductance and pulse of one window, at the sampling rate of the pulse."""
     (eda, slow), (bvp, fast) = (read_seconds(folder, name, start, stop) for name in ("EDA", "BVP"))
     eda = SignalFilter(sampling_rate=slow, resample_to=fast).fit_transform(eda[None])[0]
     windows = np.stack([eda, bvp])[None]  # (1, 2, n_times)
-    return plot_images(draw_joined(windows, fast, ["eda", "bvp"]), titles=["eda and bvp"])
+    return plot_images(draw_together(windows, fast, ["eda", "bvp"]), titles=["eda and bvp"])
 
 
-def draw_joined(windows: np.ndarray, sampling_rate: float, modality) -> BiosignalImages:
-    drawer = BiosignalImageTransformer(
+def draw_together(windows: np.ndarray, sampling_rate: float, modality) -> BiosignalImages:
+    to_images = BiosignalImageTransformer(
         ["waveform_stacked", "waveform_overlaid"],
         sampling_rate=sampling_rate,
         modality=modality,
         value_range="window",
     )
-    return drawer.fit_transform(windows)
+    return to_images.fit_transform(windows)
 
 
 def draw_tiles(folder: Path, start: float, stop: float) -> list[list[Figure]]:
-    """Draw a minute of pulse as a whole, and in tiles."""
+    """Draw a minute of pulse as one image and in tiles."""
     signal, rate = read_seconds(folder, "BVP", start, stop)
     whole, tiles = (
         BiosignalImageTransformer(
@@ -109,7 +109,7 @@ def draw_tiles(folder: Path, start: float, stop: float) -> list[list[Figure]]:
 
 
 def read_logs(*runs: str) -> pd.DataFrame:
-    """Read the logs of runs of pretraining, each of which went on from the one before."""
+    """Read the logs of pretraining runs, each a continuation of the one before."""
     logs = [pd.read_csv(RESULTS / f"{run}_run_pretraining_log.csv") for run in runs]
     for before, log in pairwise(logs):
         log["images"] += before["images"].iloc[-1]
@@ -122,8 +122,8 @@ def read_seconds(folder: Path, name: str, start: float, stop: float) -> tuple[np
 
 
 def save(path: Path, rows: list[list[Figure]]) -> None:
-    """Write figures as one image of 256 colours."""
-    strips = [np.hstack([to_dots(figure) for figure in row]) for row in rows]
+    """Write rows of figures as one image of 256 colours."""
+    strips = [np.hstack([to_pixels(figure) for figure in row]) for row in rows]
     width = max(strip.shape[1] for strip in strips)
     padding = [((0, 0), (0, width - strip.shape[1]), (0, 0)) for strip in strips]
     sheet = np.vstack(
@@ -132,8 +132,8 @@ def save(path: Path, rows: list[list[Figure]]) -> None:
     Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def to_dots(figure: Figure) -> np.ndarray:
-    """Return what is shown, of shape (height, width, 3)."""
+def to_pixels(figure: Figure) -> np.ndarray:
+    """Render a figure as an array of shape (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]

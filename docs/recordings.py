@@ -1,6 +1,6 @@
-"""One real window of each kind of biosignal, for the page that shows what images look like.
+"""One real window per modality, for docs/images.md.
 
-The windows were chosen by eye: typical of their kind, and free of gross artefacts.
+The windows were selected manually: typical signals without large artefacts.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,9 @@ class Recording:
     sampling_rate : float
         In Hz.
     unit : str
-        "counts" are raw values of the converter; "a.u." stands where no unit is documented.
+        "counts" are raw values of the converter; "a.u." if no unit is documented.
     source : str
-        Whose recording it is, which part of it, and its licence.
+        Data set, subject, time range and licence.
     """
 
     signal: Array
@@ -43,8 +43,8 @@ def read_recordings(folder: Path) -> dict[str, Recording]:
     Parameters
     ----------
     folder : Path
-        What SKLEARN_BIOMOE_DATA names. Holds ``stress_predict``, ``neurokit_csv``, ``eegmat`` and
-        ``biosignalsnotebooks_h5``, with files named as their authors named them.
+        The folder in SKLEARN_BIOMOE_DATA, with ``stress_predict``, ``neurokit_csv``, ``eegmat`` and
+        ``biosignalsnotebooks_h5``, with the original file names.
 
     Returns
     -------
@@ -57,11 +57,11 @@ def read_recordings(folder: Path) -> dict[str, Recording]:
 
     Notes
     -----
-    ``"spo2"`` is no oximeter's reading but an uncalibrated estimate, see `estimate_saturation`. The
-    file does not say which of its two channels is red: taken as red is the one with the weaker
-    pulse for its level, as the other way round gives a median of 62 % instead of 97 %. The
-    estimate's fall and rise come with a drift of both channels, so that a change of pressure on
-    the sensor, or of venous blood under it, would explain them as well as a change of saturation.
+    ``"spo2"`` is an uncalibrated estimate, not the output of an oximeter, see
+    `estimate_saturation`. The file does not document which channel is red. The channel with the
+    weaker pulse relative to its level is used as red, because the other assignment gives a median
+    of 62 % instead of 97 %. Both channels drift during the fall and rise of the estimate, so a
+    change of pressure on the sensor, or of venous blood, could also explain them.
     """
     recordings = {}
     for modality, (read, name, channel, start, stop, unit, source) in _WINDOWS.items():
@@ -78,18 +78,18 @@ def read_recordings(folder: Path) -> dict[str, Recording]:
 
 
 def read_empatica(path: Path, channel: str) -> tuple[Array, float]:
-    """Return a wristband's only signal and its rate; its first two rows are start and rate."""
+    """Read the signal and sampling rate of an Empatica file; rows 0 and 1 are start and rate."""
     rows = np.loadtxt(path)
     return rows[2:], float(rows[1])
 
 
 def read_neurokit(path: Path, channel: str) -> tuple[Array, float]:
-    """Return a column of a table sampled at 100 Hz, and that rate."""
+    """Read a column of a table with a sampling rate of 100 Hz."""
     return pd.read_csv(path)[channel].to_numpy(np.float64), 100.0
 
 
 def read_edf(path: Path, channel: str) -> tuple[Array, float]:
-    """Return a signal of an EDF file in its physical unit, and its rate."""
+    """Read a signal of an EDF file in its physical unit, and its sampling rate."""
     import edfio
 
     signal = edfio.read_edf(path).get_signal(channel)
@@ -97,7 +97,7 @@ def read_edf(path: Path, channel: str) -> tuple[Array, float]:
 
 
 def read_plux(path: Path, channel: str) -> tuple[Array, float]:
-    """Return a channel of an OpenSignals HDF5 file in counts of the converter, and its rate."""
+    """Read a channel of an OpenSignals HDF5 file in converter counts, and its sampling rate."""
     import h5py
 
     with h5py.File(path) as file:
@@ -107,9 +107,9 @@ def read_plux(path: Path, channel: str) -> tuple[Array, float]:
 
 
 def read_saturation(path: Path, channel: str) -> tuple[Array, float]:
-    """Return the saturation in %, estimated from two channels "red infrared", and its rate."""
+    """Estimate the saturation in % from two channels "red infrared", with its sampling rate."""
     (red, rate), (infrared, _) = (read_plux(path, name) for name in channel.split())
-    started = round(rate)  # in the first second the sensor is switched on
+    started = round(rate)  # the sensor is switched on in the first second
     return estimate_saturation(red[started:], infrared[started:], rate)
 
 
@@ -119,8 +119,8 @@ def estimate_saturation(red: Array, infrared: Array, sampling_rate: float) -> tu
     With AC the standard deviation of the pulse (0.5 to 5 Hz) and DC the mean,
     R = (AC_red / DC_red) / (AC_infrared / DC_infrared), and the saturation is 110 - 25 R.
 
-    Returns the saturation in %, of shape (n_pieces,), and its rate in Hz. 110 and 25 are a common
-    approximation: each kind of sensor needs a calibration of its own.
+    Returns the saturation in %, of shape (n_pieces,), and its sampling rate in Hz. The constants
+    110 and 25 are a common approximation; each type of sensor needs its own calibration.
 
     References
     ----------

@@ -1,6 +1,6 @@
-"""Write the tables of these pages from the committed results of the benchmarks.
+"""Write the tables of the documentation from the committed results of the benchmarks.
 
-What stands between two comments ``<!-- table of result -->`` and ``<!-- end -->`` is replaced.
+The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` is replaced.
 """
 
 import json
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def with_tables(page: str) -> str:
-    """Return the page with each of its tables written anew."""
+    """Return the page with updated tables."""
     return re.sub(
         r"(<!-- (\w+) of (\w+) -->\n).*?(<!-- end -->)",
         lambda found: found[1] + TABLES[found[2]](found[3]) + found[4],
@@ -50,7 +50,7 @@ def with_tables(page: str) -> str:
 
 
 def fusions(data: str) -> str:
-    """Return scores by representation, and by modality or fusion."""
+    """Return scores per representation, and per modality or fusion."""
     scores, columns = read(data), [*DATA[data], *FUSIONS]
     joined = [f"all representations + {peer}" for peer in PEERS[:2]]
     rows = [
@@ -62,7 +62,7 @@ def fusions(data: str) -> str:
 
 
 def probes(data: str) -> str:
-    """Return what was read off embeddings, and how far from the truth."""
+    """Return the errors of linear probes."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     rows = [
         [
@@ -73,11 +73,11 @@ def probes(data: str) -> str:
         ]
         for row in found.itertuples()
     ]
-    return table(["what", "read off", "mean absolute error", "left out in turn"], rows)
+    return table(["target", "features", "mean absolute error", "held-out groups"], rows)
 
 
 def few_labels(data: str) -> str:
-    """Return scores by the number of training subjects."""
+    """Return scores per number of training subjects."""
     found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
     counts = found["n_training_subjects"].unique()
     rows = []
@@ -91,12 +91,12 @@ def few_labels(data: str) -> str:
 def controls(data: str) -> str:
     """Return scores of elapsed time."""
     scores = read(data)
-    named = [method for method in scores.index if method.startswith("elapsed time")]
-    return table(["control", "score"], [[method, score(scores, method)] for method in named])
+    methods = [method for method in scores.index if method.startswith("elapsed time")]
+    return table(["control", "score"], [[method, score(scores, method)] for method in methods])
 
 
 def halves(data: str) -> str:
-    """Return scores of the subjects that choices are made on, and of the others."""
+    """Return scores on the subjects used for decisions, and on the others."""
     scores = pd.read_csv(RESULTS / f"{data}_subjects.csv", index_col="method")
     scores.columns = scores.columns.astype(int)
     rows = [
@@ -125,56 +125,53 @@ def comparisons(data: str) -> str:
 
 
 def effort(data: str) -> str:
-    """Return how many windows were described, in how many seconds."""
-    told = json.loads((RESULTS / f"{data}.json").read_text(encoding="utf-8"))
+    """Return the number of windows and the seconds to compute their features."""
+    result = json.loads((RESULTS / f"{data}.json").read_text(encoding="utf-8"))
     rows = [
-        [kind, f"{n_windows:,}", f"{told['seconds_to_describe_them'][kind]:.1f}"]
-        for kind, n_windows in told["windows_described"].items()
+        [kind, f"{n_windows:,}", f"{result['seconds_to_describe_them'][kind]:.1f}"]
+        for kind, n_windows in result["windows_described"].items()
     ]
-    return table(["what was computed", "windows", "seconds"], rows)
+    return table(["features", "windows", "seconds"], rows)
 
 
 def tiles(data: str) -> str:
-    """Return scores by image, and by how tiles are brought together."""
+    """Return scores per image and pooling of tiles."""
     scores = read(data)
-    named = [str(method).partition(", ") for method in scores.index]
-    images = dict.fromkeys(image for image, _, _ in named if "elapsed" not in image)
-    ways = dict.fromkeys(way for image, _, way in named if image in images)
-    rows = [[each, *(score(scores, f"{each}, {way}") for way in ways)] for each in images]
-    return table(["", *(way.replace(", logistic", "") for way in ways)], rows)
+    parts = [str(method).partition(", ") for method in scores.index]
+    images = dict.fromkeys(image for image, _, _ in parts if "elapsed" not in image)
+    poolings = dict.fromkeys(pooling for image, _, pooling in parts if image in images)
+    rows = [[image, *(score(scores, f"{image}, {each}") for each in poolings)] for image in images]
+    return table(["", *(pooling.replace(", logistic", "") for pooling in poolings)], rows)
 
 
 def training(data: str) -> str:
-    """Return scores by how much of the backbone was trained."""
+    """Return scores per trained part of the network."""
     found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
     rows = [
         [
             row.method,
             f"{row.n_folds}",
             f"{row.average:.3f} ± {row.sd_over_subjects:.3f}",
-            f"{row.epochs_a_fold:.1f}" if row.epochs_a_fold else "",
-            f"{row.seconds_a_fold:.1f}",
+            f"{row.epochs_per_fold:.1f}" if row.epochs_per_fold else "",
+            f"{row.seconds_per_fold:.1f}",
         ]
         for row in found.itertuples()
     ]
-    return table(["trained", "subjects left out", "score", "epochs", "seconds a fold"], rows)
+    return table(["trained part", "held-out subjects", "score", "epochs", "seconds per fold"], rows)
 
 
 def runs(data: str) -> str:
-    """Return scores by the run that made the weights, of all representations side by side."""
+    """Return scores per pretraining run, with all representations concatenated."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     rows = [
-        [
-            row.weights,
-            *by_signal(row),
-        ]
+        [row.weights, *by_signal(row)]
         for row in found[found["images"] == "all representations"].itertuples()
     ]
     return table(["run", "eda", "bvp", "both"], rows)
 
 
 def ablations(data: str) -> str:
-    """Return scores by which objective was left out."""
+    """Return scores per omitted objective."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     rows = [
         [
@@ -185,12 +182,12 @@ def ablations(data: str) -> str:
         ]
         for row in found.itertuples()
     ]
-    errors = ["error of heart rate, 1/min", "error of responses in 60 s"]
+    errors = ["error of heart rate, 1/min", "error of responses per 60 s"]
     return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
 
 def pointing(data: str) -> str:
-    """Return how often explanations point at the event, by what is explained."""
+    """Return the share of explanations that find the event."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     keys = ["event", "representation", "control"]
     by_method = found.set_index([*keys, "method"])
@@ -204,14 +201,14 @@ def pointing(data: str) -> str:
             shares = [of[f"hit_{axis}"] for of in each.values()] + [first[f"chance_{axis}"]]
             row += ["" if pd.isna(share) else f"{share:.2f}" for share in shares]
         rows.append(row)
-    columns = ["event, image", "explained", "windows", "accuracy"]
-    columns += [f"{axis}: {what}" for axis in ("seconds", "hertz")
+    columns = ["event, representation", "model", "windows", "accuracy"]
+    columns += [f"{axis}: {what}" for axis in ("time", "frequency")
                 for what in ("occlusion", "gradient", "chance")]  # fmt: skip
     return table(columns, rows)
 
 
 def variants(data: str) -> str:
-    """Return scores of variants of images, by untrained and by the open weights."""
+    """Return scores of variants of images, with untrained and open weights."""
     found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
     found["score"] = [
         f"{row.average:.3f} ± {row.sd_over_subjects:.3f}" for row in found.itertuples()
@@ -225,13 +222,15 @@ def variants(data: str) -> str:
     for (modality, variant), scores in wide.iterrows():
         settings = json.loads(variant)
         (name,) = settings.pop("representations")
-        told = ", ".join(f"{key}={value!r}" for key, value in settings.items())
-        rows.append([modality, name, told, scores["open"], scores["random"]])
-    return table(["modality", "image", "instead of the preset", "open weights", "untrained"], rows)
+        changes = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+        rows.append([modality, name, changes, scores["open"], scores["random"]])
+    return table(
+        ["modality", "representation", "changed parameter", "open weights", "untrained"], rows
+    )
 
 
 def by_signal(row: Any) -> list[str]:
-    """Return what each signal scores, and both."""
+    """Return the scores of each signal and of both."""
     return [
         f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
         for each in ("eda", "bvp", "both")
@@ -239,7 +238,7 @@ def by_signal(row: Any) -> list[str]:
 
 
 def read(data: str) -> pd.DataFrame:
-    """Return scores by method; those of a run with random weights, too, where there was one."""
+    """Return scores per method, including those of a run with random weights if it exists."""
     runs = []
     for prefix in ("", "untrained "):
         path = RESULTS / f"{prefix.replace(' ', '_')}{data}.csv"

@@ -1,15 +1,14 @@
 """
-Which seconds and which hertz moved a decision
-==============================================
+Explaining a prediction
+=======================
 
-A classifier learns to tell pulse with a burst of tremor from pulse without. Nobody tells it when
-the burst comes, nor how fast it shakes; the explanation has to find both. The signals are
-simulated, so that the place is known.
+A classifier detects windows of pulse that contain a burst of tremor. The explanation must find the
+time and the frequency of the burst. The signals are simulated, so both are known.
 """
 
 # %%
-# Half of the windows hold a burst of 6 s at a random second and a random frequency from 2.5 to
-# 4.5 Hz; ``events`` says where. Classes differ in nothing else.
+# Half of the windows contain a burst of 6 s at a random time, with a random frequency from 2.5 to
+# 4.5 Hz; ``events`` contains both. The classes do not differ otherwise.
 
 from sklearn_biomoe.datasets import make_event_windows
 
@@ -18,8 +17,8 @@ X, y = windows.data["bvp"], windows.target
 print(windows.events[y == 1].head(3).round(1))
 
 # %%
-# Windows become spectrograms, spectrograms embeddings, and a linear classifier decides. It is
-# trained on five subjects, and asked about the sixth.
+# Spectrograms of the windows are embedded and classified by a linear model. It is trained on five
+# subjects and tested on the sixth.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -38,13 +37,14 @@ model.fit(X[train], y[train])
 print(f"balanced accuracy {balanced_accuracy_score(y[test], model.predict(X[test])):.2f}")
 
 # %%
-# One window with a burst. Occlusion hides patches of its image, of some seconds and some hertz,
-# and sees how far the decision falls. Red patches spoke for the burst, blue ones against it.
+# One window with a burst. Occlusion hides patches of the image and measures how far the decision
+# falls. Red patches support the class "burst", blue patches oppose it.
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklearn_biomoe.explanation import explain, plot_explanation
+from sklearn_biomoe import explain
+from sklearn_biomoe.explanation import plot_explanation
 
 scores = np.where(test & (y == 1), model.decision_function(X), -np.inf)
 row = int(scores.argmax())
@@ -53,17 +53,17 @@ plot_explanation(explanation, figure=plt.figure(figsize=(12, 5), layout="constra
 plt.show()
 
 # %%
-# Was it right? The greatest importance, beside what was put into the signal:
+# The maximum of the importance, compared with the simulated burst:
 
 (image,) = explanation.images
 event = windows.events.loc[row]
 second = image.times[image.over_time.argmax()]
 hertz = image.frequencies[image.over_frequencies.argmax()]
-print(f"points to {second:.0f} s and {hertz:.1f} Hz")
+print(f"maximum importance at {second:.0f} s and {hertz:.1f} Hz")
 print(f"the burst lasts from {event.start:.0f} to {event.stop:.0f} s, at {event.low + 0.25:.1f} Hz")
 
 # %%
-# The same by gradients, which follow the decision from a blurred image to the one seen.
+# The same with integrated gradients, along a path from a blurred image to the image.
 
 (by_gradient,) = explain(model, X[[row]], method="gradient", target=1)
 plot_explanation(by_gradient, figure=plt.figure(figsize=(12, 5), layout="constrained"))

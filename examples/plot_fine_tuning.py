@@ -2,12 +2,12 @@
 Fine-tuning the backbone
 ========================
 
-A head is trained on the frozen backbone, and then the backbone's last stages with it. Subjects that
-are held out tell when to stop, and subjects that nobody learnt from tell what it was worth.
+Train a head on the frozen backbone, and a head together with the last stages of the backbone.
+Validation subjects are used for early stopping, and further subjects for testing.
 """
 
 # %%
-# Pulse of eight simulated subjects, five windows each. Two subjects are set apart.
+# Pulse of eight simulated subjects, five windows each. Two subjects are used for testing.
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from sklearn_biomoe.datasets import make_biosignal_windows
 windows = make_biosignal_windows(8, 5, modalities=["bvp"], random_state=0)
 X, y, groups = windows.data["bvp"], windows.target, windows.groups
 tested = np.isin(groups, [7, 8])
-print(f"{(~tested).sum()} windows to learn from, {tested.sum()} to test on")
+print(f"{(~tested).sum()} training windows, {tested.sum()} test windows")
 
 # %%
-# The image transformer is followed by a classifier that holds out a third of its subjects. What
-# changes between the two models is how much of the network is trained. Noise and shifts, drawn anew
-# in each epoch, are added to signals before they become images.
+# The image transformer is followed by a classifier that holds out a third of its subjects for
+# validation. The models differ in the trained part of the network. For the second one, signals are
+# augmented before they are drawn, with different noise and shifts in each epoch.
 
 from sklearn.pipeline import make_pipeline
 
@@ -30,11 +30,11 @@ from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 
 
 def make_model(trainable, **parameters):
-    draw = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=64, modality="bvp")
-    classify = TinyBioMoEClassifier(
+    to_images = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=64, modality="bvp")
+    classifier = TinyBioMoEClassifier(
         trainable, validation=1 / 3, batch_size=5, random_state=0, **parameters
     )
-    return make_pipeline(draw, classify)
+    return make_pipeline(to_images, classifier)
 
 
 models = {
@@ -45,8 +45,8 @@ models = {
 }
 
 # %%
-# Subjects are named by ``groups``, which a Pipeline hands on under the step's name. Images are
-# embedded once for the head alone, and in each epoch where the backbone changes.
+# A Pipeline passes ``groups``, the subjects, with the name of the step as a prefix. If only the
+# head is trained, images are embedded once; otherwise, in each epoch.
 
 from sklearn.metrics import balanced_accuracy_score
 
@@ -56,13 +56,13 @@ for name, model in models.items():
     classifier = model[-1]
     print(
         f"{name}: balanced accuracy {score:.2f}, "
-        f"epoch {classifier.best_epoch_} of {classifier.n_epochs_} kept"
+        f"epoch {classifier.best_epoch_} of {classifier.n_epochs_} restored"
     )
 
 # %%
-# ``history_`` has the losses of each epoch. That of the held-out subjects decides which epoch is
-# kept, here marked; after five epochs without a smaller one training stops. Four subjects are too
-# few for the backbone: it learns them by heart, and does no better on others than the head alone.
+# ``history_`` contains the losses of each epoch. The epoch with the lowest validation loss (circle)
+# is restored; training stops after five epochs without an improvement. Four training subjects are
+# too few to train the backbone: it overfits and does not score higher than the head alone.
 
 import matplotlib.pyplot as plt
 

@@ -2,12 +2,11 @@
 Grid search over representations
 ================================
 
-Which image of the pulse tells most? The question is put to the data, in inner folds by subject,
-and the answer is scored on subjects that had no part in it.
+Choose the representation of the pulse in inner folds, and evaluate the choice on held-out subjects.
 """
 
 # %%
-# Five simulated subjects, and four ways to draw their pulse. A preset would take the second.
+# Five simulated subjects, and four representations of their pulse. The second is the preset.
 
 from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.datasets import make_biosignal_windows
@@ -18,7 +17,7 @@ candidates = ["waveform", "spectrogram_psd", "scalogram", "gadf"]
 images = BiosignalImageTransformer(candidates, sampling_rate=64, modality="bvp").fit_transform(X)
 
 # %%
-# One window in each of them:
+# One window in each representation:
 
 import matplotlib.pyplot as plt
 
@@ -30,9 +29,9 @@ for number, axis in enumerate(axes.flat):
 plt.show()
 
 # %%
-# The representation is a parameter of a step, as any other: ``embed__image__representations``. The
-# search gets ``groups`` when it is fitted, so that its inner folds keep subjects apart. Embeddings
-# are remembered by the image's content: folds and grid points embed each image once.
+# The representation is a parameter of a step: ``embed__image__representations``. ``fit`` of the
+# search gets ``groups``, so that inner folds keep subjects apart. Embeddings are cached by image
+# content, so folds and grid points embed each image once.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -41,18 +40,17 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import make_biosignal_embedder
 
-classify = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced"))
+classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced"))
 search = GridSearchCV(
-    Pipeline([("embed", make_biosignal_embedder("bvp", 64)), ("classify", classify)]),
+    Pipeline([("embed", make_biosignal_embedder("bvp", 64)), ("classify", classifier)]),
     {"embed__image__representations": [[name] for name in candidates]},
     scoring="balanced_accuracy",
     cv=GroupKFold(4),
 )
 
 # %%
-# A score of the chosen one in the folds it was chosen by tends to be too good: the best of four
-# flatters itself. So the whole search is scored, by outer folds that leave out a subject each, and
-# chooses anew in each of them.
+# The best of four scores in the inner folds is optimistic. Therefore the complete search is
+# evaluated in outer folds, each with one test subject and a search of its own.
 
 from sklearn.model_selection import LeaveOneGroupOut, cross_validate
 
@@ -66,31 +64,30 @@ outer = cross_validate(
     scoring="balanced_accuracy",
     return_estimator=True,
 )
-chosen = [found.best_params_["embed__image__representations"][0] for found in outer["estimator"]]
+chosen = [fitted.best_params_["embed__image__representations"][0] for fitted in outer["estimator"]]
 print("chosen:", chosen)
 
 # %%
-# Grey: what each candidate scored in the inner folds, a point for each outer fold. Blue: what the
-# choice scored on the subject that was left out.
+# Grey: scores of each candidate in the inner folds, one point per outer fold. Blue: scores of the
+# search on the test subjects.
 
 import numpy as np
 
-inner = np.array([found.cv_results_["mean_test_score"] for found in outer["estimator"]])
-honest = outer["test_score"]
-spread = np.linspace(-0.15, 0.15, len(honest))  # so that no point hides another
+inner = np.array([fitted.cv_results_["mean_test_score"] for fitted in outer["estimator"]])
+outer_scores = outer["test_score"]
+spread = np.linspace(-0.15, 0.15, 5)  # vertical offsets, so that points do not overlap
 figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
-for height, name in enumerate([*candidates, "the search"]):
-    scores = honest if name == "the search" else inner[:, height]
-    colour = "tab:blue" if name == "the search" else "grey"
+for height, name in enumerate([*candidates, "search"]):
+    scores = outer_scores if name == "search" else inner[:, height]
+    colour = "tab:blue" if name == "search" else "grey"
     axis.plot(scores, height + spread, "o", color=colour, alpha=0.5)
     axis.plot(scores.mean(), height, "|", color=colour, markersize=18, markeredgewidth=3)
 axis.axvline(0.5, color="grey", linestyle=":")
-axis.set(yticks=range(5), yticklabels=[*candidates, "the search"], xlabel="balanced accuracy")
+axis.set(yticks=range(5), yticklabels=[*candidates, "search"], xlabel="balanced accuracy")
 axis.set_ylim(4.5, -0.5)
 plt.show()
 print(f"best in inner folds: {inner.max(axis=1).mean():.2f}")
-print(f"balanced accuracy {honest.mean():.2f} ± {honest.std():.2f} over {len(honest)} subjects")
+print(f"balanced accuracy {outer_scores.mean():.2f} ± {outer_scores.std():.2f} over 5 subjects")
 
 # %%
-# Here the signals are simulated, and tell nothing about which image suits a real pulse:
-# :doc:`/scores` compares them on recordings.
+# These signals are simulated. :doc:`/scores` compares representations on real recordings.

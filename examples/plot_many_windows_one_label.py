@@ -2,15 +2,14 @@
 Many windows, one label
 =======================
 
-Somebody says once, after a session of four minutes, that it was stressful. Which minute was? One
-label covers four windows here, and in a stressful session a single window shows it. Three ways to
-one prediction for each session are compared on subjects that were left out, and attention is asked
-where it looked.
+A session of four minutes has one label, "rest" or "stress", and four windows. In stressful
+sessions, only one window shows stress. Three kinds of pooling are compared on held-out subjects,
+and the attention weights are compared with the stress window.
 """
 
 # %%
-# The data: skin conductance of eight simulated subjects, from which sessions are put together. In
-# half of them one window is of stress, and it may be any of the four.
+# Sessions are assembled from windows of skin conductance of eight simulated subjects. Half of the
+# sessions contain one stress window, at a random position.
 
 import numpy as np
 import pandas as pd
@@ -33,22 +32,22 @@ table = pd.DataFrame(rows, columns=["subject", "session", "label", "window"])
 print(table.head())
 
 # %%
-# Each window is embedded once. ``gather_trials`` makes one bag of the windows of each session: a
-# row of X as scikit-learn wants it, with one label and one subject.
+# Each window is embedded once. ``gather_trials`` collects the windows of each session into a bag. A
+# bag is one row of X for scikit-learn, with one label and one subject.
 
 from sklearn_biomoe import make_biosignal_embedder
 from sklearn_biomoe.trials import gather_trials
 
-embed = make_biosignal_embedder("eda", 4, representations=["waveform"])
-embeddings = embed.fit_transform(simulated.data["eda"].iloc[table["window"]])
+embedder = make_biosignal_embedder("eda", 4, representations=["waveform"])
+embeddings = embedder.fit_transform(simulated.data["eda"].iloc[table["window"]])
 bags, y, subjects, names = gather_trials(
     embeddings, table["session"], y=table["label"], groups=table["subject"]
 )
 print(f"{len(embeddings)} windows, {len(bags)} bags, the first of shape {bags[0].shape}")
 
 # %%
-# Mean of the embeddings, votes of single windows, and attention pooling. Each is fitted on seven
-# subjects and asked about the eighth.
+# Mean of the embeddings, votes of windows, and attention pooling, each trained on seven subjects
+# and tested on the eighth.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
@@ -57,10 +56,10 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe.trials import AttentionMILClassifier, TrialAggregator, WindowVotingClassifier
 
-classify = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
 methods = {
-    "mean of embeddings": make_pipeline(TrialAggregator("mean"), classify),
-    "windows vote": WindowVotingClassifier(classify),
+    "mean of embeddings": make_pipeline(TrialAggregator("mean"), classifier),
+    "windows vote": WindowVotingClassifier(classifier),
     "attention": AttentionMILClassifier(max_epochs=30, learning_rate=0.005),
 }
 for name, method in methods.items():
@@ -70,8 +69,8 @@ for name, method in methods.items():
     print(f"{name}: balanced accuracy {scores.mean():.2f} ± {scores.std():.2f} over subjects")
 
 # %%
-# Where did attention look? Each row is a stressful session of a subject that was left out, each
-# column a window; circles mark the window that was of stress, which no method was told.
+# Attention weights in held-out sessions with stress. Each row is a session, each column a window.
+# Circles mark the stress window, which was not given to any method.
 
 import matplotlib.pyplot as plt
 
@@ -79,15 +78,15 @@ attention = np.empty((len(bags), 4))
 for train, test in LeaveOneGroupOut().split(bags, y, subjects):
     fitted = methods["attention"].fit(bags[train], y[train])
     attention[test] = fitted.attention(bags[test])
-of_stress = simulated.target[table["window"]].reshape(len(bags), 4)[y == "stress"]
+is_stress = simulated.target[table["window"]].reshape(len(bags), 4)[y == "stress"]
 
 figure, axis = plt.subplots(figsize=(5, 6), layout="constrained")
 shown = axis.imshow(attention[y == "stress"], vmin=0, vmax=1, cmap="viridis", aspect="auto")
-axis.plot(of_stress.argmax(axis=1), np.arange(len(of_stress)), "o", mfc="none", mec="red", ms=10)
+axis.plot(is_stress.argmax(axis=1), np.arange(len(is_stress)), "o", mfc="none", mec="red", ms=10)
 axis.set(xlabel="window of the session", ylabel="stressful session", xticks=range(4))
-axis.set(title="Attention; red: the stress window")
-figure.colorbar(shown, label="weight, sum 1 in a row")
+axis.set(title="Attention weights; red: stress window")
+figure.colorbar(shown, label="weight (sum of each row: 1)")
 plt.show()
 
-found = attention[y == "stress"].argmax(axis=1) == of_stress.argmax(axis=1)
-print(f"the stress window weighs most in {found.sum()} of {len(found)} sessions; by chance 6")
+found = attention[y == "stress"].argmax(axis=1) == is_stress.argmax(axis=1)
+print(f"largest weight at the stress window in {found.sum()} of {len(found)} sessions; chance: 6")

@@ -2,12 +2,12 @@
 A missing sensor
 ================
 
-Sensors drop out. A window without its pulse is no error: each way of fusing modalities has its own
-answer to it. Here the pulse is taken away from more and more windows.
+A missing window, for example of a sensor that dropped out, is not an error. Each fusion method
+handles it differently. Here the pulse is deleted from an increasing share of windows.
 """
 
 # %%
-# Six simulated subjects with skin conductance and pulse. In the first window the pulse is gone:
+# Six simulated subjects with skin conductance and pulse. The pulse of the first window is missing:
 # its cell is None.
 
 from sklearn_biomoe import BiosignalImageTransformer
@@ -20,30 +20,30 @@ images = BiosignalImageTransformer(sampling_rate=64, modality="bvp").fit_transfo
 print(images.missing)
 
 # %%
-# Its image is blank and never embedded: its embedding is NaN. So it makes no difference whether
-# signals are taken away or their embeddings, and all windows are embedded once.
+# Its image is blank and is not embedded; its embedding is NaN. All windows are therefore embedded
+# once, and embeddings are set to NaN instead of deleting signals.
 
 import numpy as np
 
 from sklearn_biomoe import make_multimodal_embedder
 
-embed = make_multimodal_embedder(windows.sampling_rates)
-embeddings = embed.fit_transform(windows.data)  # eda's 192 columns, then bvp's
+embedder = make_multimodal_embedder(windows.sampling_rates)
+embeddings = embedder.fit_transform(windows.data)  # 192 columns of eda, then of bvp
 eda, bvp = list(range(192)), list(range(192, 384))
 
 
 def without_pulse(share):
-    """Take the pulse from this share of windows, drawn at random."""
+    """Delete the pulse of a random share of the windows."""
     X = embeddings.copy()
-    gone = np.random.default_rng(0).permutation(len(X))[: round(share * len(X))]
-    X[np.ix_(gone, bvp)] = np.nan
+    deleted = np.random.default_rng(0).permutation(len(X))[: round(share * len(X))]
+    X[np.ix_(deleted, bvp)] = np.nan
     return X
 
 
 # %%
-# Early fusion fills gaps with the mean embedding of the training windows, and gets a column that
-# tells where (from signals, ``make_multimodal_embedder(..., impute=True)`` does both). Additive
-# fusion takes the mean of what is there. Late fusion lets what is there decide.
+# Early fusion imputes the mean embedding of the training windows and adds an indicator column (for
+# signals, ``make_multimodal_embedder(..., impute=True)`` does both). Additive fusion averages the
+# available embeddings. Late fusion combines the predictions of the available modalities.
 
 from sklearn.compose import make_column_transformer
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -51,20 +51,21 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
+from sklearn_biomoe import LateFusionClassifier
+from sklearn_biomoe.fusion import AdditiveFusion
 
-classify = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced"))
-fill = make_column_transformer(
+classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced"))
+impute = make_column_transformer(
     ("passthrough", eda), (SimpleImputer(), bvp), (MissingIndicator(features="all"), bvp[:1])
 )
 methods = {
-    "early": make_pipeline(fill, classify),
-    "additive": make_pipeline(AdditiveFusion(), classify),
-    "late": LateFusionClassifier([("eda", classify, eda), ("bvp", classify, bvp)]),
+    "early": make_pipeline(impute, classifier),
+    "additive": make_pipeline(AdditiveFusion(), classifier),
+    "late": LateFusionClassifier([("eda", classifier, eda), ("bvp", classifier, bvp)]),
 }
 
 # %%
-# Every method is scored by subject, with pulse missing in training and in testing alike.
+# All methods are evaluated on held-out subjects. The pulse is missing in training and test windows.
 
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 
@@ -84,7 +85,7 @@ scores = {
     for method, estimator in methods.items()
 }
 alone = cross_val_score(
-    classify,
+    classifier,
     embeddings[:, eda],
     windows.target,
     groups=windows.groups,
@@ -94,9 +95,9 @@ alone = cross_val_score(
 print("balanced accuracy", {name: np.round(row, 2).tolist() for name, row in scores.items()})
 
 # %%
-# The dotted line is what skin conductance scores by itself. Whatever fusion does about missing
-# windows, it should not fall below that: if it does, the sensor that drops out costs more than it
-# brings. One deletion of 48 windows is drawn here; another one would move the curves.
+# The dotted line is the score of skin conductance alone. A fusion method should not score lower; if
+# it does, using the unreliable sensor reduces the score. The figure shows one random deletion of 48
+# windows; others give different curves.
 
 import matplotlib.pyplot as plt
 

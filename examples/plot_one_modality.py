@@ -1,15 +1,15 @@
 """
-One modality: from a signal to an honest score
-==============================================
+One modality: from a signal to a score
+======================================
 
-The pulse at the wrist of six simulated subjects becomes images, the images become embeddings,
-and a linear classifier tells rest from stress in subjects that it never saw.
+The wrist pulse of six simulated subjects is drawn as images, the images are embedded, and a linear
+classifier distinguishes rest and stress in held-out subjects.
 """
 
 # %%
-# The data: one row per window, one column per signal, whose cells are arrays; here 60 s at 64 Hz.
-# Real recordings come from :func:`sklearn_biomoe.datasets.fetch_stress_predict` in the same form,
-# and files of yours as :doc:`/own_data` tells.
+# The data have one row per window and one column per signal. Each cell is an array, here 60 s at 64
+# Hz. :func:`sklearn_biomoe.datasets.fetch_stress_predict` returns real recordings in the same
+# format; :doc:`/own_data` explains how to use your own files.
 
 from sklearn_biomoe.datasets import make_biosignal_windows
 
@@ -17,19 +17,18 @@ windows = make_biosignal_windows(6, 8, modalities=["bvp"], random_state=0)
 print(windows.data.head())
 
 # %%
-# A minute of pulse is 70 beats, mush as a curve; so each window is drawn as power over time and
-# frequency. Images are drawn when they are looked at: a stack of them costs no more than its
-# signals.
+# A minute of pulse is about 70 beats, too many for a curve, so each window is drawn as power over
+# time and frequency. Images are drawn on access: a stack needs only the memory of its signals.
 
 from sklearn_biomoe import BiosignalImageTransformer
 
-drawer = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=64, modality="bvp")
-images = drawer.fit_transform(windows.data["bvp"])
+to_images = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=64, modality="bvp")
+images = to_images.fit_transform(windows.data["bvp"])
 print(images)
 
 # %%
-# Look at some before anything else. Two windows of one subject, over axes that say what the pixels
-# mean: the bright line is the heart rate, the lines above it its harmonics.
+# Inspect some images first. The figure shows two windows of one subject, with axes in seconds and
+# hertz. The bright line is the heart rate; the lines above it are harmonics.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,8 +43,8 @@ for label, (axis, state) in enumerate(zip(axes, ["rest", "stress"], strict=True)
 plt.show()
 
 # %%
-# The embedder turns each image into 192 numbers. The network's weights are the
-# package's own, and frozen: nothing is learnt from these windows.
+# The embedder returns a 192-dimensional vector per image. The weights of the network come with the
+# package and are frozen.
 
 from sklearn_biomoe import TinyBioMoEEmbedder
 
@@ -53,8 +52,8 @@ embeddings = TinyBioMoEEmbedder().fit_transform(images)
 print(embeddings.shape)
 
 # %%
-# So embeddings can be computed once, before the folds. The scaler and the classifier are fitted
-# inside them, on all subjects but the one that is scored.
+# The embedder learns nothing from the data, so embeddings are computed once, before the folds. In
+# each fold, the scaler and the classifier are fitted on all subjects except the test subject.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
@@ -72,5 +71,5 @@ scores = cross_val_score(
 print(f"balanced accuracy {scores.mean():.2f} ± {scores.std():.2f} over {len(scores)} subjects")
 
 # %%
-# A mean over six people is not much to go by: the spread between them belongs to the result.
-# :func:`sklearn_biomoe.evaluation.run_study` tells its interval, and what chance would score.
+# With six subjects, the mean has a large uncertainty, so report the standard deviation as well.
+# :func:`sklearn_biomoe.run_study` also computes a confidence interval and the chance level.

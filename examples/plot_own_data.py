@@ -2,13 +2,13 @@
 Your own data: CSV, Parquet and EDF
 ===================================
 
-Recordings of six subjects, in files of three formats, become one table of windows, and the table
-becomes a report. The files are made up here, in the place of yours.
+Read recordings of six subjects from files of three formats, cut them into one table of windows, and
+write a report. The files are simulated.
 """
 
 # %%
-# The made-up files: eight minutes of pulse of each subject, and a list of who did what
-# from which second to which. Skip this part; you have files.
+# The simulated files contain eight minutes of pulse per subject, and a table of the tasks of each
+# subject with start and stop in seconds. Skip this part with your own files.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +21,8 @@ from sklearn_biomoe.datasets import make_biosignal_windows
 
 temporary = TemporaryDirectory()
 folder = Path(temporary.name)
-made_up = make_biosignal_windows(6, 8, modalities=["bvp"], random_state=0)
-for subject, cells in made_up.data.groupby("subject")["bvp"]:
+simulated = make_biosignal_windows(6, 8, modalities=["bvp"], random_state=0)
+for subject, cells in simulated.data.groupby("subject")["bvp"]:
     signal = np.concatenate(list(cells))
     if subject <= 2:
         pd.DataFrame({"BVP": signal}).to_csv(folder / f"S{subject}.csv", index=False)
@@ -34,28 +34,28 @@ for subject, cells in made_up.data.groupby("subject")["bvp"]:
 starts = np.tile(np.arange(8) * 60, 6)
 pd.DataFrame(
     {
-        "subject": [f"S{subject}" for subject in made_up.groups],
+        "subject": [f"S{subject}" for subject in simulated.groups],
         "start": starts,
         "stop": starts + 60,
-        "state": np.where(made_up.target == 1, "stress", "rest"),
+        "state": np.where(simulated.target == 1, "stress", "rest"),
     }
 ).to_csv(folder / "tasks.csv", index=False)
 
 # %%
-# One function reads all formats, by the names of channels. CSV and Parquet do not tell their
-# sampling rate; EDF does.
+# One function reads all formats, by channel name. EDF files contain the sampling rate; for CSV and
+# Parquet files, it must be given.
 
-from sklearn_biomoe.recordings import read_recording
+from sklearn_biomoe import read_recording
 
 recordings = {}
 for path in sorted(folder.glob("S*")):
-    told = {} if path.suffix == ".edf" else {"sampling_rate": 64}
-    bvp = read_recording(path, "BVP", **told)["BVP"]
+    options = {} if path.suffix == ".edf" else {"sampling_rate": 64}
+    bvp = read_recording(path, "BVP", **options)["BVP"]
     recordings[path.stem] = {"bvp": bvp.samples}
     print(f"{path.name}: {len(bvp.samples)} samples at {bvp.sampling_rate:g} Hz")
 
 # %%
-# Labels are wanted on a grid: here one for each second, None where there is none.
+# Labels are given on a regular grid, here one per second, with None for seconds without a label.
 
 tasks = pd.read_csv(folder / "tasks.csv")
 labels = {}
@@ -67,10 +67,9 @@ for subject, own in tasks.groupby("subject"):
 tasks.head(3)
 
 # %%
-# Cutting makes the table: a row for each window. What is left out is listed with the reason, here
-# nothing.
+# ``cut_windows`` returns one row per window, and lists dropped windows with the reason.
 
-from sklearn_biomoe.signals import cut_windows
+from sklearn_biomoe import cut_windows
 
 windows = cut_windows(recordings, {"bvp": 64}, duration=60, labels=labels)
 table = windows.data.assign(state=windows.target, start=windows.start_times)
@@ -78,8 +77,8 @@ print(f"{len(table)} windows, {len(windows.dropped)} dropped")
 table.head(3)
 
 # %%
-# Look before you score: a window from each format, over axes in seconds and Hz. A heart rate that
-# cannot be is a sampling rate that is wrong.
+# Inspect one window of each format, with axes in seconds and hertz. An implausible heart rate
+# indicates a wrong sampling rate.
 
 import matplotlib.pyplot as plt
 
@@ -95,19 +94,18 @@ for axis, name in zip(axes, ["S1.csv", "S3.parquet", "S5.edf"], strict=True):
 plt.show()
 
 # %%
-# A study leaves out each subject once. Told when windows began and ended, it adds methods that know
-# nothing but the time, and warns where they score.
+# A study holds out each subject once. With the start and stop of each window, it adds control
+# methods that use only the time, and warns if they score above chance.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_biomoe import make_multimodal_embedder
-from sklearn_biomoe.evaluation import run_study
+from sklearn_biomoe import make_multimodal_embedder, run_study
 
-classify = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced"))
+classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced"))
 study = run_study(
-    {"embeddings": make_pipeline(make_multimodal_embedder({"bvp": 64}), classify)},
+    {"embeddings": make_pipeline(make_multimodal_embedder({"bvp": 64}), classifier)},
     table[["bvp"]],
     table["state"],
     table["subject"],
@@ -117,8 +115,8 @@ for method, row in study.summary().iterrows():
     print(f"{method}: balanced accuracy {row['mean']:.2f} ± {row['sd']:.2f}")
 
 # %%
-# The report is one file, which any browser opens without a network. The table, written to Parquet,
-# is also what the command ``sklearn-biomoe study`` takes, see :doc:`/own_data`.
+# The report is one self-contained HTML file. The command ``sklearn-biomoe study`` accepts the same
+# table as a Parquet file, see :doc:`/own_data`.
 
 page = study.report(folder / "study.html", images={"bvp": images}, title="Rest against stress")
 table.to_parquet(folder / "windows.parquet")

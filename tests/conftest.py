@@ -1,4 +1,4 @@
-"""What several test modules share."""
+"""Fixtures of several test modules, and the device and threads that tests run on."""
 
 import dataclasses
 import hashlib
@@ -17,8 +17,12 @@ if RECORDINGS.is_dir():
     os.environ.setdefault("SKLEARN_BIOMOE_DATA", str(RECORDINGS))
 
 
+HAS_CUDA = torch.cuda.is_available()
+CUDA_DEVICES = os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 class SmallBackbone(nn.Module):
-    """Stands in for the backbone where embedding is not the point: thousands of images a second."""
+    """Replaces the backbone in tests of other things; embeds thousands of images per second."""
 
     def __init__(self):
         super().__init__()
@@ -31,30 +35,29 @@ class SmallBackbone(nn.Module):
 
 @pytest.fixture
 def small_backbone(monkeypatch, tmp_path_factory):
-    """Embed with `SmallBackbone`: "open" weights are its own, "random" ones do not warn."""
+    """Embed with `SmallBackbone`, by weights="open" and, without a warning, by "random"."""
     from safetensors.torch import save
 
     from sklearn_biomoe import inference
     from sklearn_biomoe.inference import cache
-    from sklearn_biomoe.weights import named_weights as finding
-    from sklearn_biomoe.weights import random_weights
+    from sklearn_biomoe.weights import named_weights, random_weights
 
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         content = save(SmallBackbone().state_dict())
     sha256 = hashlib.sha256(content).hexdigest()
-    packaged = dataclasses.replace(finding.NAMED["open"], sha256=sha256)
+    packaged = dataclasses.replace(named_weights.NAMED["open"], sha256=sha256)
     (folder / packaged.file).write_bytes(content)
-    monkeypatch.setattr(finding, "PACKAGED", folder)
-    monkeypatch.setitem(finding.NAMED, "open", packaged)
+    monkeypatch.setattr(named_weights, "PACKAGED", folder)
+    monkeypatch.setitem(named_weights.NAMED, "open", packaged)
 
     def forget():
         inference.free_engines()
         random_weights.random_sha256.cache_clear()
         cache._open.cache_clear()
 
-    monkeypatch.setattr("sklearn_biomoe.weights.random_weights.TinyBioMoE", SmallBackbone)
+    monkeypatch.setattr(random_weights, "TinyBioMoE", SmallBackbone)
     forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sklearn_biomoe.UntrainedBackboneWarning)
@@ -63,6 +66,53 @@ def small_backbone(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _two_threads():
-    """Bitwise comparisons and time limits assume the two cores that checks run on."""
+def _one_thread():
+    """Compute in one thread: several processes run tests at once."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def two_threads():
+    """Compute in two threads, for bitwise comparisons that must not depend on their number."""
     torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_cuda():
+    """Hide CUDA devices, here and in child processes: "auto" is the CPU, and bits are its."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _cuda_for_marked_tests(request, monkeypatch):
+    if request.node.get_closest_marker("cuda"):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        if CUDA_DEVICES is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", CUDA_DEVICES)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("cuda"):
+        item.user_properties.append(("cuda", HAS_CUDA))
+        if not HAS_CUDA:
+            pytest.skip("torch finds no CUDA device")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Report how many CUDA tests ran."""
+    ran = {
+        report.nodeid: value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", [])
+        if name == "cuda"
+    }
+    if ran:
+        terminalreporter.write_line(f"{sum(ran.values())} of {len(ran)} CUDA tests ran")

@@ -1,8 +1,8 @@
-"""Fuzz what reads files from anywhere, guided by coverage (atheris: `pip install '.[fuzz]'`).
+"""Fuzz the readers of files, guided by coverage (atheris: `pip install '.[fuzz]'`).
 
-`python tests/fuzz_readers.py weights 120` runs for 120 s; "rows" fuzzes the file of embeddings. A
-finding is anything but tensors, rows or a ValueError in words; atheris prints and keeps its input.
-What was found so far stands in docs/reliability.md.
+`python tests/fuzz_readers.py weights 120` runs for 120 s; "rows" fuzzes cache files. A reader must
+return tensors or rows, or raise a ValueError that names the file; atheris prints and saves inputs
+for which it does not. Findings are listed in docs/reliability.md.
 """
 
 import sys
@@ -25,7 +25,7 @@ ROWS = {bytes([i]) * 32: torch.full((4,), float(i)).numpy() for i in range(8)}
 
 
 def weights(content: bytes) -> None:
-    """Read as each of the formats, and hold against a network."""
+    """Read in each format, and compare with the entries of a network."""
     for suffix in (".pth", ".safetensors"):
         path = Path(f"weights{suffix}")
         try:
@@ -35,13 +35,13 @@ def weights(content: bytes) -> None:
 
 
 def rows(content: bytes) -> None:
-    """Open, read and write; what comes out was put in."""
+    """Open, read and write; rows that are read equal those written."""
     path = FOLDER / "rows.sqlite"
     path.write_bytes(content)
     try:
-        memory = FileCache(path)
-        found = memory.get(ROWS)
-        memory.put(ROWS)
+        cache = FileCache(path)
+        found = cache.get(ROWS)
+        cache.put(ROWS)
     except ValueError as error:
         assert str(path) in str(error), error  # noqa: PT017
         return
@@ -49,10 +49,10 @@ def rows(content: bytes) -> None:
 
 
 def seeds(folder: Path) -> None:
-    """Write sound files to begin with."""
+    """Write valid files to start from."""
     torch.save({"model_state_dict": STATE}, folder / "zip.pth")
     torch.save(STATE, folder / "legacy.pth", _use_new_zipfile_serialization=False)
-    (folder / "sound.safetensors").write_bytes(safetensors.torch.save(STATE))
+    (folder / "valid.safetensors").write_bytes(safetensors.torch.save(STATE))
     FileCache(folder / "rows.sqlite").put(ROWS)
 
 

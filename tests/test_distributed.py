@@ -71,10 +71,7 @@ def loads(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(steps, loads):
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        dask.config.set(CLUSTER),
-    ):
+    with pytest.MonkeyPatch.context() as patch, dask.config.set(CLUSTER):
         patch.setenv(steps.LOADS, str(loads))
         with (
             distributed.LocalCluster(
@@ -283,11 +280,7 @@ def other_ids(source):
 @pytest.mark.parametrize(
     ("options", "spoil", "message"),
     [
-        (
-            {"signal_columns": "bvp"},
-            None,
-            r"S0.parquet has no column 'bvp'; its columns are",
-        ),
+        ({"signal_columns": "bvp"}, None, "S0.parquet has no column 'bvp'; its columns are"),
         ({"signal_columns": []}, None, "expected one or more signal columns"),
         ({"id_columns": ["id", "id"]}, None, "each name once"),
         ({"id_columns": ["embedding"]}, None, "no id column named 'embedding'"),

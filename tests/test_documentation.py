@@ -1,5 +1,6 @@
-"""README, documentation and examples do and say what is so."""
+"""README, documentation pages, examples and benchmarks agree with the code and the results."""
 
+import ast
 import importlib
 import json
 import pkgutil
@@ -8,7 +9,6 @@ import re
 import runpy
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 import pytest
 
@@ -22,19 +22,25 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-@pytest.mark.usefixtures("small_backbone")
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
-def test_examples_run(example, capsys):
-    mpl.use("Agg")
-    runpy.run_path(str(example), run_name="__main__")
-    assert capsys.readouterr().out
-    assert mpl.pyplot.get_fignums()
-    mpl.pyplot.close("all")
+SCRIPTS = sorted(
+    path for folder in ("examples", "benchmarks", "docs") for path in (ROOT / folder).glob("*.py")
+)
 
 
+# Examples run in the gallery of `make docs`, where each failure is an error.
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_imports_of_scripts_exist(script):
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn_biomoe"):
+            for name in node.names:
+                found = pydoc.locate(f"{node.module}.{name.name}")
+                assert found is not None, f"{node.module}.{name.name}"
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_backbone")
 @pytest.mark.filterwarnings("ignore:.* windows of 'eda_waveform' leave value_range")
-def test_the_ten_lines_of_the_readme_run(capsys):
+def test_readme_example(capsys):
     try:
         fetch_stress_predict(download_if_missing=False)
     except (OSError, ImportError) as error:
@@ -45,14 +51,14 @@ def test_the_ten_lines_of_the_readme_run(capsys):
 
 
 @pytest.mark.parametrize("protocol", ["transitions", "grid"])
-def test_scores_in_the_readme_are_the_committed_ones(protocol):
+def test_readme_scores_match_results(protocol):
     table = pd.read_csv(RESULTS / f"demo_stress-predict_{protocol}.csv")
     for row in table.itertuples():
         score = f"{row.mean:.3f} ± {row.sd_over_subjects:.3f}"
         assert any(row.method in line and score in line for line in README.splitlines()), score
 
 
-def test_scores_of_value_ranges_in_the_readme_are_the_committed_ones():
+def test_readme_scores_of_value_ranges_match_results():
     table = pd.read_csv(RESULTS / "representations.csv")
     untrained = table[table["weights"].str.startswith("random")]
     untrained = untrained.set_index(["modality", "variant"])
@@ -64,25 +70,26 @@ def test_scores_of_value_ranges_in_the_readme_are_the_committed_ones():
         assert f"{row['mean']:.3f} ± {row['sd_over_subjects']:.3f}" in README
 
 
-def test_tables_of_results_are_the_committed_ones(monkeypatch):
+def test_tables_match_results(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     from write_tables import with_tables
 
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
-    written = [page for page in pages if "<!-- end -->" in page]
-    assert len(written) == 6
-    for page in written:
+    generated = [page for page in pages if "<!-- end -->" in page]
+    assert len(generated) == 6
+    for page in generated:
         assert with_tables(page) == page
         assert with_tables(re.sub(r"\| 0\.\d+ ±", "| 0.999 ±", page)) == page
 
 
-def test_the_printed_line_in_the_readme_is_the_committed_score():
+def test_readme_output_matches_results():
     table = pd.read_csv(RESULTS / "demo_stress-predict_transitions.csv").set_index("method")
     both = table.loc["Tiny-BioMoE, both"]
     printed = f"{both['mean']:.3f} ± {both['sd_over_subjects']:.3f} over 34 subjects"
     assert printed in README
 
 
+@pytest.mark.slow
 def test_simulated_demo(small_backbone, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     for protocol in ("transitions", "grid"):
@@ -98,19 +105,18 @@ def test_simulated_demo(small_backbone, tmp_path, monkeypatch, capsys):
         assert (tmp_path / f"demo_simulated_{protocol}.json").exists()
 
 
-def test_the_benchmark_for_gpus_runs_on_a_cpu(small_backbone, tmp_path, monkeypatch):
+def test_gpu_benchmark_runs_on_a_cpu(small_backbone, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     output = tmp_path / "gpu.json"
     arguments = ["gpu.py", "--device", "cpu", "--windows", "4", "--output", str(output)]
     monkeypatch.setattr("sys.argv", arguments)
-    # Whether this processor is fast in bfloat16 does not matter here.
     runpy.run_path(str(ROOT / "benchmarks" / "gpu.py"), run_name="__main__")
     found = json.loads(output.read_text())["images_per_second"]
     assert found.keys() >= {"drawing", "network, readable", "both, float32", "both, bfloat16"}
     assert min(found.values()) > 0
 
 
-def test_the_table_of_modalities_is_the_code():
+def test_table_of_modalities_matches_presets():
     def bounds(pair, none):
         if pair is None:
             return none
@@ -138,18 +144,18 @@ def test_the_table_of_modalities_is_the_code():
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.stem)
-def test_links_and_images_of_pages_are_there(page):
+def test_link_targets_exist(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
 
 
-def test_every_public_name_stands_in_the_api():
-    """Modules that say what they offer are listed, and what they offer is described."""
+def test_public_names_are_in_the_api_reference():
+    """Modules with __all__ are listed in api.rst, and their members have docstrings."""
     listed = re.findall(
         r"^   (sklearn_biomoe[.\w]*)$", (ROOT / "docs" / "api.rst").read_text(), re.M
     )
-    shown = {f"{name}.{item}" for name in listed for item in public_names(name)}
+    documented = {f"{name}.{item}" for name in listed for item in public_names(name)}
     top = sklearn_biomoe.__all__
     modules = [
         module.name
@@ -160,22 +166,24 @@ def test_every_public_name_stands_in_the_api():
     assert len(modules) > 8
     for name in modules:
         for item in importlib.import_module(name).__all__:
-            assert f"{name}.{item}" in shown or item in top, f"{name}.{item} is not in docs/api.rst"
-    pages = [README, *(page.read_text(encoding="utf-8") for page in written_for_users())]
-    taught = re.findall(r"(?:from|import) (sklearn_biomoe[.\w]*)", "\n".join(pages))
-    assert {name for name in taught if name not in listed} == set()
-    for name in shown:
-        described = pydoc.locate(name)
-        if callable(described):
-            assert described.__doc__, f"{name} has no docstring, so that Sphinx leaves it out"
+            assert f"{name}.{item}" in documented or item in top, (
+                f"{name}.{item} is not in docs/api.rst"
+            )
+    pages = [README, *(page.read_text(encoding="utf-8") for page in pages_and_examples())]
+    imported = re.findall(r"(?:from|import) (sklearn_biomoe[.\w]*)", "\n".join(pages))
+    assert {name for name in imported if name not in listed} == set()
+    for name in documented:
+        member = pydoc.locate(name)
+        if callable(member):
+            assert member.__doc__, f"{name} has no docstring, so Sphinx omits it"
 
 
-def written_for_users():
+def pages_and_examples():
     return [*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py")]
 
 
 def public_names(name):
-    """What Sphinx shows of a module: what it says it offers, else its own classes and functions."""
+    """Return the members in the API reference: __all__, or the module's own public members."""
     module = importlib.import_module(name)
     own = [
         item
@@ -185,8 +193,7 @@ def public_names(name):
     return getattr(module, "__all__", own)
 
 
-def test_every_page_is_in_the_index():
-    """And every example in the gallery's order."""
+def test_index_lists_pages_and_gallery_lists_examples():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     for page in ROOT.glob("docs/*.md"):
         assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.M), page
@@ -195,19 +202,18 @@ def test_every_page_is_in_the_index():
         assert f'"{example.name}"' in order, example
 
 
-def test_every_fault_has_its_test():
-    """And every test of a fault stands on the page."""
+def test_faults_and_their_tests_agree():
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(test_\w+)`", page))
-    written = {
+    listed = set(re.findall(r"`(test_\w+)`", page))
+    existing = {
         path.stem: set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M))
         for path in (ROOT / "tests").glob("test_*.py")
     }
-    assert named <= set.union(*written.values())
-    assert written["test_faults"] <= named
+    assert listed <= set.union(*existing.values())
+    assert existing["test_faults"] <= listed
 
 
-def test_the_page_of_images_shows_every_representation():
+def test_image_page_describes_every_representation():
     page = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
     for modality in ("eda", "bvp", "ppg", "resp", "spo2", "ecg", "emg", "eeg"):

@@ -174,7 +174,7 @@ def test_refused_settings(settings, message):
     ("table", "message"),
     [
         (events(("S9", 10, 20, "a")), "subjects without a recording: S9; the subjects .* are S1"),
-        (events((10, 20), columns=("onset", "duration")), "no column 'subject'"),
+        (events((10, 20), columns=("onset", "duration")), "column 'subject' is missing"),
         (events(("S1", "ten", 20, "a")), "events, row 0: onset is 'ten'"),
         (events(("S1", np.nan, 20, "a")), "events, row 0: onset is 'nan'"),
         (events(("S1", 10, -1, "a")), "events, row 0: duration is -1"),
@@ -210,9 +210,9 @@ def test_names_of_columns_and_separators(tmp_path):
     path = write(tmp_path / "events.tsv", "who\tt\tlevel\nS1\t10\tlow\n")
     table = read_events(path, columns={"subject": "who", "onset": "t"})
     assert table.to_dict("list") == {"subject": ["S1"], "onset": [10], "level": ["low"]}
-    with pytest.raises(ValueError, match="no column 'subject'; the columns are 'who', 't'"):
+    with pytest.raises(ValueError, match="column 'subject' is missing; the columns are 'who', 't'"):
         read_events(path)
-    with pytest.raises(ValueError, match="no column 'when'"):
+    with pytest.raises(ValueError, match="column 'when' is missing"):
         read_events(path, columns={"onset": "when"})
 
 

@@ -1,9 +1,8 @@
-"""The lazy stack: indexing like an array, drawing late."""
+"""BiosignalImages: indexed like an array, drawn on access."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.model_selection import train_test_split
 
 from sklearn_biomoe import BiosignalImages, BiosignalImageTransformer
@@ -33,7 +32,7 @@ def ragged():
     return drawn([rng.normal(size=n_times) for n_times in [60, 50, 60, 1, 50, 60, 49]])
 
 
-def test_describes_itself_like_an_array():
+def test_shape_and_names():
     images = stack()
     assert images.shape == (40, 4, 24, 24, 3)
     assert (images.ndim, len(images), images.dtype) == (5, 40, np.uint8)
@@ -45,55 +44,39 @@ def test_describes_itself_like_an_array():
     ]
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        3,
-        -1,
-        np.int64(2),
-        (3, 0),
-        (-1, 2),
-        slice(10, 20),
-        slice(None, None, -3),
-        [1, 5, 1],
-        np.array([4, 0]),
-        np.arange(40) % 3 == 0,
-        (slice(2, 5), 1),
-        (slice(None), [0, 2]),
-        (3, slice(None), 0, 0, 0),
-        ([1, 2], 0, slice(4, 8)),
-        ...,
-        (..., 0),
-        (None, 1),
-        ([3, 1], ...),
-    ],
-    ids=str,
-)
-def test_indexing_gives_what_an_array_gives(key):
+ROWS = [3, -1, np.int64(2), slice(10, 20), slice(None, None, -3), [1, 5, 1], np.array([4, 0])]
+KEYS = [
+    *ROWS, np.arange(40) % 3 == 0, (3, 0), (-1, 2), (slice(2, 5), 1), (slice(None), [0, 2]),
+    (3, slice(None), 0, 0, 0), ([1, 2], 0, slice(4, 8)), ..., (..., 0), (None, 1), ([3, 1], ...),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_indexing_equals_that_of_an_array(key):
     images = stack()
     picked = images[key]
     np.testing.assert_array_equal(np.asarray(picked), np.asarray(images)[key])
 
 
-def test_picking_windows_draws_nothing():
+def test_selected_windows_stay_lazy():
     images = stack()
     picked = images[3:9]
     assert isinstance(picked, BiosignalImages)
     assert picked.windows.values.base is images.windows.values
 
 
-def test_splitting_by_scikit_learn_draws_nothing():
+def test_train_test_split_stays_lazy():
     train, test = train_test_split(stack(), test_size=0.25, random_state=0)
     assert isinstance(train, BiosignalImages)
     assert (len(train), len(test)) == (30, 10)
 
 
-def test_out_of_range():
+def test_index_out_of_range():
     with pytest.raises(IndexError):
         stack()[40]
 
 
-def test_iterates_over_windows():
+def test_iteration_yields_windows():
     images = stack(n_windows=3)
     for window, expected in zip(images, np.asarray(images), strict=True):
         np.testing.assert_array_equal(window, expected)
@@ -106,7 +89,7 @@ def test_each_image_is_its_window_alone(ragged):
     assert together.shape == (7, 2, 24, 24, 3)
 
 
-def test_channels_and_representations_stand_in_order():
+def test_order_of_channels_and_representations():
     images = stack(n_windows=2)
     second_channel = drawn(images.windows.values[:, 1:])
     np.testing.assert_array_equal(images[:, 2:], np.asarray(second_channel))
@@ -128,14 +111,14 @@ def test_row_labels_follow_the_windows():
     assert list(images[[2, 0]].index) == ["c", "a"]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_draws_what_the_cpu_draws():  # pragma: no cover
+@pytest.mark.cuda
+def test_cuda_draws_what_the_cpu_draws():
     images = stack(n_windows=8, image_size=224)
     difference = images.draw(np.arange(16), "cuda").cpu().int() - images.draw(np.arange(16)).int()
     assert difference.abs().max() <= 3  # one entry of the colour table
 
 
-def test_costs_the_memory_of_its_signals():
+def test_shares_the_memory_of_its_signals():
     signals = np.zeros((100_000, 1, 2), dtype=np.float32)
     images = drawn(signals, image_size=224)
     assert np.shares_memory(images.windows.values, signals)

@@ -1,4 +1,4 @@
-"""Missing windows: found in every form, and carried from signals to embeddings."""
+"""Missing windows: detected in every container; their images are blank and embeddings NaN."""
 
 import numpy as np
 import pandas as pd
@@ -14,34 +14,55 @@ from sklearn_biomoe import (
 )
 from sklearn_biomoe.signals import missing_windows, read_windows
 
-NAN = np.nan
-CELLS = [np.array([1.0, 2.0]), None, np.array([NAN, NAN]), np.array([NAN, 1.0, 2.0])]
+WINDOWS = np.random.default_rng(0).uniform(2, 3, size=(5, 240))
+GAPS = [False, False, True, False, True]
+SPARSE = [None if gap else window for gap, window in zip(GAPS, WINDOWS, strict=True)]
+SPARSE_ROWS = np.where(np.array(GAPS)[:, None], np.nan, WINDOWS)
+LISTS = [None if cell is None else cell.tolist() for cell in SPARSE]
 FORMS = {
-    "list": CELLS,
-    "series": pd.Series(CELLS, index=[7, 3, 5, 1]),
-    "frame": pd.DataFrame({"eda": CELLS}),
-    "objects": np.array([*CELLS, 0], dtype=object)[:-1],
-    "arrow": pa.array([None if cell is None else list(cell) for cell in CELLS]),
-    "sliced arrow": pa.array([[NAN], *[None if c is None else list(c) for c in CELLS]])[1:],
-    "arrow in pandas": pd.Series(
-        [None if cell is None else list(cell) for cell in CELLS],
-        dtype=pd.ArrowDtype(pa.list_(pa.float64())),
-    ),
-    "polars": pl.Series([None if cell is None else list(cell) for cell in CELLS]),
-    "numbers": np.array([[1.0, 2.0], [NAN, NAN], [NAN, NAN], [NAN, 1.0]]),
-    "wide frame": pd.DataFrame({"a": [1.0, NAN, NAN, NAN], "b": [2.0, NAN, NAN, 1.0]}),
-    "channels": np.array([[[1.0], [2.0]], [[NAN], [NAN]], [[NAN], [NAN]], [[NAN], [1.0]]]),
+    "list": SPARSE,
+    "series": pd.Series(SPARSE, index=[7, 3, 5, 1, 2]),
+    "frame": pd.DataFrame({"eda": SPARSE}),
+    "objects": np.array([*SPARSE, 0], dtype=object)[:-1],
+    "NaN": pd.Series([np.nan if cell is None else cell for cell in SPARSE]),
+    "one NaN": pd.Series([np.array([np.nan]) if cell is None else cell for cell in SPARSE]),
+    "arrow": pa.array(LISTS),
+    "sliced arrow": pa.array([[np.nan], *LISTS])[1:],
+    "arrow of one length": pa.array(LISTS, type=pa.list_(pa.float64(), 240)),
+    "arrow in pandas": pd.Series(LISTS, dtype=pd.ArrowDtype(pa.list_(pa.float64()))),
+    "polars": pl.Series("eda", LISTS),
+    "numbers": SPARSE_ROWS,
+    "wide frame": pd.DataFrame(SPARSE_ROWS).add_prefix("eda_"),
+    "channels": SPARSE_ROWS[:, None],
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_missing(form):
-    assert missing_windows(FORMS[form]).tolist() == [False, True, True, False]
+def test_missing_windows_are_read_as_nan(form):
+    assert missing_windows(FORMS[form]).tolist() == GAPS
+    windows = read_windows(FORMS[form], modality="eda")
+    assert windows.missing.tolist() == GAPS
+    np.testing.assert_array_equal(windows.values, SPARSE_ROWS[:, None])
 
 
-@pytest.mark.parametrize("nothing", [None, NAN, pd.NA, float("nan"), pd.NaT])
-def test_what_stands_for_nothing(nothing):
-    cells = [np.zeros(3), nothing]
+@pytest.mark.parametrize("form", FORMS)
+def test_missing_windows_are_embedded_as_nan(form, small_backbone):
+    embed = make_biosignal_embedder("eda", 4, representations=["waveform", "spectrogram_psd"])
+    embeddings = embed.fit_transform(FORMS[form])
+    assert np.isnan(embeddings).all(axis=1).tolist() == GAPS
+    present = ~np.array(GAPS)
+    np.testing.assert_array_equal(embeddings[present], embed.fit_transform(WINDOWS[present]))
+
+
+def test_windows_with_some_nan_are_not_missing():
+    partial = np.array([[np.nan, 1.0, 2.0], [np.nan, np.nan, np.nan]])
+    assert missing_windows(partial).tolist() == missing_windows(list(partial)).tolist()
+    assert missing_windows(partial).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("cell", [None, np.nan, pd.NA, float("nan"), pd.NaT])
+def test_cells_that_mean_missing(cell):
+    cells = [np.zeros(3), cell]
     assert missing_windows(pd.Series(cells, dtype=object)).tolist() == [False, True]
 
 
@@ -52,53 +73,14 @@ def test_a_window_needs_all_its_channels():
     assert missing_windows(frame).tolist() == [False, True, True]
 
 
-def test_whole_numbers_are_never_missing():
-    assert missing_windows(np.zeros((2, 3), dtype=int)).tolist() == [False, False]
-    assert (
-        missing_windows([np.zeros(3, dtype=int), np.zeros(2, dtype=bool)]).tolist() == [False] * 2
-    )
+def test_integers_are_never_missing():
+    assert not missing_windows(np.zeros((2, 3), dtype=int)).any()
+    assert not missing_windows([np.zeros(3, dtype=int), np.zeros(2, dtype=bool)]).any()
 
 
-def test_empty_cells_are_no_gaps():
-    """They are refused where windows are read."""
+def test_empty_cells_are_not_missing():
+    """Reading them is an error."""
     assert missing_windows([np.zeros(0), np.ones(2)]).tolist() == [False, False]
-
-
-# What becomes of them
-
-WINDOWS = np.random.default_rng(0).uniform(2, 3, size=(5, 240))
-GAPS = [False, False, True, False, True]
-SPARSE = [None if gap else window for gap, window in zip(GAPS, WINDOWS, strict=True)]
-SPARSE_ROWS = np.where(np.array(GAPS)[:, None], np.nan, WINDOWS)
-LISTS = [None if cell is None else cell.tolist() for cell in SPARSE]
-SPARSE_FORMS = {
-    "list": SPARSE,
-    "series": pd.Series(SPARSE),
-    "frame": pd.DataFrame({"eda": SPARSE}),
-    "NaN": pd.Series([np.nan if cell is None else cell for cell in SPARSE]),
-    "one NaN": pd.Series([np.array([np.nan]) if cell is None else cell for cell in SPARSE]),
-    "arrow": pa.array(LISTS),
-    "arrow of one length": pa.array(LISTS, type=pa.list_(pa.float64(), 240)),
-    "polars": pl.Series("eda", LISTS),
-    "numbers": SPARSE_ROWS,
-    "wide frame": pd.DataFrame(SPARSE_ROWS).add_prefix("eda_"),
-    "channels": SPARSE_ROWS[:, None],
-}
-
-
-@pytest.mark.parametrize("form", SPARSE_FORMS)
-def test_read_as_nan(form):
-    signals = read_windows(SPARSE_FORMS[form], modality="eda").values
-    assert np.array_equal(signals, SPARSE_ROWS[:, None], equal_nan=True)
-
-
-@pytest.mark.parametrize("form", SPARSE_FORMS)
-def test_embedded_as_nan(form, small_backbone):
-    embed = make_biosignal_embedder("eda", 4, representations=["waveform", "spectrogram_psd"])
-    embeddings = embed.fit_transform(SPARSE_FORMS[form])
-    assert np.isnan(embeddings).all(axis=1).tolist() == GAPS
-    there = embed.fit_transform(WINDOWS[~np.array(GAPS)])
-    assert np.array_equal(embeddings[~np.array(GAPS)], there)
 
 
 @pytest.mark.parametrize("fuse", ["mean", "mean_tiles"])
@@ -110,7 +92,7 @@ def test_means_over_missing_images_are_nan(fuse, small_backbone):
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
-def test_frames_hold_gaps_beside_other_modalities(output, small_backbone):
+def test_missing_windows_of_one_modality(output, small_backbone):
     X = pd.DataFrame({"eda": SPARSE, "resp": list(WINDOWS)}, index=list("abcde"))
     embed = make_multimodal_embedder({"eda": 4, "resp": 4}).set_output(transform=output)
     frame = embed.fit_transform(X)
@@ -121,20 +103,20 @@ def test_frames_hold_gaps_beside_other_modalities(output, small_backbone):
 
 
 @pytest.mark.parametrize(
-    "alone", [[None], [np.nan], pd.Series([None]), pd.DataFrame({"eda": [np.nan]})]
+    "X", [[None], [np.nan], pd.Series([None]), pd.DataFrame({"eda": [np.nan]})]
 )
-def test_a_sensor_that_never_worked_for_a_new_subject(alone, small_backbone):
+def test_all_windows_missing_in_transform(X, small_backbone):
     embed = make_biosignal_embedder("eda", 4).fit(pd.DataFrame({"eda": list(WINDOWS)}))
-    assert np.isnan(embed.transform(alone)).all()
+    assert np.isnan(embed.transform(X)).all()
 
 
-def test_several_channels_need_each():
+def test_images_of_a_missing_channel_are_missing():
     frame = pd.DataFrame({"left": list(WINDOWS), "right": SPARSE})
     images = BiosignalImageTransformer(modality="eda").fit_transform(frame)
     assert images.missing.tolist() == GAPS
 
 
-def test_windows_of_differing_lengths():
+def test_missing_windows_among_unequal_lengths():
     ragged = [None, np.ones(5), np.ones(7), None]
     signals = read_windows(ragged, modality="eda").values
     assert [window.shape for window in signals] == [(1, 5), (1, 5), (1, 7), (1, 5)]
@@ -143,19 +125,17 @@ def test_windows_of_differing_lengths():
     assert (np.asarray(images)[[0, 3]] == 255).all()
 
 
-REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "recurrence", "gasf", "mtf"]
-
-
 @pytest.mark.parametrize("power_range", ["window", "training"])
 def test_images_are_blank_and_others_do_not_change(power_range):
     drawer = BiosignalImageTransformer(
-        REPRESENTATIONS, sampling_rate=4, modality="eda", power_range=power_range,
+        ["waveform", "spectrogram_psd", "scalogram", "recurrence", "gasf", "mtf"],
+        sampling_rate=4, modality="eda", power_range=power_range,
         value_range="training", image_size=24,
     )  # fmt: skip
     images = np.asarray(drawer.fit_transform(SPARSE))
-    there = ~np.array(GAPS)
-    assert (images[~there] == 255).all()
-    assert np.array_equal(images[there], np.asarray(drawer.fit_transform(WINDOWS[there])))
+    present = ~np.array(GAPS)
+    assert (images[~present] == 255).all()
+    np.testing.assert_array_equal(images[present], drawer.fit_transform(WINDOWS[present]))
 
 
 def test_all_windows_missing_in_fit():
@@ -163,7 +143,7 @@ def test_all_windows_missing_in_fit():
         BiosignalImageTransformer(modality="eda").fit([None, np.nan])
 
 
-def test_messages_name_the_row_among_all():
+def test_errors_count_missing_rows_too():
     drawer = BiosignalImageTransformer(
         ["spectrogram_psd"], sampling_rate=4, modality="eda", spectrogram_window=50
     )
@@ -173,13 +153,13 @@ def test_messages_name_the_row_among_all():
         drawer.fit([None, WINDOWS[0], np.where(np.arange(240) == 3, np.nan, WINDOWS[1])])
 
 
-def test_values_outside_a_range_are_counted_among_what_is_there():
+def test_missing_windows_are_not_outside_the_range():
     drawer = BiosignalImageTransformer(modality="eda").fit(WINDOWS)
     with pytest.warns(UserWarning, match=r"1 of 2 windows .* from 2\.\d+ to 2\d\d"):
         drawer.transform([None, WINDOWS[0], 100 * WINDOWS[1]])
 
 
-def test_shown_as_missing():
+def test_plots_label_missing_windows():
     pytest.importorskip("matplotlib")
     from sklearn_biomoe.plotting import plot_images
 

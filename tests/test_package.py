@@ -1,4 +1,4 @@
-"""The package from outside: what importing it loads, and that its files are all there."""
+"""Importing the package: which modules it loads, and its public names."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the open weights are made by: simulators, objectives, recordings and the recipe."""
+"""Pretraining: simulators, objectives, recordings and the recipe."""
 
 import math
 import os
@@ -14,15 +14,15 @@ import torch
 from scipy import signal as filters
 from scipy import stats
 
-from sklearn_biomoe.pretraining import KINDS, simulate
+from sklearn_biomoe.pretraining import KINDS, recipe, simulate
 from sklearn_biomoe.pretraining.objectives import (
     DEFAULT_OBJECTIVES,
     OBJECTIVES,
     Heads,
     agreement_loss,
     describe,
+    describe_shape,
     regression_loss,
-    shape_of,
 )
 from sklearn_biomoe.pretraining.real_recordings import Recordings, read_recordings
 from sklearn_biomoe.pretraining.recipe import (
@@ -31,13 +31,24 @@ from sklearn_biomoe.pretraining.recipe import (
     SHARES,
     Recipe,
     Training,
+    find_scales,
+    make_targets,
     make_views,
-    targets_of,
 )
 from sklearn_biomoe.pretraining.simulators import Draw, usual_window
 from sklearn_biomoe.signals import MODALITIES
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* leave value_range")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_windows_to_standardise():
+    """Scales of targets of 32 windows instead of 512, which take 14 seconds for each seed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "N_TO_STANDARDISE", 32)
+        find_scales.cache_clear()
+        yield
+    find_scales.cache_clear()
 
 
 def seeded(seed=0):
@@ -55,7 +66,7 @@ def made(modality, n_windows=64, seed=0):
     )
 
 
-# The factory
+# Simulators
 
 
 @pytest.mark.parametrize("modality", KINDS)
@@ -68,12 +79,12 @@ def test_simulators_are_seeded_finite_and_vary(modality):
     assert first.signals.isfinite().all()
     for name, values in first.parameters.items():
         assert values.shape == (64,), name
-        is_noise_of_muscles = (modality, name) == ("emg", "noise")  # which are noise themselves
-        assert (values.nan_to_num().std() > 0) != is_noise_of_muscles, name
+        is_constant = (modality, name) == ("emg", "noise")  # no noise is added to EMG
+        assert (values.nan_to_num().std() > 0) != is_constant, name
 
 
 @pytest.mark.parametrize("modality", KINDS)
-def test_shortest_and_longest_windows_are_made(modality):
+def test_shortest_and_longest_windows(modality):
     for duration in KINDS[modality].durations:
         for rate in KINDS[modality].sampling_rates:
             windows = simulate(
@@ -85,14 +96,14 @@ def test_shortest_and_longest_windows_are_made(modality):
 def test_heart_rate_is_the_number_of_beats():
     pulse = made("bvp")
     for window, rate in zip(pulse.clean.numpy(), pulse.parameters["heart_rate"], strict=True):
-        # Systolic peaks: none nearer than 0.6 of the mean beat, dicrotic waves left out.
+        # Systolic peaks are at least 0.6 mean beats apart; this excludes dicrotic waves.
         distance = int(0.6 * 64 * 60 / float(rate))
         depth = np.ptp(window) * 0.05
         peaks, _ = filters.find_peaks(window, distance=distance, prominence=depth)
         assert len(peaks) == pytest.approx(float(rate), rel=0.2, abs=3)
 
 
-def test_breathing_rate_is_the_strongest_rhythm():
+def test_breathing_rate_is_the_strongest_frequency():
     breathing = made("resp")
     regular = (breathing.parameters["irregularity"] < 0.05) & (breathing.parameters["paused"] == 0)
     assert regular.sum() >= 5
@@ -104,7 +115,7 @@ def test_breathing_rate_is_the_strongest_rhythm():
         assert 60 * frequencies[power.argmax()] == pytest.approx(float(rate), abs=2.5)
 
 
-def test_responses_are_rises_above_the_level():
+def test_conductance_rises_with_the_number_of_responses():
     conductance = made("eda", 200)
     level = conductance.parameters["log_level"].exp()
     assert ((conductance.clean.median(dim=1).values / level).log().abs() < 1.2).all()
@@ -116,7 +127,7 @@ def test_responses_are_rises_above_the_level():
     assert conductance.parameters["response_size"][~without].isfinite().all()
 
 
-def test_saturation_is_counted_in_steps_under_100():
+def test_saturation_is_rounded_and_at_most_100():
     saturation = made("spo2")
     tenths = saturation.signals * 10
     assert (tenths - tenths.round()).abs().max() < 1e-3
@@ -125,7 +136,7 @@ def test_saturation_is_counted_in_steps_under_100():
     np.testing.assert_allclose(lowest, saturation.clean.amin(dim=1))
 
 
-def test_strong_rhythms_of_eeg_peak_where_they_are_said_to():
+def test_peak_frequencies_of_eeg():
     eeg = made("eeg", 400)
     strongest = eeg.parameters["log_alpha"] > 1.6
     assert strongest.sum() >= 10
@@ -136,7 +147,7 @@ def test_strong_rhythms_of_eeg_peak_where_they_are_said_to():
     assert np.median(errors) < 0.5
 
 
-def test_noise_falls_with_frequency_as_asked():
+def test_spectral_exponent_of_noise():
     draw = Draw(50, 100.0, 60.0, seeded())
     frequencies, power = filters.welch(draw.noise(2.0).numpy(), fs=100, nperseg=1024)
     kept = (frequencies > 0.5) & (frequencies < 30)
@@ -145,7 +156,7 @@ def test_noise_falls_with_frequency_as_asked():
 
 
 @pytest.mark.parametrize("modality", KINDS)
-def test_most_windows_are_the_usual_ones(modality):
+def test_most_windows_have_the_most_common_rate_and_duration(modality):
     drawn = [usual_window(modality, seeded(seed)) for seed in range(300)]
     rates, durations = zip(*drawn, strict=True)
     kind = KINDS[modality]
@@ -158,10 +169,10 @@ def test_most_windows_are_the_usual_ones(modality):
 # Objectives
 
 
-def test_shapes_are_what_scipy_and_numpy_compute():
+def test_shape_agrees_with_numpy():
     windows = torch.randn(5, 300, generator=seeded()).cumsum(dim=1)
-    found = shape_of(3 * windows + 7).numpy()
-    np.testing.assert_allclose(found, shape_of(windows), atol=2e-4)  # free of unit
+    found = describe_shape(3 * windows + 7).numpy()
+    np.testing.assert_allclose(found, describe_shape(windows), atol=2e-4)  # independent of the unit
     x = windows.double().numpy()
     x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, ddof=1, keepdims=True)
     np.testing.assert_allclose(found[:, 0], (x**3).mean(axis=1), atol=1e-4)
@@ -175,12 +186,12 @@ def test_shapes_are_what_scipy_and_numpy_compute():
 def test_power_in_octaves_of_cycles():
     along = torch.arange(256) / 256
     wave = torch.sin(2 * math.pi * 20 * along)[None]
-    bands = shape_of(wave)[0, 11:23].exp()
+    bands = describe_shape(wave)[0, 11:23].exp()
     assert bands.argmax() == 4  # 16 to 31 cycles
     assert bands[4] == pytest.approx(1, abs=1e-4)
 
 
-def test_descriptors_hold_catch22_level_and_spread():
+def test_descriptors_contain_catch22_mean_and_deviation():
     windows = 2 + torch.randn(4, 240, generator=seeded()).cumsum(dim=1).abs()
     found = describe(windows)
     assert found.shape == (4, 22 + 25 + 2)
@@ -191,35 +202,35 @@ def test_descriptors_hold_catch22_level_and_spread():
     assert describe(torch.ones(2, 100)).isfinite().all()
 
 
-def test_unknown_targets_count_for_nothing():
-    found, wanted = torch.tensor([0.0, 5.0, 2.0]), torch.tensor([0.5, math.nan, 4.0])
-    assert regression_loss(found, wanted) == pytest.approx((0.5 * 0.5**2 + (2 - 0.5)) / 2)
-    assert regression_loss(found, torch.full((3,), math.nan)) == 0
+def test_regression_loss_ignores_unknown_targets():
+    predicted, targets = torch.tensor([0.0, 5.0, 2.0]), torch.tensor([0.5, math.nan, 4.0])
+    assert regression_loss(predicted, targets) == pytest.approx((0.5 * 0.5**2 + (2 - 0.5)) / 2)
+    assert regression_loss(predicted, torch.full((3,), math.nan)) == 0
 
 
-def test_agreement_of_two_pairs_by_hand():
+def test_agreement_loss_of_two_pairs():
     images = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     windows = torch.tensor([0, 1, 0, 1])
-    # Each is alike (5) to its other image, and has nothing (0) of the other two.
+    # Similarities are 5 to the image of the same window, and 0 to the other two.
     expected = -math.log(math.exp(5) / (math.exp(5) + 2))
     assert agreement_loss(images, windows).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_losses_are_weighed_by_their_uncertainty():
+def test_losses_are_weighted_by_their_uncertainty():
     heads = Heads(3, {"eda": {"clean": 2}})
     losses = {"kind": torch.tensor(2.0), "clean": torch.tensor(3.0)}
-    assert heads.weigh(losses).item() == pytest.approx(5.0)
+    assert heads.combine(losses).item() == pytest.approx(5.0)
     with torch.no_grad():
         heads.log_variances[3] = math.log(2)
     expected = 2 + 3 / 2 + 0.5 * math.log(2)
-    assert heads.weigh(losses).item() == pytest.approx(expected)
+    assert heads.combine(losses).item() == pytest.approx(expected)
 
 
-# What is seen
+# Images
 
 
-def test_every_modality_of_the_presets_is_seen():
-    known = {"ppg": "bvp"}  # the same simulator, and images
+def test_images_of_all_presets_are_trained_on():
+    known = {"ppg": "bvp"}  # the same simulator and images
     for name, modality in MODALITIES.items():
         if name in ("generic", "resp_rate"):
             continue
@@ -239,9 +250,9 @@ def test_views_show_the_same_windows_twice():
             assert 0 <= one.images.min() <= one.images.max() <= 1
 
 
-def test_sizes_are_asked_of_images_that_show_them():
+def test_sizes_are_targets_of_images_that_show_them():
     conductance = made("eda", 8)
-    shown, hidden = targets_of(conductance), targets_of(conductance, sizes_shown=False)
+    shown, hidden = make_targets(conductance), make_targets(conductance, sizes_shown=False)
     assert shown["descriptors"].isfinite().all()
     assert hidden["descriptors"][:, -2:].isnan().all()
     level = list(conductance.parameters).index("log_level")
@@ -256,7 +267,7 @@ def test_sizes_are_asked_of_images_that_show_them():
 def recordings():
     folder = os.environ.get("SKLEARN_BIOMOE_DATA")
     if not folder or not (Path(folder) / "neurokit_csv").is_dir():
-        pytest.skip("SKLEARN_BIOMOE_DATA names no folder with recordings")
+        pytest.skip("SKLEARN_BIOMOE_DATA is not a folder with recordings")
     return read_recordings(Path(folder))
 
 
@@ -275,7 +286,7 @@ def test_windows_of_recordings(recordings):
     assert levels.max() < 60  # µS
 
 
-def test_recordings_that_are_not_there(tmp_path):
+def test_missing_recordings(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No recording at .*neurokit_csv"):
         read_recordings(tmp_path)
 
@@ -283,48 +294,70 @@ def test_recordings_that_are_not_there(tmp_path):
 # The recipe
 
 
-def test_rates_rise_stay_and_fall():
-    recipe = Recipe(10_000, batch_size=96, peak_rate=1.0)
-    assert recipe.rate_at(0) == pytest.approx(0.048)
-    assert recipe.rate_at(1904) == recipe.rate_at(5000) == 1
-    assert recipe.rate_at(7500) == pytest.approx(0.5)
-    assert recipe.rate_at(10_000) == 0
-    assert not recipe.is_frozen(7400)
-    assert recipe.is_frozen(7500)
+def test_learning_rate_schedule():
+    long = Recipe(10_000, batch_size=96, peak_rate=1.0)
+    assert long.rate_at(0) == pytest.approx(0.048)
+    assert long.rate_at(1904) == long.rate_at(5000) == 1
+    assert long.rate_at(7500) == pytest.approx(0.5)
+    assert long.rate_at(10_000) == 0
+    assert not long.is_frozen(7400)
+    assert long.is_frozen(7500)
+
+
+@pytest.mark.parametrize("modality", KINDS)
+def test_scales_of_targets(modality):
+    for centres, widths in find_scales(modality, 0).values():
+        assert centres.isfinite().all()
+        assert widths.isfinite().all()
+        assert (widths > 0).all()
 
 
 @pytest.fixture
 def short(small_backbone):
-    return Recipe(48, batch_size=12, objectives=OBJECTIVES)
+    return Recipe(36, batch_size=12, objectives=OBJECTIVES)
 
 
-def weights_of(training):
-    return {name: value.clone() for name, value in training.backbone.state_dict().items()}
-
-
-def test_an_interrupted_run_goes_on_to_the_same_weights(short, tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_weights(short, tmp_path):
     nothing = Recordings({})
     whole = Training(short, tmp_path / "whole", nothing)
     assert whole.run()
     first = Training(short, tmp_path / "parts", nothing)
     first._log(first._step())
-    first.keep()
-    first._log(first._step())  # killed after this, before a checkpoint
+    first.save()
+    first._log(first._step())  # killed after this step, before a checkpoint
     second = Training(short, tmp_path / "parts", nothing)
     assert second.n_seen == 12
     assert second.run()
-    for name, value in weights_of(whole).items():
-        assert torch.equal(value, weights_of(second)[name]), name
-    logs = [pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds")
-            for name in ("whole", "parts")]  # fmt: skip
+    expected = whole.backbone.state_dict()
+    for name, value in second.backbone.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+    logs = [
+        pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds")
+        for name in ("whole", "parts")
+    ]
     pd.testing.assert_frame_equal(*logs)
-    assert list(logs[0]["images"]) == [12, 24, 36, 48]
+    assert list(logs[0]["images"]) == [12, 24, 36]
     assert (tmp_path / "whole" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_objectives_can_be_left_out(short, tmp_path):
-    recipe = Recipe(12, batch_size=12, objectives=("kind", "clean"))
-    training = Training(recipe, tmp_path, Recordings({}))
+def test_checkpoints_are_on_disk_before_they_replace_the_last_one(short, tmp_path, monkeypatch):
+    training = Training(short, tmp_path, Recordings({}))
+    training.save()
+    before = training.checkpoint.read_bytes()
+    training.n_seen = 12
+
+    def full_disk(file):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        training.save()
+    assert training.checkpoint.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [training.checkpoint]
+
+
+def test_objectives_can_be_left_out(small_backbone, tmp_path):
+    training = Training(Recipe(6, 6, objectives=("kind", "clean")), tmp_path, Recordings({}))
     training.run()
     log = pd.read_csv(tmp_path / "log.csv")
     assert log[["kind", "clean"]].notna().all(axis=None)
@@ -332,73 +365,78 @@ def test_objectives_can_be_left_out(short, tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [0, -6, 10])
-def test_batches_hold_pairs_of_three_modalities(batch_size):
+def test_batches_have_pairs_of_images_of_three_modalities(batch_size):
     with pytest.raises(ValueError, match=f"batch_size={batch_size}; expected a multiple of 6"):
         Recipe(48, batch_size=batch_size)
 
 
-@pytest.mark.parametrize("modalities", [("bvp",), ("resp", "eda")])
+@pytest.mark.parametrize("modalities", [("spo2",), ("resp", "eda")])
 def test_modalities_can_be_chosen(small_backbone, tmp_path, modalities):
-    recipe = Recipe(8, batch_size=8, modalities=modalities)
-    views = make_views(recipe, seeded(3), Recordings({}))
+    chosen = Recipe(8, batch_size=8, modalities=modalities)
+    views = make_views(chosen, seeded(3), Recordings({}))
     assert {view.modality for view in views} == set(modalities)
     assert sum(len(view.images) for view in views) == 8
-    training = Training(recipe, tmp_path, Recordings({}))
+    training = Training(chosen, tmp_path, Recordings({}))
     assert training.run()
     log = pd.read_csv(tmp_path / "log.csv")
     assert log[list(DEFAULT_OBJECTIVES)].notna().all(axis=None)
 
 
-@pytest.mark.parametrize("modalities", [(), ("eda", "emu"), ("eda", "eda")])
-def test_modalities_that_cannot_be_drawn(modalities):
-    with pytest.raises(ValueError, match=r"expected some of eda, .*, eeg, each once"):
-        Recipe(48, modalities=modalities)
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_images": 0}, "n_images=0; expected an integer of 1 or more"),
+        ({"precision": "float16"}, "Unknown precision 'float16'"),
+        ({"modalities": ()}, "expected some of eda, .*, eeg, each at most once"),
+        ({"modalities": ("eda", "emu")}, "expected some of eda, .*, eeg, each at most once"),
+        ({"modalities": ("eda", "eda")}, "expected some of eda, .*, eeg, each at most once"),
+        ({"objectives": ()}, "expected some of kind, .*, agreement, each at most once"),
+        ({"objectives": ("kind", "stress")}, "expected some of kind, .*, each at most once"),
+        ({"objectives": ("kind", "kind")}, "expected some of kind, .*, each at most once"),
+    ],
+)
+def test_bad_recipes(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**{"n_images": 48} | parameters)
 
 
-@pytest.mark.parametrize("objectives", [(), ("kind", "stress"), ("kind", "kind")])
-def test_objectives_that_nobody_knows(objectives):
-    with pytest.raises(ValueError, match=r"expected some of kind, .*, agreement, each once"):
-        Recipe(48, objectives=objectives)
-
-
-def test_targets_have_the_shape_of_their_questions(recordings):
-    """Of recordings too, whose parameters nobody knows."""
+def test_targets_have_the_shape_of_the_heads(recordings):
+    """Windows of recordings have no parameters."""
     generator = seeded(5)
+    n_parameters = {modality: len(made(modality, 1).parameters) for modality in KINDS}
     n_recorded = 0
-    for _ in range(30):
+    for _ in range(8):
         for view in make_views(Recipe(48, batch_size=6), generator, recordings):
-            if "parameters" not in view.targets:
+            if "parameters" in view.targets:
+                assert view.targets["parameters"].shape == (1, n_parameters[view.modality])
+            else:
                 n_recorded += 1
-                continue
-            expected = len(made(view.modality, 1).parameters)
-            assert view.targets["parameters"].shape == (1, expected)
-    assert n_recorded > 20
+    assert n_recorded > 5
 
 
-def test_another_recipe_in_the_folder_is_refused(short, tmp_path):
-    Training(short, tmp_path, Recordings({})).keep()
-    with pytest.raises(ValueError, match="trained with other batch_size, seed; give them as"):
+def test_another_recipe_in_the_folder_is_an_error(short, tmp_path):
+    Training(short, tmp_path, Recordings({})).save()
+    with pytest.raises(ValueError, match="trained with other values of batch_size, seed"):
         Training(replace(short, batch_size=24, seed=1), tmp_path, Recordings({}))
 
 
-def test_training_lowers_the_losses(small_backbone, tmp_path):
-    """One batch, again and again, is learnt by heart."""
+def test_training_lowers_the_losses(small_backbone, tmp_path, monkeypatch):
+    """A single batch, repeated, is overfitted."""
+    batch = make_views(Recipe(10_000, batch_size=12), seeded(1), Recordings({}))
+    monkeypatch.setattr(recipe, "make_views", lambda *_: batch)
     training = Training(Recipe(10_000, batch_size=12), tmp_path, Recordings({}))
-    before = training.generator.get_state()
-    losses = []
-    for _ in range(40):
-        training.generator.set_state(before)
-        losses.append(training._step())
+    losses = [training._step() for _ in range(40)]
     for objective in ("kind", "parameters", "descriptors", "clean"):
         assert losses[-1][objective] < 0.8 * losses[0][objective], objective
 
 
-def test_the_command_makes_weights_that_load(tmp_path):
+def test_the_command_writes_weights_that_load(tmp_path):
     """With the real network, for one step."""
     from sklearn_biomoe.weights import load_backbone
 
     command = [sys.executable, "-m", "sklearn_biomoe.pretraining", "--folder", str(tmp_path)]
-    subprocess.run([*command, "--images", "12", "--batch", "6"], check=True, timeout=300)
+    command += ["--images", "6", "--batch", "6", "--modalities", "eda", "resp", "spo2"]
+    subprocess.run(command, check=True, timeout=300)
     path = tmp_path / "weights.safetensors"
     assert path.stat().st_size < 15e6
     assert load_backbone(path).training is False

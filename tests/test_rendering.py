@@ -1,4 +1,4 @@
-"""Images against matplotlib and against images worked out by hand."""
+"""Images against matplotlib, and against images computed by hand."""
 
 import matplotlib as mpl
 import numpy as np
@@ -57,24 +57,24 @@ def agg_drawing(signal):
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.plot(np.linspace(0, SIZE, len(signal)), signal, "k", linewidth=LINE_WIDTH * 72 / dpi)
-    # Half a stroke of room, in data units, as our curves keep from the border.
-    room = np.ptp(signal) / (SIZE - LINE_WIDTH) * LINE_WIDTH / 2
-    axes.set(xlim=(0, SIZE), ylim=(signal.min() - room, signal.max() + room))
+    # Half a line width of margin, in data units, as in our images.
+    margin = np.ptp(signal) / (SIZE - LINE_WIDTH) * LINE_WIDTH / 2
+    axes.set(xlim=(0, SIZE), ylim=(signal.min() - margin, signal.max() + margin))
     axes.axis("off")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., 0]
 
 
 @pytest.mark.parametrize("n_times", [30, 240, 600, 3840])
-def test_waveform_looks_like_matplotlib(n_times):
+def test_waveform_correlates_with_matplotlib(n_times):
     signals = curves(n_times=n_times)
-    for ours, signal in zip(drawn(signals), signals, strict=True):
-        correlation = np.corrcoef(ours[..., 0].ravel(), agg_drawing(signal).ravel())[0, 1]
+    for image, signal in zip(drawn(signals), signals, strict=True):
+        correlation = np.corrcoef(image[..., 0].ravel(), agg_drawing(signal).ravel())[0, 1]
         assert correlation >= 0.97
 
 
 @pytest.mark.parametrize("n_times", [2, 17, 224, 1000, 3840])
-def test_every_sample_is_inked_in_its_column(n_times):
+def test_every_sample_is_drawn_in_its_column(n_times):
     signal = curves(1, n_times)[0]
     image = drawn(signal[None])[0, ..., 0]
     column = np.minimum((np.arange(n_times) / (n_times - 1) * SIZE).astype(int), SIZE - 1)
@@ -104,7 +104,7 @@ def test_horizontal_line_by_hand():
     np.testing.assert_array_equal(image, expected)
 
 
-def test_upwards_is_up():
+def test_larger_values_are_higher():
     rising = drawn(np.linspace(0, 1, 100)[None])[0, ..., 0]
     assert rising[-3:, :3].min() < 128
     assert rising[:3, -3:].min() < 128
@@ -114,24 +114,13 @@ def test_upwards_is_up():
 def test_steep_flanks_are_as_dark_as_flat_ones():
     step = drawn(np.repeat([0.0, 1.0], 100)[None])[0, ..., 0]
     flank = step[20:-20].min(axis=1)
-    # A flat stroke that straddles two pixels evenly covers five eighths of each, no less.
+    # A flat line centred between two pixels covers five eighths of each.
     assert flank.max() <= 255 - round(255 * 0.625)
 
 
-@pytest.mark.parametrize("amplitude", [1e-30, 1e30])
-@pytest.mark.parametrize(
-    "name", sorted(set(REPRESENTATIONS) - {"spectrogram_angle", "spectrogram_phase"})
-)
-def test_images_do_not_depend_on_amplitude(name, amplitude):
-    signals = curves()
-    np.testing.assert_allclose(
-        drawn(signals * amplitude, name).astype(int), drawn(signals, name).astype(int), atol=1
-    )
-
-
-@pytest.mark.parametrize("n_times", [30, 600, 40_000])
+@pytest.mark.parametrize("n_times", [30, 600, 12_000])
 @pytest.mark.parametrize("name", REPRESENTATIONS)
-def test_alone_in_a_batch_and_in_another_order_gives_the_same_bytes(name, n_times):
+def test_bytes_do_not_depend_on_other_windows(name, n_times):
     signals = curves(n_windows=3 if n_times > 10_000 else 9, n_times=n_times)
     together = drawn(signals, name)
     alone = np.concatenate([drawn(signal[None], name) for signal in signals])
@@ -162,24 +151,15 @@ def painted(kind, maps, size=SIZE, *, colormap="viridis", limits=None):
     return colour(scale(maps, size, limits), colormap, out).numpy()
 
 
-@pytest.mark.parametrize(
-    "name", ["viridis", "gray", "binary", "jet", "cividis", "RdBu", "twilight"]
-)
-def test_colour_tables_are_matplotlibs(name):
-    expected = mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3].astype(int)
-    # matplotlib's twilight has 510 colours, of which its table of 256 takes others.
-    assert np.abs(np.array(colour_table(name)) - expected).max() <= (2 if name == "twilight" else 1)
-
-
-def test_every_gradient_of_matplotlib_can_be_named():
-    for name in set(mpl.colormaps) - {
-        "gist_stern",
-        "gist_stern_r",
-    }:  # which cmap interpolates in another way
-        if mpl.colormaps[name].N == 256:
+def test_colour_tables_equal_those_of_matplotlib():
+    interpolated_differently = {"gist_stern", "gist_stern_r"}
+    for name in set(mpl.colormaps) - interpolated_differently:
+        if mpl.colormaps[name].N >= 256:
             check_colormap(name)
-            expected = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3].astype(int)
-            assert np.abs(np.array(colour_table(name)) - expected).max() <= 1, name
+            expected = mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3].astype(int)
+            difference = np.abs(np.array(colour_table(name)) - expected).max()
+            # The tables of twilight have 510 colours in matplotlib.
+            assert difference <= (1 if mpl.colormaps[name].N == 256 else 2), name
 
 
 @pytest.mark.parametrize(
@@ -191,32 +171,25 @@ def test_every_gradient_of_matplotlib_can_be_named():
         (7, "Unknown colormap 7"),
     ],
 )
-def test_unknown_colormaps_are_refused(name, message):
+def test_unknown_colormaps_are_an_error(name, message):
     with pytest.raises(ValueError, match=message):
         check_colormap(name)
 
 
 @pytest.mark.parametrize("limits", [None, (-50.0, 0.0)])
-def test_power_colours_are_matplotlibs(limits):
+def test_power_colours_equal_matplotlib(limits):
     decibels = np.linspace(-50, 0, SIZE)
     maps = torch.from_numpy(10 ** (np.tile(decibels, (SIZE, 1)) / 10))[None]
     expected = mpl.colormaps["viridis"]((decibels + 50) / 50, bytes=True)[:, :3]
     difference = painted("power", maps, limits=limits)[0, 0].astype(int) - expected
-    assert np.abs(difference).max() <= 3  # neighbouring entries of the table differ by up to 3
+    assert np.abs(difference).max() <= 3  # one entry of the table
 
 
-def test_powers_beyond_their_limits_have_the_first_and_the_last_colour():
+def test_powers_outside_their_limits_are_clipped():
     maps = torch.tensor([0.0, 1e-9, 1e9]).double().expand(1, 3, 3)
     image = painted("power", maps, 24, limits=(-20.0, 10.0))[0, 0]
     assert (image[0] == colour_table("viridis")[0]).all()
     assert (image[-1] == colour_table("viridis")[-1]).all()
-
-
-def test_power_has_low_frequencies_at_the_bottom():
-    maps = torch.full((1, 16, 5), 1e-9, dtype=torch.float64)
-    maps[:, 2] = 1.0
-    brightness = painted("power", maps, 64)[0].mean(axis=(1, 2))
-    assert int(brightness.argmax()) // 4 == 16 - 1 - 2
 
 
 @pytest.mark.parametrize("limits", [None, (-50.0, 0.0)])
@@ -225,7 +198,7 @@ def test_power_of_zero_is_the_darkest_colour(limits):
     assert (image == colour_table("viridis")[0]).all()
 
 
-def test_values_are_scaled_by_hand():
+def test_scaled_values():
     signals = torch.tensor([[1.0, 2.0, 5.0], [0.0, 10.0, 20.0]], dtype=torch.float64)
     np.testing.assert_allclose(scale_values(signals, None), [[0, 0.25, 1], [0, 0.5, 1]])
     np.testing.assert_allclose(scale_values(signals, (0, 10)), [[0.1, 0.2, 0.5], [0, 1, 1]])
@@ -236,17 +209,7 @@ def test_values_are_scaled_by_hand():
     assert (scale_values(signals, (3, 3)) == 0.5).all()
 
 
-def test_a_fixed_range_keeps_the_level():
-    levels = torch.tensor([0.1, 1.0, 10.0]).double()[:, None].expand(3, 50)
-    images = drawn(levels, limits=[(0.05, 20.0, "log")])[..., 0]
-    rows = images.astype(float).mean(axis=2).argmin(axis=1)
-    # 1/9 of a decade above the bottom and so on, of log10(20 / 0.05) = 2.602 decades.
-    share = np.log10(np.array([0.1, 1.0, 10.0]) / 0.05) / np.log10(400)
-    expected = LINE_WIDTH / 2 + (1 - share) * (SIZE - LINE_WIDTH)  # a line over two or three rows
-    assert np.abs(rows + 0.5 - expected).max() <= 1
-
-
-def test_stacked_curves_have_a_band_and_a_colour_each():
+def test_each_stacked_curve_has_its_band_and_colour():
     curves = torch.full((1, 4, 50), 0.5, dtype=torch.float64)
     image = draw_curves(curves, stacked_bands(curves.shape[1], SIZE), blank())[0].numpy()
     for band in range(4):
@@ -257,7 +220,7 @@ def test_stacked_curves_have_a_band_and_a_colour_each():
         assert (middle[29:] == 255).all()
 
 
-def test_stacked_curves_are_those_drawn_alone():
+def test_stacked_curves_equal_those_drawn_alone():
     signals = torch.from_numpy(curves(4)).reshape(2, 2, -1)
     top = stacked_alone(signals[:, 0])
     together = drawn(signals, "waveform_stacked", limits=[None, None])
@@ -265,25 +228,25 @@ def test_stacked_curves_are_those_drawn_alone():
 
 
 def stacked_alone(signals):
-    """The first of two stacked curves, with nothing to see in the second's band."""
+    """Draw the first of two stacked curves; the second is constant."""
     blank = torch.zeros_like(signals)
     return drawn(torch.stack([signals, blank], dim=1), "waveform_stacked", limits=[None, None])
 
 
-def test_overlaid_curves_cover_those_before():
+def test_overlaid_curves_cover_earlier_ones():
     flat = torch.full((1, 2, 50), 0.5, dtype=torch.float64)
     image = draw_curves(flat, full_height(flat.shape[1], SIZE), blank())[0, 111, 100].numpy()
     below = 255 - (255 - np.array(CURVE_COLOURS[0])) * 0.625
     np.testing.assert_allclose(image, below * 0.375 + np.array(CURVE_COLOURS[1]) * 0.625, atol=1)
 
 
-def test_overlaid_black_curve_is_the_waveform():
+def test_joined_images_of_one_channel_equal_the_waveform():
     signals = curves(2)
     np.testing.assert_array_equal(drawn(signals, "waveform_overlaid"), drawn(signals))
     np.testing.assert_array_equal(drawn(signals, "waveform_stacked"), drawn(signals))
 
 
-def test_colours_are_looked_up_by_256ths():
+def test_colours_of_256_levels():
     values = np.concatenate([np.linspace(0, 1, 500), np.arange(257) / 256])
     expected = mpl.colormaps["viridis"](values, bytes=True)[:, :3]
     image = colour(torch.from_numpy(values)[None, None], "viridis", blank(1, 1, len(values)))[0, 0]
@@ -291,7 +254,7 @@ def test_colours_are_looked_up_by_256ths():
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 8), (5, 6)])
-def test_images_of_any_size_are_looked_up(height, width):
+def test_colours_of_images_of_any_size(height, width):
     values = torch.from_numpy(np.random.default_rng(0).random((3, height, width)))
     expected = np.array(colour_table("viridis"))[(values.numpy() * 256).astype(int)]
     image = colour(values, "viridis", blank(3, height, width))
@@ -309,7 +272,7 @@ def test_images_of_any_size_are_looked_up(height, width):
         ("distance", "binary", 0, 7),
     ],
 )
-def test_colours_are_matplotlibs(kind, colormap, lowest, highest):
+def test_colours_equal_matplotlib(kind, colormap, lowest, highest):
     share = (np.arange(SIZE) + 0.5) / SIZE
     share[[0, -1]] = 0, 1 - 1e-12
     maps = torch.from_numpy(np.tile(lowest + share * (highest - lowest), (SIZE, 1)))[None]
@@ -328,11 +291,11 @@ def test_first_row_is_at_the_bottom(kind, shape):
         assert (image[0] == image[0, 0]).all()
         assert (image[-1] == image[-1, 0]).all()
         assert (image[0] != image[-1]).any()
-        middle = image[SIZE // 2]  # like the top: the step lies below
+        middle = image[SIZE // 2]  # like the top: the step is below
         assert np.abs(middle.astype(int) - image[0]).max() <= 3
 
 
-def test_half_turns_either_way_are_one_direction():
+def test_angles_of_plus_and_minus_pi_have_one_colour():
     maps = torch.tensor([[[np.pi - 0.01, -np.pi + 0.01]]])
     image = painted("angle", maps.double(), 64)[0, 0]
     table = np.array(colour_table("viridis"))
@@ -359,7 +322,7 @@ def test_constant_windows_have_one_colour(name, expected):
 
 @pytest.mark.parametrize("n_times", [224, 500])
 @pytest.mark.parametrize("name", [name for name in REPRESENTATIONS if REPRESENTATIONS[name].levels])
-def test_levels_of_pairs_are_those_of_maps(name, n_times):
+def test_levels_of_pairs_equal_those_of_maps(name, n_times):
     rng = np.random.default_rng(0)
     few_values = rng.integers(0, 4, (3, n_times)) * rng.integers(0, 2, (3, n_times))
     signals = np.concatenate([curves(3, n_times), few_values, np.full((1, n_times), 0.1)])
@@ -371,8 +334,8 @@ def test_levels_of_pairs_are_those_of_maps(name, n_times):
 
 
 @pytest.mark.parametrize("limits", [None, (-3.0, 3.0)])
-def test_colours_of_composites_are_their_parts(limits):
-    """Red the curve, on the axis that is asked for; green and blue powers of their own scale."""
+def test_channels_of_composites_equal_their_parts(limits):
+    """Red is the curve over its limits; green and blue are powers over their own range."""
     modality = Modality((), spectrogram_window=20.0, frequency_range=(0.0, 2.0))
     settings = {"modality": modality, "colormap": "gray"}
     image = drawn(curves(2), "composite", limits=[limits], modality=modality)
@@ -382,7 +345,7 @@ def test_colours_of_composites_are_their_parts(limits):
         np.testing.assert_array_equal(image[..., channel], grey[..., 0])
 
 
-def test_recurrence_is_dark_where_samples_are_near():
+def test_recurrence_is_dark_for_similar_samples():
     steps = np.repeat([0.0, 1.0], 112)[None]
     for name in ("recurrence", "recurrence_thresholded"):
         image = drawn(steps, name)[0]

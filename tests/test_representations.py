@@ -1,7 +1,8 @@
-"""Maps against scipy, pywt and pyts, and settings that cannot be drawn refused."""
+"""Maps against scipy, pywt and pyts; settings that cannot be drawn."""
 
 import importlib
 
+import numba
 import numpy as np
 import pytest
 import pywt
@@ -39,8 +40,10 @@ EDA = MODALITIES["eda"]
 
 @pytest.fixture(scope="module")
 def pyts():
-    """Compiled by numba, as aeon's descriptors are by the same process."""
-    importlib.import_module("pyts.image")
+    """Import without numba's compiler, which takes half a minute and has no cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        importlib.import_module("pyts.image")
     return importlib.import_module("pyts")
 
 
@@ -56,33 +59,33 @@ def scipys_spectrogram(signals, modality, sampling_rate, **settings):
     return values[:, (frequencies >= low - step / 2) & (frequencies <= high + step / 2)]
 
 
-def random_walks(n_windows, n_times, seed=0):
-    rng = np.random.default_rng(seed)
+def random_walks(n_windows, n_times):
+    rng = np.random.default_rng(0)
     return 5 + np.cumsum(rng.normal(size=(n_windows, n_times)), axis=1)
 
 
 @pytest.mark.parametrize(("modality", "sampling_rate", "n_times"), WINDOWS)
 def test_spectrogram_equals_scipy(modality, sampling_rate, n_times):
     signals = random_walks(3, n_times)
-    ours = spectrogram_psd(torch.from_numpy(signals), sampling_rate, MODALITIES[modality])
+    found = spectrogram_psd(torch.from_numpy(signals), sampling_rate, MODALITIES[modality])
     expected = scipys_spectrogram(signals, modality, sampling_rate)
     assert expected.shape[1] >= 16
-    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-12 * expected.max())
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12 * expected.max())
 
 
 @pytest.mark.parametrize(("modality", "sampling_rate", "n_times"), WINDOWS)
 def test_phases_equal_scipy(modality, sampling_rate, n_times):
     signals = random_walks(3, n_times)
     args = (torch.from_numpy(signals), sampling_rate, MODALITIES[modality])
-    for ours, mode in ((spectrogram_angle, "angle"), (spectrogram_phase, "phase")):
+    for function, mode in ((spectrogram_angle, "angle"), (spectrogram_phase, "phase")):
         expected = scipys_spectrogram(
             signals, modality, sampling_rate, detrend="constant", mode=mode
         )
-        np.testing.assert_allclose(ours(*args), expected, atol=1e-5)
+        np.testing.assert_allclose(function(*args), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e6])
-def test_where_nothing_changes_there_is_no_phase(level):
+def test_constant_pieces_have_phase_zero(level):
     signals = torch.full((2, 240), level, dtype=torch.float64)
     assert (spectrogram_angle(signals, 4.0, EDA) == 0).all()
     assert (spectrogram_phase(signals, 4.0, EDA) == 0).all()
@@ -95,12 +98,12 @@ def test_where_nothing_changes_there_is_no_phase(level):
 @pytest.mark.parametrize(("modality", "sampling_rate", "n_times"), WINDOWS)
 def test_scalogram_equals_pywt(modality, sampling_rate, n_times):
     signals = random_walks(2, n_times)
-    ours = scalogram(torch.from_numpy(signals), sampling_rate, MODALITIES[modality]).numpy()
+    found = scalogram(torch.from_numpy(signals), sampling_rate, MODALITIES[modality]).numpy()
     frequencies = np.array(scalogram_frequencies(n_times, sampling_rate, MODALITIES[modality]))
     period, times = 1 / sampling_rate, np.arange(n_times) / sampling_rate
-    reach = 3 * np.sqrt(1.5) / frequencies[:, None]  # of the edges, in seconds
+    reach = 3 * np.sqrt(1.5) / frequencies[:, None]  # of the ends' influence, in seconds
     undisturbed = (times >= reach) & (times <= times[-1] - reach)
-    for power, signal in zip(ours, signals, strict=True):
+    for power, signal in zip(found, signals, strict=True):
         centred, raw = (
             abs(pywt.cwt(x, sampling_rate / frequencies, "cmor1.5-1.0", period)[0]) ** 2
             for x in (signal - signal.mean(), signal)
@@ -123,13 +126,13 @@ def test_scalogram_frequencies_follow_the_modality():
 
 
 @pytest.mark.parametrize("n_times", [225, 240, 272, 500, 3840, 6001])
-def test_shortened_windows_are_pyts(pyts, n_times):
+def test_shortening_equals_pyts(pyts, n_times):
     signals = random_walks(2, n_times)
     approximation = pyts.approximation.PiecewiseAggregateApproximation(
         window_size=None, output_size=224, overlapping=False
     )
-    ours = shorten(torch.from_numpy(signals))
-    np.testing.assert_allclose(ours, approximation.transform(signals), rtol=1e-12)
+    found = shorten(torch.from_numpy(signals))
+    np.testing.assert_allclose(found, approximation.transform(signals), rtol=1e-12)
     plateau = np.full((1, n_times), 0.1)
     assert (shorten(torch.from_numpy(plateau)) == 0.1).all()
 
@@ -151,7 +154,7 @@ def test_maps_of_pairs_equal_pyts(pyts, to_map, image, settings, n_times):
     np.testing.assert_allclose(to_map(series, 1.0, EDA), expected, atol=1e-5)
 
 
-def test_values_that_repeat_share_a_quantile_as_in_pyts(pyts):
+def test_quantiles_of_repeated_values_equal_pyts(pyts):
     series = np.random.default_rng(0).integers(0, 20, (3, 100)).astype(float)
     expected = pyts.image.MarkovTransitionField().fit_transform(series)
     np.testing.assert_allclose(mtf(torch.from_numpy(series), 1.0, EDA), expected, atol=1e-12)
@@ -167,21 +170,21 @@ def test_gramian_fields_by_hand():
     )
 
 
+CONSTANT = {
+    scalogram: 0, recurrence: 0, recurrence_thresholded: 0, gasf: -1, gadf: 0, mtf: 1
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("n_times", [2, 240])
-@pytest.mark.parametrize(
-    ("to_map", "expected"),
-    [
-        (scalogram, 0),
-        (recurrence, 0),
-        (recurrence_thresholded, 0),
-        (gasf, -1),
-        (gadf, 0),
-        (mtf, 1),
-    ],
-)
+@pytest.mark.parametrize(("to_map", "expected"), CONSTANT.items())
 def test_maps_of_constant_windows(to_map, expected, n_times):
     constant = torch.full((2, n_times), 0.1, dtype=torch.float64)
     assert (to_map(constant, 4.0, EDA) == expected).all()
+
+
+def test_constant_windows_have_no_power():
+    constant = torch.full((2, 240), 0.1, dtype=torch.float64)
+    assert (spectrogram_psd(constant, 4.0, EDA) == 0).all()
 
 
 def test_spectrogram_peaks_at_the_signal_frequency():
@@ -190,11 +193,6 @@ def test_spectrogram_peaks_at_the_signal_frequency():
     power = spectrogram_psd(pulse, 64.0, MODALITIES["bvp"])[0].mean(dim=1)
     frequencies = np.linspace(0.5, 5.0, len(power))
     assert abs(frequencies[int(power.argmax())] - 1.25) < 0.07
-
-
-def test_constant_windows_have_no_power():
-    constant = torch.full((2, 240), 0.1, dtype=torch.float64)
-    assert spectrogram_psd(constant, 4.0, MODALITIES["eda"]).abs().max() == 0
 
 
 MAPPED = [name for name, entry in REPRESENTATIONS.items() if entry.to_map is not None]
@@ -211,12 +209,12 @@ def test_shortest_windows_have_maps(name, n_times):
     assert maps.numel() > 0
 
 
-def test_every_modality_can_be_drawn_at_its_own_rates():
+def test_every_modality_has_every_representation():
     for name, modality in MODALITIES.items():
         check_representations(list(REPRESENTATIONS), 512.0, name, modality)
 
 
-def test_frequencies_above_the_nyquist_limit_are_refused():
+def test_frequencies_above_the_nyquist_limit_are_an_error():
     bvp = MODALITIES["bvp"]
     message = r"'bvp' shows frequencies up to 5 Hz, above the Nyquist.*frequency_range=\(0.5, 4\)"
     with pytest.raises(ValueError, match=message):
@@ -225,14 +223,14 @@ def test_frequencies_above_the_nyquist_limit_are_refused():
     check_representations(["waveform"], 8.0, "bvp", bvp)
 
 
-def test_missing_sampling_rate_is_refused():
+def test_missing_sampling_rate_is_an_error():
     with pytest.raises(
         ValueError, match="'spectrogram_psd' of modality 'eda' needs the sampling rate"
     ):
         check_representations(["waveform", "spectrogram_psd"], None, "eda", EDA)
 
 
-def test_pieces_last_as_long_as_the_modality_says():
+def test_length_of_pieces():
     half = Modality((), spectrogram_window=2.5)
     assert spectrogram_piece(1000, 10.0, half) == 25
     assert spectrogram_piece(1000, 10.0, Modality(())) == 125

@@ -1,4 +1,4 @@
-"""Every input form reads as the same windows, and bad ones are refused by row."""
+"""Windows are read alike from every container; errors name the row."""
 
 import numpy as np
 import pandas as pd
@@ -68,23 +68,22 @@ RAGGED_FORMS = {
 
 
 @pytest.mark.parametrize("form", EQUAL_FORMS)
-def test_equally_long_windows(form):
+def test_windows_of_equal_length(form):
     signals = read_windows(EQUAL_FORMS[form], modality="eda").values
     np.testing.assert_array_equal(signals, EQUAL[:, None, :])
     assert signals.dtype == np.float64
 
 
 @pytest.mark.parametrize("form", RAGGED_FORMS)
-def test_windows_of_different_lengths(form):
+def test_windows_of_unequal_length(form):
     signals = read_windows(RAGGED_FORMS[form], modality="eda").values
     assert signals.shape == (4,)
     for window, expected in zip(signals, RAGGED, strict=True):
         np.testing.assert_array_equal(window, expected[None])
 
 
-@pytest.mark.parametrize("form", {**EQUAL_FORMS, **RAGGED_FORMS})
-def test_every_form_through_the_transformer(form):
-    X = {**RAGGED_FORMS, **EQUAL_FORMS}[form]
+@pytest.mark.parametrize("X", [*EQUAL_FORMS.values(), *RAGGED_FORMS.values()])
+def test_every_container_in_the_transformer(X):
     images = BiosignalImageTransformer(
         modality="eda", value_range="window", image_size=32
     ).fit_transform(X)
@@ -94,9 +93,9 @@ def test_every_form_through_the_transformer(form):
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 @pytest.mark.parametrize("selection", ["eda", ["eda"]])
 @pytest.mark.parametrize("rows", [EQUAL, RAGGED], ids=["equal", "ragged"])
-def test_cells_through_a_column_transformer(make, selection, rows, small_backbone):
+def test_cells_in_a_column_transformer(make, selection, rows, small_backbone):
     if make is pa.table and parse_version(sklearn.__version__) < parse_version("1.7"):
-        pytest.skip("this scikit-learn takes no Arrow tables in a ColumnTransformer")
+        pytest.skip("needs a ColumnTransformer for Arrow tables")
     X = make({"eda": list(rows), "age": [20, 30, 40, 50]})
     embed = make_pipeline(
         BiosignalImageTransformer(modality="eda", value_range="window"), TinyBioMoEEmbedder()
@@ -105,7 +104,7 @@ def test_cells_through_a_column_transformer(make, selection, rows, small_backbon
     np.testing.assert_array_equal(branch, embed.fit_transform(list(rows)))
 
 
-def test_wide_columns_by_pattern_through_a_column_transformer():
+def test_wide_columns_by_pattern_in_a_column_transformer():
     X = pd.concat([EQUAL_FORMS["wide frame"], pd.DataFrame({"bvp_0": [0.0] * 4})], axis=1)
     seen = []
 
@@ -136,57 +135,37 @@ def test_channels(form):
     np.testing.assert_array_equal(signals, TWO_CHANNELS)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [
-        ("f4", "f4"),
-        ("f8", "f8"),
-        ("f2", "f8"),
-        (">f8", "f8"),
-        ("i2", "f8"),
-        ("u1", "f8"),
-        ("?", "f8"),
-    ],
-)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", ">f8", "i2", "u1", "?"])
 @pytest.mark.parametrize("as_cells", [False, True])
-def test_dtypes(dtype, expected, as_cells):
+def test_dtypes(dtype, as_cells):
     values = (EQUAL > 0).astype(dtype)
     signals = read_windows(list(values) if as_cells else values, modality="eda").values
-    assert signals.dtype == np.dtype(expected)
+    assert signals.dtype == (np.float32 if dtype == "f4" else np.float64)
     np.testing.assert_array_equal(signals[:, 0], EQUAL > 0)
 
 
-def test_reading_copies_no_ragged_cells():
+def test_float_cells_are_not_copied():
     signals = read_windows(RAGGED, modality="eda").values
     assert all(np.shares_memory(window, row) for window, row in zip(signals, RAGGED, strict=True))
 
 
-def bad_sample(value):
-    bad = EQUAL.copy()
-    bad[2, 1] = value
-    return bad
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, list, lambda X: [*X, X[0, :2]]])
+def test_single_non_finite_samples_are_an_error(container, value):
+    X = EQUAL.copy()
+    X[2, 1] = value
+    kind = "NaN" if np.isnan(value) else "infinite"
+    with pytest.raises(ValueError, match=f"Window 2 of modality 'eda' holds 1 {kind} of 6 samples"):
+        read_windows(container(X), modality="eda")
 
 
-@pytest.mark.parametrize("as_cells", [False, True])
 @pytest.mark.parametrize(
-    ("value", "message"), [(np.nan, "1 NaN of 6"), (np.inf, "1 infinite of 6")]
+    "container",
+    [pa.array, pl.Series, pd.Series, lambda rows: pd.DataFrame(rows, dtype="Float64")],
 )
-def test_non_finite_samples_are_refused_by_row(value, message, as_cells):
-    bad = bad_sample(value)
-    X = [*bad, EQUAL[0, :2]] if as_cells else bad
-    with pytest.raises(ValueError, match=f"Window 2 of modality 'eda' holds {message} samples"):
-        read_windows(X, modality="eda")
-
-
-def test_null_samples_are_refused_by_row():
-    for X in (
-        pa.array([[1.0, 2.0], [1.0, None]]),
-        pl.Series([[1.0, 2.0], [1.0, None]]),
-        pd.Series([[1.0, 2.0], [1.0, None]]),
-        pd.DataFrame({"a": [1.0, 2.0], "b": pd.array([1.0, None], dtype="Float64")}),
-    ):
-        with pytest.raises(ValueError, match="Window 1 of modality 'bvp' holds 1 NaN of 2"):
-            read_windows(X, modality="bvp")
+def test_single_null_samples_are_an_error(container):
+    with pytest.raises(ValueError, match="Window 1 of modality 'bvp' holds 1 NaN of 2"):
+        read_windows(container([[1.0, 2.0], [1.0, None]]), modality="bvp")
 
 
 @pytest.mark.parametrize(
@@ -197,9 +176,10 @@ def test_null_samples_are_refused_by_row():
         pd.Series([EQUAL[0], ["a", "b"]]),
         pd.Series([EQUAL[0], EQUAL[0] * 1j]),
         pd.Series([EQUAL[0], TWO_CHANNELS]),
+        [EQUAL[0], np.array([1.0, pd.NA], dtype=object)],
     ],
 )
-def test_cells_that_are_no_windows_are_refused_by_row(cells):
+def test_other_cells_are_an_error(cells):
     with pytest.raises(ValueError, match=r"Window 1 of modality 'eda' is .*expected an array"):
         read_windows(cells, modality="eda")
 
@@ -224,14 +204,14 @@ def test_cells_that_are_no_windows_are_refused_by_row(cells):
         (pd.DataFrame({"a": RAGGED, "b": list(EQUAL)}), r"Window 1 .*channels of \[3, 6\] samples"),
     ],
 )
-def test_other_bad_input(X, message):
+def test_invalid_input(X, message):
     with pytest.raises(ValueError, match=message):
         read_windows(X, modality="eda")
     with pytest.raises(ValueError, match=message):
         BiosignalImageTransformer(modality="eda").fit(X)
 
 
-def test_unknown_names_suggest_the_nearest():
+def test_unknown_names_suggest_a_similar_one():
     with pytest.raises(ValueError, match=r"Unknown modality 'edaa'.*Did you mean 'eda'\?"):
         check_option("modality", "edaa", list(MODALITIES))
     with pytest.raises(ValueError, match=r"expected one of .*'waveform'\]\.$"):
@@ -239,7 +219,7 @@ def test_unknown_names_suggest_the_nearest():
 
 
 @pytest.mark.parametrize("shape", [(3, 240, 1), (3, 240, 3)])
-def test_time_that_is_not_the_last_axis_is_refused(shape):
+def test_time_not_on_the_last_axis_is_an_error(shape):
     with pytest.raises(ValueError, match=r"has 240 channels of \d samples; .* time last"):
         read_windows(np.zeros(shape), modality="eda")
     with pytest.raises(ValueError, match="has 240 channels of 1 samples"):
@@ -247,7 +227,7 @@ def test_time_that_is_not_the_last_axis_is_refused(shape):
 
 
 @pytest.mark.parametrize("other", ["label", "bvp_0", "subject"])
-def test_columns_of_other_names_beside_numbered_ones_are_refused(other):
+def test_other_columns_among_numbered_ones_are_an_error(other):
     frame = pd.DataFrame(np.zeros((3, 10)), columns=[f"eda_{i}" for i in range(10)])
     assert read_windows(frame, modality="eda").values.shape == (3, 1, 10)
     frame[other] = 1.0
@@ -266,7 +246,7 @@ def test_masked_samples_are_nan():
         BiosignalImageTransformer(modality="eda").fit(list(values))
 
 
-def test_names_of_modalities_in_use():
+def test_common_names_of_modalities():
     for name in ("GSR", "Skin conductance", "eda", "EDA"):
         images = BiosignalImageTransformer(modality=name).fit_transform(np.ones((2, 40)))
         assert images.image_names == ["eda_waveform"]
@@ -281,7 +261,7 @@ def test_one_representation_without_a_list():
         drawn.set_params(representations="scalogramm").fit(np.ones((2, 400)))
 
 
-def test_more_stacked_channels_than_fit_into_an_image():
+def test_too_many_stacked_channels_are_an_error():
     drawn = BiosignalImageTransformer("waveform_stacked", modality="eeg")
     with pytest.raises(ValueError, match="'waveform_stacked' of 200 channels does not fit"):
         drawn.fit(np.random.default_rng(0).normal(size=(2, 200, 300)))

@@ -50,7 +50,8 @@ class FastBackbone(nn.Module):
         if isinstance(norm := getattr(backbone, "ln_img", None), nn.LayerNorm):
             self.image_norm, network.ln_img = ChannelsLastImageNorm(norm), nn.Identity()
         fold_batch_norms(network)
-        network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(dtype)
+        use_channels_last(network)
         gatings = (module for module in backbone.modules() if isinstance(module, SpectralGating))
 
         def fast_layer(layer: nn.Module) -> nn.Module:
@@ -149,3 +150,10 @@ def replace_layers(module: nn.Module, new_layer: Callable[[nn.Module], nn.Module
     for name, child in module.named_children():
         setattr(module, name, replace_layers(child, new_layer))
     return new_layer(module)
+
+
+def use_channels_last(network: nn.Module) -> None:
+    """Store the weights of convolutions channels last, the faster layout on a CPU."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

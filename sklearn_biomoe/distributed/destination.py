@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
 from .._files import new_file
-from .tasks import Part, embed_batches, embedding_schema
+from .tasks import Part, embed_batches
 
-FOOTER = "sklearn_biomoe"  # key of this package's metadata in a file's footer
+FOOTER = b"sklearn_biomoe"  # key of this package's metadata in a file's footer
 QUARANTINE = "_quarantine.json"  # readers of Parquet folders skip names that start with "_"
 
 
@@ -45,18 +45,7 @@ class Destination:
 
     def footers(self) -> dict[str, dict[str, Any]]:
         """Return the metadata in each file's footer by name, {} for a damaged file."""
-        footers = {}
-        for name in self._names():
-            if name[0] in "._":
-                continue
-            footer = self._footer(name)
-            if footer is None:
-                raise ValueError(
-                    f"{self.url} holds {name!r}, which is not a file of embeddings of this "
-                    "package; name an empty or a new folder."
-                )
-            footers[name] = footer
-        return footers
+        return {name: self._footer(name) for name in self._names() if name[0] not in "._"}
 
     def _names(self) -> list[str]:
         files, root = self._location
@@ -64,16 +53,20 @@ class Destination:
             return []
         return sorted(path.rpartition("/")[2] for path in files.ls(root, detail=False))
 
-    def _footer(self, name: str) -> dict[str, Any] | None:
-        if not name.endswith(".parquet"):
-            return None
-        try:
-            with self._location[0].open(self.path(name)) as file:
-                metadata = pq.read_metadata(file)
-        except pa.ArrowInvalid:  # a truncated copy
-            return {}
-        footer = (metadata.metadata or {}).get(FOOTER.encode())
-        return None if footer is None else json.loads(footer)
+    def _footer(self, name: str) -> dict[str, Any]:
+        metadata: dict[bytes, bytes] = {}
+        if name.endswith(".parquet"):
+            try:
+                with self._location[0].open(self.path(name)) as file:
+                    metadata = pq.read_metadata(file).metadata or {}
+            except pa.ArrowInvalid:  # a truncated copy
+                return {}
+        if FOOTER not in metadata:
+            raise ValueError(
+                f"{self.url} holds {name!r}, which is not a file of embeddings of this package; "
+                "name an empty or a new folder."
+            )
+        return json.loads(metadata[FOOTER])
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
@@ -103,15 +96,15 @@ def write_part(
     configuration: dict[str, Any],
 ) -> int:
     """Embed a part into its file, completely or not at all; return the number of rows."""
-    n_features = len(configuration["features"])
-    schema = embedding_schema(part.id_schema, n_features)
+    embedding = pa.field("embedding", pa.list_(pa.float32(), len(configuration["features"])))
+    schema = part.id_schema.remove_metadata().append(embedding)
     footer = {"part": part.describe(), "configuration": configuration}
     n_rows = 0
     with destination.open(part.name) as file:
         # Embeddings rarely repeat, so that a dictionary of them would not be smaller.
         dictionaries = list(part.columns.ids) or False
         with pq.ParquetWriter(file, schema, use_dictionary=dictionaries) as writer:
-            for batch in embed_batches(part, transformer, batch_rows, n_features):
+            for batch in embed_batches(part, transformer, batch_rows, schema):
                 writer.write_batch(batch)
                 n_rows += batch.num_rows
             writer.add_key_value_metadata({FOOTER: json.dumps(footer, sort_keys=True)})

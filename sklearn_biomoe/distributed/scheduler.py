@@ -100,16 +100,12 @@ def describe_configuration(part: Part, transformer: Any) -> dict[str, Any]:
         ) from error
     # A ColumnTransformer holds unfitted copies of its branches, too.
     embedders = [each for each in find_embedders(transformer) if hasattr(each, "weights_sha256_")]
+    hashes = {weights_sha256(e.weights, e.seed_, expected=e.weights_sha256_) for e in embedders}
     described = {
         "signal_columns": part.columns.signals,
         "id_columns": part.columns.ids,
         "windows": part.settings,
-        "weights": sorted(
-            {
-                weights_sha256(each.weights, each.seed_, expected=each.weights_sha256_)
-                for each in embedders
-            }
-        ),
+        "weights": sorted(hashes),
         "versions": {name: version(name) for name in PACKAGES},
         "transformer": describe_estimator(transformer),
         "features": [str(name) for name in transformer.get_feature_names_out()],
@@ -119,17 +115,16 @@ def describe_configuration(part: Part, transformer: Any) -> dict[str, Any]:
 
 
 def _check_same_ids(parts: Sequence[Part]) -> None:
-    first = parts[0]
     for part in parts:
-        if not part.id_schema.equals(first.id_schema):
-            raise ValueError(
-                f"{part.source.url} and {first.source.url} differ in their id columns: "
-                f"{_types(part)} and {_types(first)}; convert them to the same types."
+        if not part.id_schema.equals(parts[0].id_schema):
+            types, expected = (
+                ", ".join(f"{field.name} {field.type}" for field in each.id_schema)
+                for each in (part, parts[0])
             )
-
-
-def _types(part: Part) -> str:
-    return ", ".join(f"{field.name} {field.type}" for field in part.id_schema)
+            raise ValueError(
+                f"{part.source.url} and {parts[0].source.url} differ in their id columns: "
+                f"{types} and {expected}; convert them to the same types."
+            )
 
 
 def _check_apart(parts: Sequence[Part], destination: Destination) -> None:

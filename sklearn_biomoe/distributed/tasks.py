@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 
 class PartError(ValueError):
@@ -95,9 +94,10 @@ def split_batch(
 
 
 def embed_batches(
-    part: Part, transformer: Any, batch_rows: int, n_features: int
+    part: Part, transformer: Any, batch_rows: int, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """Embed a part batch by batch: the id columns, then the column "embedding"."""
+    n_features = schema.field("embedding").type.list_size
     row = part.first_row
     try:
         for batch in part.batches(batch_rows):
@@ -108,7 +108,9 @@ def embed_batches(
                     f"the transformer returned an array of shape {embeddings.shape} for "
                     f"{batch.num_rows} windows; expected {(batch.num_rows, n_features)}."
                 )
-            yield _join_batch(ids, embeddings)
+            values = pa.array(np.ascontiguousarray(embeddings).reshape(-1))
+            cells = pa.FixedSizeListArray.from_arrays(values, n_features)
+            yield pa.RecordBatch.from_arrays([*ids.columns, cells], schema=schema)
             row += batch.num_rows
     except Exception as error:
         raise PartError(
@@ -117,24 +119,10 @@ def embed_batches(
         ) from error
 
 
-def embedding_schema(ids: pa.Schema, n_features: int) -> pa.Schema:
-    """Return the schema of a file of embeddings: the id columns, then a list of fixed size."""
-    embedding = pa.field("embedding", pa.list_(pa.float32(), n_features))
-    return pa.schema([*ids.remove_metadata(), embedding])
-
-
 def holds_cells(kind: pa.DataType) -> bool:
     """Return whether the values of a type are lists."""
     types = pa.types
     return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-
-
-def _join_batch(ids: pa.RecordBatch, embeddings: NDArray[np.float32]) -> pa.RecordBatch:
-    """Append embeddings, of shape (n_windows, n_features), to the id columns."""
-    values = pa.array(np.ascontiguousarray(embeddings).reshape(-1))
-    lists = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
-    schema = embedding_schema(ids.schema, embeddings.shape[1])
-    return pa.RecordBatch.from_arrays([*ids.columns, lists], schema=schema)
 
 
 def _keep_lists(kind: pa.DataType) -> pd.ArrowDtype | None:

@@ -1,4 +1,4 @@
-"""Fine-tuning: a head on the backbone, and as much of that as is wanted, trained on labels."""
+"""Fine-tuning: train a head on the backbone, and optionally the backbone, on labelled windows."""
 
 from .estimators import TinyBioMoEClassifier, TinyBioMoERegressor
 

@@ -1,7 +1,7 @@
-"""Windows changed a little before they are drawn, so that no two epochs show the same images.
+"""Random changes of training windows, before images are drawn from them.
 
-Each change is a function of windows of shape (n_windows, n_channels, n_times) and of what was drawn
-for each window; `augment` draws it.
+Each change is a function of windows of shape (n_windows, n_channels, n_times) and of the random
+numbers of each window, which `augment` draws.
 
 Source: Um et al. 2017, "Data augmentation of wearable sensor data for Parkinson's disease
 monitoring using convolutional neural networks", arXiv 1706.00527 (noise and scaling); Park et al.
@@ -9,29 +9,26 @@ monitoring using convolutional neural networks", arXiv 1706.00527 (noise and sca
 """
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._validation.parameters import check_option
+from .._typing import FloatArray, Rows
+from .._validation.parameters import check_number, check_option
 from ..images.stack import BiosignalImages
 
-Windows = NDArray[np.float64]
-
-# What a number means, and below which it has to lie.
-CHANGES = {"noise": np.inf, "scaling": np.inf, "time_shift": 1.0, "time_masking": 1.0}
+# Changes, and the exclusive upper bound of their sizes.
+CHANGES = {"noise": None, "scaling": None, "time_shift": 1.0, "time_masking": 1.0}
 
 
 def check_augmentation(augmentation: Mapping[str, float] | None) -> None:
-    """Raise where an ``augmentation`` parameter is not a dict of known changes to their sizes.
+    """Raise an error if an ``augmentation`` parameter is not None or a dict of changes to sizes.
 
     Examples
     --------
     >>> check_augmentation({"time_shift": 2})
     Traceback (most recent call last):
     ...
-    ValueError: augmentation: 'time_shift' is 2; expected a number above 0 and below 1.
+    ValueError: augmentation['time_shift']=2; expected a finite number above 0 and below 1.
     """
     if augmentation is None:
         return
@@ -42,24 +39,19 @@ def check_augmentation(augmentation: Mapping[str, float] | None) -> None:
         )
     for name, size in augmentation.items():
         check_option("augmentation", name, list(CHANGES))
-        is_number = isinstance(size, Real) and not isinstance(size, bool)
-        if not is_number or not 0 < size < CHANGES[name]:
-            below = "" if CHANGES[name] == np.inf else f" and below {CHANGES[name]:g}"
-            raise ValueError(
-                f"augmentation: {name!r} is {size!r}; expected a number above 0{below}."
-            )
+        check_number(f"augmentation[{name!r}]", size, above=0, below=CHANGES[name])
 
 
 def augment_images(
     images: BiosignalImages, augmentation: Mapping[str, float], random: np.random.Generator
 ) -> BiosignalImages:
-    """Return the same stack of changed signals, which has drawn nothing yet.
+    """Return images of changed windows, with the same settings and labels; they are drawn later.
 
     Parameters
     ----------
     images : BiosignalImages
     augmentation : dict of str to float
-        As `augment` takes it.
+        As in `augment`.
     random : numpy.random.Generator
 
     Returns
@@ -67,27 +59,27 @@ def augment_images(
     images : BiosignalImages
     """
 
-    def change(windows: NDArray[np.float64]) -> Windows:
+    def change(windows: FloatArray) -> FloatArray:
         return augment(windows.astype(np.float64), augmentation, random)
 
     return BiosignalImages(images.windows.map(change), images.settings)
 
 
 def augment(
-    windows: Windows, augmentation: Mapping[str, float], random: np.random.Generator
-) -> Windows:
-    """Change each window in its own way.
+    windows: FloatArray, augmentation: Mapping[str, float], random: np.random.Generator
+) -> FloatArray:
+    """Change each window at random.
 
     Parameters
     ----------
     windows : ndarray of shape (n_windows, n_channels, n_times)
     augmentation : dict of str to float
-        - "time_shift": the largest shift, as a share of the window;
-        - "time_masking": the longest gap, as a share of the window;
-        - "scaling": standard deviation of the logarithm of the factor;
+        - "time_shift": largest shift, as a share of the window;
+        - "time_masking": longest gap, as a share of the window;
+        - "scaling": standard deviation of the factor's logarithm;
         - "noise": standard deviation of the noise, in standard deviations of each channel.
 
-        Applied in this order, so that noise is not shifted and fills gaps too.
+        Applied in this order: noise is not shifted, and is added in gaps too.
     random : numpy.random.Generator
 
     Returns
@@ -110,16 +102,17 @@ def augment(
         starts = random.integers(0, n_times - lengths + 1, size=(n_windows,))
         windows = bridge_gaps(windows, starts, lengths)
     if spread := augmentation.get("scaling"):
-        windows = scale(windows, np.exp(spread * random.standard_normal(n_windows)))
+        windows = windows * np.exp(spread * random.standard_normal(n_windows))[:, None, None]
     if level := augmentation.get("noise"):
-        windows = add_noise(windows, level * random.standard_normal(windows.shape))
+        noise = level * random.standard_normal(windows.shape)
+        windows = windows + noise * windows.std(axis=2, keepdims=True)
     return windows
 
 
-def shift_time(windows: Windows, steps: NDArray[np.int64]) -> Windows:
-    """Move each window to the right by so many samples, and fill up with its mirror image.
+def shift_time(windows: FloatArray, steps: Rows) -> FloatArray:
+    """Shift each window to the right by a number of samples, with its mirror image as padding.
 
-    Nothing jumps where it is filled up, as it would if samples came in again on the other side.
+    Unlike in a circular shift, there is no jump where the padding begins.
 
     Examples
     --------
@@ -133,10 +126,10 @@ def shift_time(windows: Windows, steps: NDArray[np.int64]) -> Windows:
     return np.take_along_axis(windows, sources[:, None], axis=2)
 
 
-def bridge_gaps(windows: Windows, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Windows:
-    """Replace a stretch of each window by a straight line between the samples beside it.
+def bridge_gaps(windows: FloatArray, starts: Rows, lengths: Rows) -> FloatArray:
+    """Replace an interval of each window by a straight line between the samples next to it.
 
-    At a window's end there is one such sample, and the line is level.
+    At either end of a window there is only one such sample, and the line is constant.
 
     Examples
     --------
@@ -146,7 +139,7 @@ def bridge_gaps(windows: Windows, starts: NDArray[np.int64], lengths: NDArray[np
            [[5., 5., 5., 6., 7.]]])
     """
     n_times = windows.shape[2]
-    before, after = starts - 1, starts + lengths  # samples beside the gap
+    before, after = starts - 1, starts + lengths  # samples next to the gap
     left = np.where(before < 0, after, before).clip(max=n_times - 1)
     right = np.where(after >= n_times, before, after).clip(min=0)
     (from_, to) = (
@@ -156,27 +149,3 @@ def bridge_gaps(windows: Windows, starts: NDArray[np.int64], lengths: NDArray[np
     done = (times - before[:, None]) / (lengths[:, None] + 1)  # 0 to 1 over the gap
     in_gap = (times > before[:, None]) & (times < after[:, None])
     return np.where(in_gap[:, None], from_ + (to - from_) * done[:, None], windows)
-
-
-def scale(windows: Windows, factors: NDArray[np.float64]) -> Windows:
-    """Multiply each window by its factor.
-
-    Examples
-    --------
-    >>> scale(np.array([[[1.0, 2]], [[1, 2]]]), np.array([2, 0.5]))
-    array([[[2. , 4. ]],
-           [[0.5, 1. ]]])
-    """
-    return windows * factors[:, None, None]
-
-
-def add_noise(windows: Windows, noise: Windows) -> Windows:
-    """Add noise that is given in standard deviations of each window's channels.
-
-    Examples
-    --------
-    >>> add_noise(np.array([[[1.0, 3]], [[5, 5]]]), np.array([[[0.5, 0]], [[1, -1]]]))
-    array([[[1.5, 3. ]],
-           [[5. , 5. ]]])
-    """
-    return windows + noise * windows.std(axis=2, keepdims=True)

@@ -1,32 +1,33 @@
-"""Checkpoints: one file for each training run, whole or not at all, read without executing code."""
+"""Checkpoints: one file for each training run, replaced as a whole, read without executing code."""
 
 import hashlib
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .._files import new_file
+from .._typing import Array
 from .._version import __version__
 from ..images.stack import BiosignalImages
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Checkpoint:
-    """The file that a run goes on from, named by all that decides the run.
+    """The file of one training run, named by a hash of everything that determines the run.
 
-    Folds and grid points of a search are runs of their own, so that they can share a folder.
+    Folds and grid points of a search are separate runs, and can share a folder.
 
     Parameters
     ----------
     folder : path
-        Made where there is none.
+        Created if missing.
     fingerprint : str
-        As from `fingerprint_of`.
+        As from `compute_fingerprint`.
     """
 
     def __init__(self, folder: str | PathLike[str], fingerprint: str) -> None:
@@ -35,45 +36,46 @@ class Checkpoint:
         self.fingerprint = fingerprint
 
     def read(self) -> dict[str, Any] | None:
-        """Return what was written last, on the CPU; None where nothing was.
+        """Return the last state, with tensors on the CPU; None if there is no file.
 
         Raises
         ------
         ValueError
-            Where the file is damaged, or of another run.
+            If the file is damaged, or belongs to another run.
         """
         if not self.path.is_file():
             return None
         try:
-            kept = torch.load(self.path, map_location="cpu", weights_only=True)
-        # Damaged files make torch's reader raise whatever its parts do, from KeyError to EOFError.
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        # torch raises many types of errors for damaged files, from KeyError to EOFError.
         except Exception as error:
             raise ValueError(
-                f"Checkpoint {self.path} cannot be read: it is damaged, or holds more than tensors "
-                "and plain values, which is never executed. Delete it, and training begins anew."
+                f"Checkpoint {self.path} cannot be read: it is damaged, or contains objects other "
+                "than tensors and plain values, which are never loaded. Delete it to train from "
+                "the start."
             ) from error
-        if not isinstance(kept, dict) or kept.get("fingerprint") != self.fingerprint:
+        if not isinstance(state, dict) or state.get("fingerprint") != self.fingerprint:
             raise ValueError(
-                f"Checkpoint {self.path} was written by training with other parameters, images "
-                "or labels; delete it, or name another folder."
+                f"Checkpoint {self.path} belongs to a run with other parameters, images or labels. "
+                "Delete it, or pass another folder."
             )
-        return kept
+        return state
 
-    def write(self, state: dict[str, Any]) -> None:
-        """Put a state in place of the one that was there."""
+    def write(self, state: Mapping[str, Any]) -> None:
+        """Replace the last state."""
         with new_file(self.path) as file:
             torch.save({"fingerprint": self.fingerprint, **state}, file)
 
 
-def fingerprint_of(
-    decisions: dict[str, Any], images: BiosignalImages | NDArray[Any], *arrays: NDArray[Any]
+def compute_fingerprint(
+    parameters: Mapping[str, Any], images: BiosignalImages | Array, *arrays: Array
 ) -> str:
-    """Hash all that decides what a run comes to.
+    """Hash everything that determines the result of a run.
 
     Parameters
     ----------
-    decisions : dict
-        Of values whose representation tells them apart, such as parameters.
+    parameters : dict
+        Values that differ if and only if their representations differ.
     images : BiosignalImages or ndarray
     *arrays : ndarray
         Such as labels.
@@ -82,8 +84,8 @@ def fingerprint_of(
     -------
     fingerprint : str
     """
-    digest = hashlib.sha256(repr((FORMAT_VERSION, __version__, sorted(decisions.items()))).encode())
-    digest.update(repr(images.shape).encode())
+    header = (FORMAT_VERSION, __version__, sorted(parameters.items()), images.shape)
+    digest = hashlib.sha256(repr(header).encode())
     if isinstance(images, BiosignalImages):
         for content in images.contents():
             digest.update(content)

@@ -1,7 +1,8 @@
-"""The head on the backbone, what of the two is trained, and how fast."""
+"""The network that is trained: the backbone and a head, their learning rates, their changes."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..backbone.network import named
-from ..weights import load_backbone
+from ..backbone.fast import use_channels_last
+from ..weights import BackboneWeights
 
-# Parts of the backbone by stage: each halves both encoders' grids. What is not listed is the last:
-# the last stage of both encoders, and what gates and joins them.
+# Layers of the backbone by stage; each stage halves both encoders' grids. All other layers are the
+# last stage: that of both encoders, and the layers that gate and join them.
 EARLY_STAGES = (
     ("ln_img", "enc1.patch_embed1", "enc1.block1", "enc1.norm1", "enc2.patch_embed"),
     ("enc1.patch_embed2", "enc1.block2", "enc1.norm2", "enc2.blocks1"),
     ("enc1.patch_embed3", "enc1.block3", "enc1.norm3", "enc2.blocks2"),
 )
 LAST_STAGE = len(EARLY_STAGES)
-STAGE_DECAY = 0.5  # a stage's learning rate to that of the stage after it
+STAGE_DECAY = 0.5  # ratio of a stage's learning rate to that of the next stage
 FIRST_TRAINED = {"all": 0, "last_stages": LAST_STAGE}
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
 class Head(nn.Module):
-    """Standardise, ELU, linear: a window's embeddings to logits, or to one value.
+    """Map a window's embeddings to logits or a value: standardisation, ELU and a linear layer.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class Head(nn.Module):
         Of the training windows' embeddings.
     n_outputs : int
     seed : int
-        Of the first weights. They are drawn as `torch.nn.Linear` does; biases begin at 0.
+        Of the initial weights, distributed as in `torch.nn.Linear`; initial biases are 0.
     """
 
     mean: Tensor
@@ -48,7 +49,7 @@ class Head(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         weight = torch.empty(n_outputs, len(mean))
         largest = len(mean) ** -0.5
-        # Its own generator: torch's random state is one for all threads, and the user's.
+        # A generator of its own leaves the global random state of torch unchanged.
         weight.uniform_(-largest, largest, generator=torch.Generator().manual_seed(seed))
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(n_outputs))
@@ -60,7 +61,7 @@ class Head(nn.Module):
 
 
 class Network(nn.Module):
-    """The backbone and the head: images of windows to logits, or to one value.
+    """The backbone and the head: a window's images to logits, or to a value.
 
     Parameters
     ----------
@@ -68,42 +69,43 @@ class Network(nn.Module):
         Parameters of stages that are not trained get no gradients.
     head : Head
     trainable : {"all", "last_stages"}
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the backbone's computations; parameters and the head stay float32.
     """
 
-    def __init__(self, backbone: nn.Module, head: Head, trainable: str) -> None:
+    def __init__(
+        self, backbone: nn.Module, head: Head, trainable: str, precision: str = "float32"
+    ) -> None:
         super().__init__()
-        self.head, self.backbone = head, backbone  # the head's rate is the first
+        self.head, self.backbone = head, backbone  # the first learning rate is the head's
+        self.precision = precision
         for name, parameter in backbone.named_parameters():
             parameter.requires_grad_(stage_of(name) >= FIRST_TRAINED[trainable])
-        for module in backbone.modules():
-            if isinstance(module, nn.Conv2d):  # a fifth faster on processors
-                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        use_channels_last(backbone)  # trains a fifth faster on a CPU
 
     def train(self, mode: bool = True) -> "Network":
-        """Switch the head alone.
+        """Set the mode of the head; the backbone stays in evaluation mode.
 
-        Batch normalisations go on using the averages of pretraining, though their gains and biases
-        are trained: those of a few windows, of a few subjects, would be far from those of all, and
-        frozen stages would change without a gradient. Nothing else in the backbone has two modes.
+        Batch normalisations keep the averages of pretraining, though their gains and biases are
+        trained: averages over a few windows of a few subjects would be far from those of all
+        subjects, and would change frozen stages. No other layer of the backbone has two modes.
         """
         super().train(mode)
         self.backbone.eval()
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, n_images, H, W, 3) -> (B, n_outputs)."""
-        embeddings = self.backbone(images.flatten(0, 1).permute(0, 3, 1, 2))  # (B * n_images, 192)
-        with torch.autocast(images.device.type, enabled=False):  # spreads are small beside values
-            return self.head(embeddings.float().unflatten(0, images.shape[:2]).flatten(1))
-
-
-def make_module(head: Head, backbone: nn.Module | None, trainable: str) -> nn.Module:
-    """Put together what is trained: the head on embeddings, or on the backbone."""
-    return named(head=head) if backbone is None else Network(backbone, head, trainable)
+        """(B, n_images, H, W, 3) -> (B, n_outputs), float32."""
+        inputs = images.flatten(0, 1).permute(0, 3, 1, 2)  # (B * n_images, 3, H, W)
+        mixed = self.precision == "bfloat16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed):
+            embeddings = self.backbone(inputs)  # (B * n_images, 192)
+        # Embeddings vary little relative to their size: standardise them in float32.
+        return self.head(embeddings.float().unflatten(0, images.shape[:2]).flatten(1))
 
 
 def stage_of(name: str) -> int:
-    """Return the stage, from 0, that a parameter of the backbone belongs to.
+    """Return the stage, from 0, of a parameter of the backbone.
 
     Examples
     --------
@@ -119,23 +121,18 @@ def stage_of(name: str) -> int:
 def parameter_groups(
     module: nn.Module, rate: float, backbone_factor: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Group what is trained by its learning rate, and by whether it decays.
+    """Group trained parameters by learning rate and weight decay, for an optimizer of torch.
 
     Parameters
     ----------
     module : torch.nn.Module
-        As from `make_module`.
+        A `Network`, or a module whose head is named "head".
     rate : float
         The head's learning rate.
     backbone_factor : float
-        Of the last stage's rate to it.
+        Ratio of the last stage's learning rate to the head's.
     weight_decay : float
         Of weights; biases and gains, which have one axis, do not decay.
-
-    Returns
-    -------
-    groups : list of dict
-        As torch's optimisers take them.
     """
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in module.named_parameters():
@@ -154,15 +151,15 @@ def parameter_groups(
 
 
 def learnt_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield what training decides: trained parameters, and all that the head consists of."""
+    """Yield names and values of trained parameters, and of everything in the head."""
     trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     for name, tensor in module.state_dict().items():
         if name in trained or name.startswith("head."):
             yield name, tensor
 
 
-def changes_of_backbone(learnt: Mapping[str, Tensor]) -> Arrays:
-    """Return the backbone's part of what was learnt, under the backbone's own names."""
+def backbone_changes(learnt: Mapping[str, Tensor]) -> Arrays:
+    """Return the backbone's parameters among those that were learnt, by their names in it."""
     return {
         name.removeprefix("backbone."): tensor.float().cpu().numpy()
         for name, tensor in learnt.items()
@@ -171,43 +168,33 @@ def changes_of_backbone(learnt: Mapping[str, Tensor]) -> Arrays:
 
 
 def hash_backbone(weights_sha256: str, changes: Arrays) -> str:
-    """Identify a backbone by the weights that it began with and by what changed."""
+    """Hash a fine-tuned backbone: the hash of its initial weights, and the changes."""
     digest = hashlib.sha256(weights_sha256.encode())
     for name in sorted(changes):
         digest.update(name.encode() + changes[name].tobytes())
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
 class TunedBackbone:
-    """A backbone with changes, which equals another one of the same hash.
+    """A fine-tuned backbone, as `sklearn_biomoe.inference.get_engine` loads it.
 
     Parameters
     ----------
-    weights : str
-    seed : int
-        Of random weights.
-    weights_sha256 : str
-        What it began with.
+    initial : BackboneWeights
     changes : dict of str to ndarray
+        Parameters that were trained.
     sha256 : str
-        As `hash_backbone` tells it.
+        As from `hash_backbone`; backbones are equal if their hashes are.
     """
 
-    def __init__(
-        self, weights: str, seed: int, weights_sha256: str, changes: Arrays, sha256: str
-    ) -> None:
-        self.weights, self.seed, self.weights_sha256 = weights, seed, weights_sha256
-        self.changes, self.sha256 = changes, sha256
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TunedBackbone) and self.sha256 == other.sha256
-
-    def __hash__(self) -> int:
-        return hash(self.sha256)
+    initial: BackboneWeights = field(compare=False)
+    changes: Arrays = field(compare=False)
+    sha256: str
 
     def load(self) -> nn.Module:
-        """Return the readable network, on the CPU."""
-        backbone = load_backbone(self.weights, self.seed, expected=self.weights_sha256)
+        """Return the readable network on the CPU."""
+        backbone = self.initial.load()
         changed = {name: torch.tensor(values) for name, values in self.changes.items()}
         backbone.load_state_dict(backbone.state_dict() | changed)
         return backbone

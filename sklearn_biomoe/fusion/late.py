@@ -12,8 +12,8 @@ from sklearn.metrics import r2_score, recall_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._typing import Array, FloatArray
-from .._validation.estimators import check_predict_proba
 from .._validation.parameters import check_option
+from .._validation.predictors import check_predict_proba
 from .._validation.targets import predict_probabilities, read_targets, read_values
 from .combination_rules import fit_class_weights, fit_value_weights
 from .modality_ensemble import ModalityEnsemble

@@ -16,8 +16,8 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._typing import Array, FloatArray, Rows
-from .._validation.estimators import check_predictor
 from .._validation.parameters import check_option
+from .._validation.predictors import check_predictor
 from .._validation.subjects import (
     check_subjects,
     column_names,

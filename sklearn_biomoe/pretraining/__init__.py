@@ -1,4 +1,4 @@
-"""How the open weights are made: simulated signals with known parameters, objectives, a recipe."""
+"""Pretraining of the open weights: simulated windows, objectives and the recipe."""
 
 from .simulators import KINDS, Simulated, simulate
 

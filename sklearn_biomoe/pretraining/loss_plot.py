@@ -1,20 +1,20 @@
-"""How the losses of a run fell."""
+"""A figure of the losses of a training run."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-N_POINTS = 150  # of a curve, each the mean of the steps around it
+N_POINTS = 150  # in a curve, each the mean of successive steps
 
 
-def draw_curves(log: pd.DataFrame, path: Path) -> None:
-    """Draw each objective's loss over the images seen, as a PNG file.
+def plot_losses(log: pd.DataFrame, path: Path) -> None:
+    """Plot the loss of each objective over the number of images, as a PNG file.
 
     Parameters
     ----------
     log : DataFrame
-        As `sklearn_biomoe.pretraining.recipe.Training` writes it.
+        Content of ``log.csv`` of `sklearn_biomoe.pretraining.recipe.Training`.
     path : Path
     """
     from matplotlib.figure import Figure

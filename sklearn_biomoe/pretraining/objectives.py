@@ -1,4 +1,4 @@
-"""What the backbone is asked about each image, and how its answers are scored."""
+"""The objectives of pretraining: descriptors of windows, heads, losses."""
 
 import math
 import warnings
@@ -12,18 +12,18 @@ from torch.nn import functional
 from ..backbone.network import EMBEDDING_SIZE
 
 N_BANDS = 12
-N_SIZES = 2  # of the descriptors, the last: only a fixed axis of values shows them
+N_SIZES = 2  # the last descriptors, which only a fixed axis of values shows
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 OBJECTIVES = ("kind", "parameters", "descriptors", "clean", "agreement")
-# Weights that were trained without the last tell stress better: benchmarks/ablations.py.
+# Weights trained without the last one classify stress better: benchmarks/ablations.py.
 DEFAULT_OBJECTIVES = OBJECTIVES[:-1]
 
 
 def describe(signals: Tensor) -> Tensor:
-    """Describe windows by established numbers: everything that people compute before they classify.
+    """Compute established features of windows.
 
-    The 22 features of Lubba et al. 2019 of standardised windows, their `shape_of`, and last their
-    level and spread.
+    The 22 features of Lubba et al. 2019 (catch22) of standardised windows, those of
+    `describe_shape`, the signed logarithm of the mean and the logarithm of the standard deviation.
 
     Parameters
     ----------
@@ -37,22 +37,22 @@ def describe(signals: Tensor) -> Tensor:
 
     centred = signals.double() - signals.double().mean(dim=1, keepdim=True)
     windows = (centred / centred.std(dim=1, keepdim=True).clamp_min(1e-9)).cpu().numpy()
-    # On flat windows some of the features divide by nought.
+    # Some features divide by zero on constant windows.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         features = Catch22(replace_nans=True).fit_transform(windows[:, None])
     level, spread = signals.mean(dim=1), signals.std(dim=1).clamp_min(1e-6)
-    columns = [torch.as_tensor(features).float().to(signals.device), shape_of(signals)]
+    columns = [torch.as_tensor(features).float().to(signals.device), describe_shape(signals)]
     columns += [(level.sign() * level.abs().clamp_min(1e-2).log())[:, None], spread.log()[:, None]]
     return torch.cat(columns, dim=1)
 
 
-def shape_of(signals: Tensor) -> Tensor:
-    """Describe the shape of windows, free of unit and of sampling rate.
+def describe_shape(signals: Tensor) -> Tensor:
+    """Compute features of the shape of windows, independent of unit and sampling rate.
 
-    Of the standardised signal: skewness, kurtosis, quantiles, slope, mean and largest change, share
-    of crossings of the mean; logarithm of the relative power in octaves of cycles per window;
-    spectral centroid and entropy.
+    Of the standardised signal: skewness, kurtosis, quantiles, slope, mean and largest change,
+    number of crossings of the mean; logarithm of the relative power in octaves of cycles per
+    window; spectral centroid and entropy.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ def shape_of(signals: Tensor) -> Tensor:
 
 
 class Heads(nn.Module):
-    """Linear questions to an embedding, and their uncertainties.
+    """A linear head for each objective, and the weights of their losses.
 
     Parameters
     ----------
     n_kinds : int
-        Of images: modality and representation.
+        Number of kinds of images: combinations of modality and representation.
     n_targets : dict of str to dict of str to int
-        How many numbers each regressing objective asks for, by modality.
+        Number of targets by modality and regression objective.
     """
 
     def __init__(self, n_kinds: int, n_targets: Mapping[str, Mapping[str, int]]) -> None:
@@ -116,21 +116,21 @@ class Heads(nn.Module):
 
     def regress(self, embeddings: Tensor, modality: str, objective: str) -> Tensor:
         """(n_images, 192) -> (n_images, n_targets)."""
-        answers: Tensor = self.regressions[f"{modality} {objective}"](embeddings)
-        return answers
+        predicted: Tensor = self.regressions[f"{modality} {objective}"](embeddings)
+        return predicted
 
-    def weigh(self, losses: dict[str, Tensor]) -> Tensor:
-        """Add losses up, each by what its own uncertainty says."""
+    def combine(self, losses: dict[str, Tensor]) -> Tensor:
+        """Add up losses, weighted by their learnt uncertainties."""
         own = self.log_variances[[OBJECTIVES.index(name) for name in losses]]
         return (torch.exp(-own) * torch.stack(list(losses.values())) + 0.5 * own).sum()
 
 
-def regression_loss(found: Tensor, wanted: Tensor) -> Tensor:
-    """Smooth L1 over what is known; unknown values are NaN."""
-    known = ~wanted.isnan()
+def regression_loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    """Smooth L1 loss over known targets; unknown ones are NaN."""
+    known = ~targets.isnan()
     if not known.any():
-        return 0.0 * found.sum()
-    return functional.smooth_l1_loss(found[known], wanted[known])
+        return 0.0 * predicted.sum()
+    return functional.smooth_l1_loss(predicted[known], targets[known])
 
 
 def agreement_loss(projected: Tensor, windows: Tensor) -> Tensor:
@@ -140,12 +140,10 @@ def agreement_loss(projected: Tensor, windows: Tensor) -> Tensor:
     ----------
     projected : Tensor of shape (n_images, n_features)
     windows : Tensor of shape (n_images,), int
-        Each occurs twice.
+        Window of each image; each occurs twice.
     """
     unit = functional.normalize(projected, dim=1)
-    alike = unit @ unit.T / 0.2
-    alike = alike.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -math.inf)
-    same = (windows[:, None] == windows[None]) & ~torch.eye(
-        len(unit), dtype=torch.bool, device=unit.device
-    )
-    return functional.cross_entropy(alike, same.float().argmax(dim=1))
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    similarities = (unit @ unit.T / 0.2).masked_fill(itself, -math.inf)
+    same = (windows[:, None] == windows[None]) & ~itself
+    return functional.cross_entropy(similarities, same.float().argmax(dim=1))

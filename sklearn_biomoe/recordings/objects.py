@@ -117,7 +117,7 @@ def _read_raw(raw: Any, channels: list[str] | None) -> Recording:
         annotations=make_annotations(rows),
         subject=subject.get("his_id") or None,
         notes=tuple(
-            f"Parts were joined at {onset:g} s; what lies between them is not in the data."
+            f"Parts were joined at {onset:g} s; what was between them is not in the data."
             for onset, _, text in rows
             if text == MNE_BOUNDARY
         ),

@@ -74,7 +74,7 @@ def read_study(
     pattern : str, default=None
         How the files of a folder are named: "{subject}_{signal}.csv", "{subject}/{signal}.csv",
         "{subject}.edf", or "{subject}" for one folder per subject in the format of Empatica E4.
-        "*" stands for any text. Suffixes match in any case. None takes each recording in the folder
+        "*" matches any text. Suffixes match in any case. None takes each recording in the folder
         as one subject, named after the file without its suffix.
     signals : dict of str to str, default=None
         Name of each signal in the result, such as a modality, to the channel in the file. With

@@ -133,7 +133,7 @@ def _check_columns(table: pd.DataFrame, names: list[str], source: Any) -> None:
     for name in names:
         if name not in table.columns:
             raise ValueError(
-                f"{source}: there is no column {name!r}; the columns are "
+                f"{source}: the column {name!r} is missing; the columns are "
                 f"{', '.join(map(repr, table.columns))}."
             )
 

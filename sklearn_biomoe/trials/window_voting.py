@@ -13,8 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array, FloatArray
-from .._validation.estimators import check_predict_proba, check_predictor
 from .._validation.parameters import check_option
+from .._validation.predictors import check_predict_proba, check_predictor
 from .._validation.targets import read_targets, read_values
 from .bags import AGGREGATIONS, Bags, validate_bags
 

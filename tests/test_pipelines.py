@@ -1,4 +1,4 @@
-"""The usual pipelines are what one would have put together by hand."""
+"""Constructed pipelines equal those put together by hand."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def test_one_modality(windows):
     made = make_biosignal_embedder("eda", 4, representations=["gadf"], embedder=embedder)
     eda = windows.data["eda"]
     np.testing.assert_array_equal(made.fit_transform(eda), by_hand.fit_transform(eda))
-    assert not hasattr(embedder, "weights_sha256_")  # the one that was given stays as it was
+    assert not hasattr(embedder, "weights_sha256_")  # the given embedder is unchanged
 
 
 def test_several_modalities(windows):
@@ -57,7 +57,7 @@ def test_several_modalities(windows):
     pd.testing.assert_index_equal(frame.index, windows.data.index)
 
 
-def test_parameters_are_reached_from_a_grid(windows):
+def test_grid_search_sets_nested_parameters(windows):
     model = make_pipeline(make_multimodal_embedder(RATES), LogisticRegression(max_iter=2000))
     grid = {
         "columntransformer__eda__image__representations": [["waveform"], ["gadf", "mtf"]],
@@ -69,7 +69,7 @@ def test_parameters_are_reached_from_a_grid(windows):
 
 
 @pytest.mark.parametrize("output", ["default", "pandas", "polars"])
-def test_missing_windows_are_filled_from_training_windows_and_told(windows, output):
+def test_missing_windows_are_imputed_and_marked(windows, output):
     X = windows.data[list(RATES)].copy()
     X.loc[X.index[::3], "eda"] = None
     train, test = X.iloc[:12], X.iloc[12:]
@@ -86,12 +86,12 @@ def test_missing_windows_are_filled_from_training_windows_and_told(windows, outp
     assert filled.get_feature_names_out()[-2:].tolist() == ["eda_missing", "bvp_missing"]
 
 
-def test_shown_by_name():
+def test_html_names_the_branches():
     html = make_multimodal_embedder(RATES)._repr_html_()
     assert all(name in html for name in ("eda", "bvp", "TinyBioMoEEmbedder"))
 
 
-def test_refused():
+def test_unknown_names():
     with pytest.raises(ValueError, match=r"Unknown modality 'edaa'.*Did you mean 'eda'"):
         make_biosignal_embedder("edaa", 4)
     with pytest.raises(ValueError, match="Unknown modality 'puls'"):

@@ -1,4 +1,4 @@
-"""What is drawn: presets and what overrides them, ranges, tiles, channels in one image."""
+"""Fitted image settings: presets and other parameters, value ranges, tiles, channels."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def curve_height(image):
 
 class TestPresets:
     @pytest.mark.parametrize("modality", MODALITIES)
-    def test_every_modality_draws_its_own_images(self, modality):
+    def test_presets_of_every_modality(self, modality):
         unit = MODALITIES[modality].unit
         level = {"µS": 5.0, "%": 85.0, "1/min": 15.0}.get(unit, 0.0)
         images = BiosignalImageTransformer(sampling_rate=600, modality=modality).fit_transform(
@@ -52,33 +52,24 @@ class TestPresets:
         if preset.band is not None:
             SignalFilter(sampling_rate=600, band="preset", modality=modality).fit(walks(1, 900))
 
-    def test_what_is_given_overrides_them(self):
-        drawn = settings(
-            walks(),
-            BOTH,
-            sampling_rate=4,
-            modality="eda",
-            spectrogram_window=15,
-            frequency_range=(0.1, 1.0),
-            value_range=(1, 9),
-        )
+    def test_parameters_override_presets(self):
+        eda = {"sampling_rate": 4, "modality": "eda"}
+        given = {"spectrogram_window": 15, "frequency_range": (0.1, 1.0), "value_range": (1, 9)}
+        drawn = settings(walks(), BOTH, **eda, **given)
         assert drawn.modalities[0].spectrogram_window == 15
         assert drawn.modalities[0].frequency_range == (0.1, 1.0)
         assert drawn.panels[0].limits == ((1, 9),)
-        eighth = settings(walks(), BOTH, sampling_rate=4, modality="eda", spectrogram_window=None)
+        eighth = settings(walks(), BOTH, **eda, spectrogram_window=None)
         assert eighth.modalities[0].spectrogram_window is None
         assert eighth.modalities[0].frequency_range == (0.0, 0.5)
 
-    def test_overridden_spectrograms_peak_where_the_signal_does(self):
+    def test_overridden_spectrograms_peak_at_the_signal_frequency(self):
         t = np.arange(2400) / 40
         for frequency in (1.5, 6.0):
             images = BiosignalImageTransformer(
-                ["spectrogram_psd"],
-                sampling_rate=40,
-                modality="eda",
-                spectrogram_window=4,
+                ["spectrogram_psd"], sampling_rate=40, modality="eda", spectrogram_window=4,
                 frequency_range=(1.0, 9.0),
-            ).fit_transform(np.sin(2 * np.pi * frequency * t)[None])
+            ).fit_transform(np.sin(2 * np.pi * frequency * t)[None])  # fmt: skip
             row = np.asarray(images)[0, 0].sum(axis=(1, 2)).argmax()
             assert abs(1 + 8 * (1 - (row + 0.5) / SIZE) - frequency) < 0.3
 
@@ -112,12 +103,12 @@ class TestPresets:
             ({"representations": ["waveform"], "tile_length": 3, "sampling_rate": None}, "needs"),
         ],
     )
-    def test_settings_that_cannot_be_drawn_are_refused(self, parameters, message):
+    def test_invalid_parameters(self, parameters, message):
         parameters = {"representations": BOTH, "sampling_rate": 4, "modality": "eda"} | parameters
         with pytest.raises(ValueError, match=message):
             BiosignalImageTransformer(**parameters).fit(walks())
 
-    def test_the_shortest_window_is_named(self):
+    def test_errors_name_the_shortest_window(self):
         drawer = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=4, modality="eda")
         windows = [*walks(3), walks()[0, :70], walks()[0, :75]]
         with pytest.raises(ValueError, match=r"Window 3 of modality 'eda' lasts 17.5 s, less than"):
@@ -126,11 +117,11 @@ class TestPresets:
         with pytest.raises(ValueError, match="Window 3 of modality 'eda'"):
             drawer.transform(windows)
 
-    def test_labels_of_another_number_than_windows(self):
+    def test_other_numbers_of_labels_than_windows(self):
         drawer = BiosignalImageTransformer()
         with pytest.raises(ValueError, match=r"6 windows .* but 4 labels: window 4 has no label"):
             drawer.fit(walks(), [0, 1, 0, 1])
-        with pytest.raises(ValueError, match="window 6 is not there"):
+        with pytest.raises(ValueError, match="window 6 does not exist, but has a label"):
             drawer.fit(walks(), np.zeros(7))
 
 
@@ -143,12 +134,12 @@ class TestValueRanges:
         heights = [curve_height(window[0]) for window in images]
         np.testing.assert_allclose(heights, np.log(levels / 0.05) / np.log(400), atol=0.005)
 
-    def test_window_range_forgets_the_level(self):
+    def test_window_range_does_not_depend_on_the_level(self):
         drawer = BiosignalImageTransformer(modality="eda", value_range="window")
         low, high = walks(1), walks(1) * 3
         np.testing.assert_array_equal(drawer.fit_transform(low)[0], drawer.fit_transform(high)[0])
 
-    def test_training_range_is_that_of_the_training_windows(self):
+    def test_training_range_is_fitted_to_training_windows(self):
         X = walks(40)
         for modality, scale in (("bvp", ()), ("eda", ("log",))):
             drawer = BiosignalImageTransformer(
@@ -158,11 +149,11 @@ class TestValueRanges:
             expected = (*np.percentile(X, [1, 99]), *scale)
             assert limits == pytest.approx(expected) if not scale else limits[2] == "log"
             np.testing.assert_allclose(limits[:2], expected[:2])
-            # Windows seen later change nothing, and are drawn without a warning beyond the range.
+            # Later windows change nothing, and cause no warning outside the range.
             drawer.transform(X * 10)
             assert drawer.settings_.panels[0].limits == (limits,)
 
-    def test_learns_from_positive_samples_where_logarithmic(self):
+    def test_logarithmic_training_range_ignores_other_than_positive_samples(self):
         X = walks(4)
         X[0, :100] = 0.0
         drawer = BiosignalImageTransformer(modality="eda", value_range="training").fit(X)
@@ -171,7 +162,7 @@ class TestValueRanges:
         with pytest.raises(ValueError, match="No sample is positive"):
             drawer.fit(np.zeros((2, 50)))
 
-    def test_learns_each_channel_by_itself(self):
+    def test_training_range_of_each_channel(self):
         X = np.stack([walks(9, level=5), walks(9, level=50)], axis=1)
         drawn = settings(X, ["waveform"], modality="ecg", value_range="training")
         for channel, panel in enumerate(drawn.panels):
@@ -182,7 +173,7 @@ class TestValueRanges:
         drawn = settings(X, ["waveform"], modality="ecg", value_range=["window", (0, 100)])
         assert [panel.limits for panel in drawn.panels] == [(None,), ((0, 100),)]
 
-    def test_leaving_a_fixed_range_warns(self):
+    def test_values_outside_a_fixed_range_warn(self):
         X = walks(6, level=19.9)
         X[2, 5] = 0.01
         X[4, 3] = 25.0
@@ -193,35 +184,28 @@ class TestValueRanges:
         with pytest.warns(UserWarning, match=message):
             drawer.transform(X)
 
-    def test_learnt_powers(self):
+    def test_training_range_of_powers(self):
         t = np.arange(240) / 4
         amplitudes = np.linspace(1, 4, 100)
         X = amplitudes[:, None] * np.sin(2 * np.pi * 0.2 * t)
-        drawn = settings(
-            X, ["spectrogram_psd"], sampling_rate=4, modality="eda", power_range="training"
-        )
+        parameters = {"sampling_rate": 4, "modality": "eda", "power_range": "training"}
+        drawn = settings(X, ["spectrogram_psd"], **parameters)
         low, high = drawn.panels[0].limits[0]
         power = spectrogram(X, 4, "hann", 80, 70, 128)[2].max(axis=(1, 2))
         np.testing.assert_allclose(high, np.percentile(10 * np.log10(power), 99))
         assert high - low == pytest.approx(50)
         with pytest.raises(ValueError, match="All windows are constant"):
-            settings(
-                np.ones((3, 240)),
-                ["scalogram"],
-                sampling_rate=4,
-                modality="eda",
-                power_range="training",
-            )
+            settings(np.ones((3, 240)), ["scalogram"], **parameters)
 
-    def test_a_fixed_power_range_keeps_the_amplitude(self):
+    def test_a_fixed_power_range_shows_the_amplitude(self):
         t = np.arange(240) / 4
         X = np.array([[0.1], [1.0]]) * np.sin(2 * np.pi * 0.2 * t)
         parameters = {"sampling_rate": 4, "modality": "eda"}
-        kept = BiosignalImageTransformer(BOTH[1:], power_range=(-50.0, 20.0), **parameters)
-        weak, strong = (window[0].sum(dtype=int) for window in kept.fit_transform(X))
+        fixed = BiosignalImageTransformer(BOTH[1:], power_range=(-50.0, 20.0), **parameters)
+        weak, strong = (window[0].sum(dtype=int) for window in fixed.fit_transform(X))
         assert strong > 1.2 * weak
-        forgotten = BiosignalImageTransformer(BOTH[1:], **parameters).fit_transform(X)
-        assert np.abs(forgotten[0].astype(int) - forgotten[1]).max() <= 3
+        own = BiosignalImageTransformer(BOTH[1:], **parameters).fit_transform(X)
+        assert np.abs(own[0].astype(int) - own[1]).max() <= 3
 
 
 class TestTiles:
@@ -234,14 +218,14 @@ class TestTiles:
             ({"tile_length": 60}, [0]),
         ],
     )
-    def test_tiles_are_the_images_of_their_stretches(self, parameters, starts):
+    def test_tiles_equal_images_of_their_parts(self, parameters, starts):
         X = walks(3)
         whole = BiosignalImageTransformer(["waveform", "gasf"])
         drawer = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=4, **parameters)
         images = drawer.fit_transform(X)
         length = parameters["tile_length"] * 4
         expected = [whole.fit_transform(X[:, start : start + length]) for start in starts]
-        expected = np.stack([np.asarray(stretch) for stretch in expected], axis=2)
+        expected = np.stack([np.asarray(part) for part in expected], axis=2)
         np.testing.assert_array_equal(images, expected.reshape(images.shape))
 
     def test_names(self):
@@ -255,7 +239,7 @@ class TestTiles:
             "bvp_mtf_tile1",
         ]
 
-    def test_windows_of_another_number_of_tiles(self):
+    def test_other_numbers_of_tiles_are_an_error(self):
         drawer = BiosignalImageTransformer(sampling_rate=4, tile_length=10)
         with pytest.raises(ValueError, match=r"Window 2 .* lasts 41 s and has 5 tiles; expected 6"):
             drawer.fit([*walks(2), walks()[0, :164]])
@@ -264,7 +248,6 @@ class TestTiles:
             drawer.transform([walks()[0, :200]])
 
     @pytest.mark.usefixtures("small_backbone")
-    @pytest.mark.filterwarnings("ignore:weights='random'")
     def test_fused_by_mean(self):
         images = BiosignalImageTransformer(
             ["waveform", "mtf"], sampling_rate=4, modality="bvp", tile_length=20
@@ -280,8 +263,7 @@ class TestTiles:
         np.testing.assert_allclose(everything, each.mean(axis=(1, 2)), atol=1e-6)
 
     @pytest.mark.usefixtures("small_backbone")
-    @pytest.mark.filterwarnings("ignore:weights='random'")
-    def test_without_tiles_their_mean_changes_nothing(self):
+    def test_mean_of_tiles_without_tiles(self):
         images = BiosignalImageTransformer(BOTH, sampling_rate=4).fit_transform(walks())
         expected = TinyBioMoEEmbedder().fit_transform(images)
         embedder = TinyBioMoEEmbedder(fuse="mean_tiles")
@@ -310,12 +292,12 @@ class TestChannels:
         assert dark[(bvp < 64).all(axis=-1)].all()
         assert not dark[(eda == 255).all(axis=-1) & (bvp == 255).all(axis=-1)].any()
 
-    def test_channels_that_share_a_modality_are_numbered(self):
+    def test_channels_of_one_modality_are_numbered(self):
         X = np.stack([walks(), walks(seed=1), walks(seed=2)], axis=1)
         drawn = settings(X, ["waveform"], modality=["eeg", "eda", "eeg"])
         assert drawn.image_names == ["eeg_0_waveform", "eda_waveform", "eeg_1_waveform"]
 
-    def test_each_modality_draws_its_presets(self):
+    def test_each_channel_has_its_presets(self):
         X = np.stack([walks(), walks(seed=1)], axis=1)
         drawn = settings(X, sampling_rate=600, modality=["resp", "emg"])
         expected = [
@@ -323,5 +305,4 @@ class TestChannels:
             for name in ("resp", "emg")
             for representation in MODALITIES[name].representations
         ]
-        if "spectrogram_psd" not in MODALITIES["resp"].representations:
-            assert drawn.image_names == expected
+        assert drawn.image_names == expected
