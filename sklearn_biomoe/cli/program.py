@@ -24,7 +24,8 @@ COMMANDS = {
     "weights": "List, download, verify and convert weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",
 }
-MODULES = {"inspect": "inspection"}  # if the name of the module differs from the command
+# If the name of the module differs from that of the command.
+MODULES = {"inspect": "inspection", "windows": "cut"}
 FAILED, INTERRUPTED = 1, 130  # beside 2, click's code for wrong usage
 # Parameters of the library whose option has another name.
 RENAMED = {

@@ -13,7 +13,7 @@ from ..recordings import StudyRecordings, read_study
 from ..recordings.study_files import is_recording
 from ..signals import cut_windows, read_events
 from .options import Signal
-from .tables import check_numbers, column_names, read_samples, read_windows_table
+from .study_tables import check_numbers, column_names, read_samples, read_windows_table
 from .windows_file import Description, StudyWindows, read_description
 
 TABLES = (".csv", ".parquet")
