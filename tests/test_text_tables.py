@@ -101,16 +101,18 @@ def test_the_layout_is_reported(tmp_path):
     [
         # Commas between cells and as decimal marks
         ("a,b\n0,00,0,51\n0,25,0,62\n", None, "Line 2 has 4 cells, but there are 2 columns: 'a', "
-         "'b'. If the decimal mark is a comma too, export the table with another separator"),
+         "'b'. If the decimal mark is a comma too, export with another separator"),
         ("a,b,c\n0,00,72,0,51\n", None, "Line 2 has 5 cells, but there are 3 columns"),
         # Rows of another length
         ("a,b\n1,2\n3\n4,5\n", None, "Line 3 has 1 cell, but there are 2 columns: 'a', 'b'"),
+        ("a,b\n1,2,\n3,\n5,6,\n", None, "Line 3 has fewer separators than other rows and no "
+         "last cell, but there are 2 columns: 'a', 'b'. Pass separator"),
         ("a;b\n1;2\n3;4;5\n", None, "Line 3 has 3 cells.*Pass separator, or skip_rows"),
         ("Export of S1\na;b\n1;2\n3;4\n", None, "Line 2 has 2 cells, but there is 1 column: 'Expo"),
         ("a,b\n1,2\n3", None, "Line 3 has 1 cell, but"),
         ("a,b\n1\n2\n", None, "Line 2 has 1 cell, but there are 2 columns"),
-        ("EDA, µS\n0,51\n0,62\n", None, "'EDA, µS' may be two names, or one with a unit, and '0,51' "
-         "two numbers or one; pass separator=',' or decimal=','"),
+        ("EDA, µS\n0,51\n0,62\n", None, "'EDA, µS' may be two names, or one with a unit, and '0,51"
+         "' two numbers or one; pass separator=',' or decimal=','"),
         # Marks between thousands
         ("a;b\n1,234.5;1\n", None, "Line 2 has '1,234.5' with marks between thousands; pass "
          "thousands=',' and decimal='.'"),
@@ -119,7 +121,7 @@ def test_the_layout_is_reported(tmp_path):
         ('a,b\n"1,234",1\n', None, "Line 2 has '1,234', which may be 1.234 or 1234; pass decimal='"
          ",' or thousands=','"),
         ("a\n1,234\n2,345\n", None, "Line 2 has '1,234', which may be"),
-        ("a;b\n998;1\n1.002;1\n", None, "Line 3 has '1.002', which may be 1.002 or 1002; pass deci"),
+        ("a;b\n998;1\n1.002;1\n", None, "Line 3 has '1.002', which may be 1.002 or 1002; pass"),
         ("a;b\n1 234;1\n", "a", "Line 2, column 'a': '1 234' is not a number; if that is a mark "
          "between thousands, pass thousands=' '"),
         ("a;b\n0.5;1\n0,6;1\n", "a", "Line 3, column 'a': '0,6' is not a number; if that is a "
@@ -130,7 +132,7 @@ def test_the_layout_is_reported(tmp_path):
         ("0.5,10\n0.6,11\n", None, "Line 1 has '0.5' where the names of columns are expected; pass "
          "names, a list of 2,"),
         ("# eda\n0.5\n", None, "Line 2 has '0.5' where the names"),
-        ("a,,b\n1,2,3\n", None, "Column 2 has no name; the names are ['a', '', 'b']. Pass skip_row"),
+        ("a,,b\n1,2,3\n", None, "Column 2 has no name; the names are ['a', '', 'b']. Pass skip"),
         ("a,a\n1,2\n", "a", "2 channels are called 'a'; pass one of 'a #1', 'a #2'"),
         ("a,b\n1,2\n", "c", "There is no channel 'c'; the channels are 'a', 'b'"),
         # Cells that are not numbers
@@ -153,7 +155,7 @@ def test_the_layout_is_reported(tmp_path):
         # Numbers of rows
         (",a\n0,1\n1,2\n4,3\n", None, "Column 'Unnamed: 0' counts rows, of which 2 are missing; "
          "pass sampling_rate"),
-        (",a\n0.1,1\n0.2,2\n", None, "The first column has no name, and increases; pass time='Unna"),
+        (",a\n0.1,1\n0.2,2\n", None, "The first column has no name, and increases; pass time='U"),
     ],
 )  # fmt: skip
 def test_tables_that_are_refused(text, channels, message, tmp_path):
@@ -171,7 +173,7 @@ def test_tables_that_are_refused(text, channels, message, tmp_path):
     ("text", "options", "expected"),
     [
         ("a;b\n1,234.5;1\n", {"thousands": ","}, {"a": [1234.5], "b": [1]}),
-        ("a;b\n1.234,5;1\n12;1.234.567\n", {"thousands": "."}, {"a": [1234.5, 12], "b": [1, 1234567]}),
+        ("a;b\n1.234,5;1\n1;1.234.567", {"thousands": "."}, {"a": [1234.5, 1], "b": [1, 1234567]}),
         ("a\n1,234\n2,345\n", {"decimal": ","}, {"a": [1.234, 2.345]}),
         ("a\n1,234\n2,345\n", {"thousands": ","}, {"a": [1234, 2345]}),
         ("a;b\n1 234,5;1\n", {"thousands": " ", "decimal": ","}, {"a": [1234.5], "b": [1]}),
@@ -290,9 +292,58 @@ def test_a_shimmer_file(tmp_path):
     assert "Line 3 is taken as units." in recording.notes
 
 
+def test_a_gap_in_the_times(tmp_path):
+    """20 s at 4 Hz, 20 s without samples, 20 s more."""
+    at = [place / 4 for place in (*range(80), *range(160, 240))]
+    text = "time,eda\n" + "".join(f"{time},{2 + time / 100:.4f}\n" for time in at)
+    eda = read_recording(write(tmp_path, text), "eda")["eda"]
+    assert (eda.sampling_rate, len(eda.samples), eda.n_missing) == (4, 240, 80)
+    assert np.flatnonzero(np.isnan(eda.samples)).tolist() == list(range(80, 160))
+    assert eda.samples[45 * 4] == 2.45
+
+
+def test_a_dead_channel(tmp_path):
+    """A channel without samples is a missing one, with the rate of its times."""
+    path = write(tmp_path, "t,eda\n" + "".join(f"{place / 4},\n" for place in range(80)))
+    eda = read_recording(path, sampling_rate=4, resample_to=2)["eda"]
+    assert (eda.sampling_rate, len(eda.samples), eda.n_missing) == (2, 40, 40)
+
+
+def test_columns_of_labels_are_left_out(tmp_path):
+    rows = "".join(f"P1,{'None' if i < 8 else 'high'},{2 + i / 100:.2f}\n" for i in range(16))
+    path = write(tmp_path, "who,pain,eda\n" + rows)
+    recording = read_recording(path, sampling_rate=4)
+    assert_values(recording, {"eda": [round(2 + i / 100, 2) for i in range(16)]})
+    assert recording.notes[-1] == "Columns without numbers are left out: who, pain."
+    with pytest.raises(RecordingError, match="Line 10, column 'pain': 'high' is not a number"):
+        read_recording(path, "pain", sampling_rate=4)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    content=st.one_of(st.binary(max_size=60), st.text(',;\t0123456789.:-abµ\n\n" #', max_size=80))
+)
+@pytest.mark.parametrize("name", ["S1.csv", "EDA.csv.gz", "S1.txt"])
+def test_random_text(tmp_path, name, content):
+    """Anything else is read as a table or refused, without another error."""
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    try:
+        recording = read_recording(tmp_path / name, sampling_rate=4)
+    except RecordingError as error:
+        assert str(tmp_path / name) in str(error)  # noqa: PT017
+    else:
+        assert len({len(channel.samples) for channel in recording.channels.values()}) == 1
+
+
 NUMBERS = st.one_of(
-    st.none(), st.integers(-(10**7), 10**7), st.floats(-1e6, 1e6), st.floats(-10, 10).map(lambda x: round(x, 3))
-)  # fmt: skip
+    st.none(),
+    st.integers(-(10**7), 10**7),
+    st.floats(-1e6, 1e6),
+    st.floats(-10, 10).map(lambda number: round(number, 3)),
+)
+NAMES = st.sampled_from(["EDA (µS)", "bvp", "Resp, belt", "ä"])
 DIALECTS = st.fixed_dictionaries(
     {
         "delimiter": st.sampled_from([",", ";", "\t", "|"]),

@@ -19,7 +19,7 @@ EXTRAS = {
     "plot": ["matplotlib"],
     "eda": ["neurokit2"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
-    "recordings": ["bioread", "wfdb"],
+    "recordings": ["bioread", "pyarrow", "wfdb"],
     "dask": ["distributed", "pyarrow"],
 }
 N_WINDOWS = 8  # embedded in a few seconds

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from .text_cells import TextTable
 from .text_dialects import decode_text, read_bytes, split_lines
 
 NAME = re.compile(r"(.+)_(physio|stim)\.tsv(?:\.gz)?", re.IGNORECASE)
-MISSING = "n/a"
+RATING = r"-?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?)?|-?\de[+-]\d+"  # and not 007 or 1E3
 
 
 def read(
@@ -190,32 +189,31 @@ def _read_events(path: Path, start: float) -> pd.DataFrame:
     if not (rows := [line for line in lines[1:] if line.strip()]):
         return make_annotations()
     table = TextTable(rows, range(2, len(rows) + 2), names, "\t", file=path.name)
-    columns = dict(zip(names, _ordered(table.read_columns(range(len(names)))), strict=True))
-    for position, name in enumerate(("onset", "duration")):
-        at = names.index(name)
-        if problem := table.describe_problem(at, columns[name])[0]:
+    times = table.read_columns([0, names.index("duration")])
+    for position, values in times.items():
+        if problem := table.describe_problem(position, values)[0]:
             raise RecordingError(problem)
-        if position == 0 and np.isnan(columns[name]).any():
-            row = int(np.isnan(columns[name]).argmax())
-            raise RecordingError(f"{path.name}, line {row + 2}, has no onset.")
-    texts = table.read_text(range(len(names)))
-    label = next((name for name in ("trial_type", "value") if name in names), None)
-    labels = texts[names.index(label)] if label else [""] * len(rows)
-    frame = make_annotations(
-        zip(columns["onset"] - start, columns["duration"], labels, strict=True)
-    )
-    order = np.argsort(columns["onset"], kind="stable")
-    for name in names:
-        if name not in ("onset", "duration", label):
-            values = columns[name]
-            if not isinstance(values, np.ndarray):
-                values = values.mask(values == MISSING, None).to_numpy(object)
-            frame[name] = values[order]
+    onsets, durations = map(np.asarray, times.values())
+    if np.isnan(onsets).any():
+        raise RecordingError(f"{path.name}, line {np.isnan(onsets).argmax() + 2}, has no onset.")
+    texts = dict(zip(names, table.read_text(range(len(names))), strict=True))
+    del texts["onset"], texts["duration"]
+    label = next((name for name in ("trial_type", "value") if name in texts), None)
+    labels = texts.pop(label) if label else [""] * len(rows)
+    frame = make_annotations(zip(onsets - start, durations, labels, strict=True))
+    order = np.argsort(onsets, kind="stable")
+    for name, cells in texts.items():
+        ratings = _to_ratings(cells)
+        frame[name] = pd.Series(ratings[order], dtype=ratings.dtype)  # None is kept
     return frame
 
 
-def _ordered(columns: dict[int, Any]) -> Sequence[Any]:
-    return [columns[i] for i in sorted(columns)]
+def _to_ratings(cells: pd.Series[str]) -> Any:
+    """Return numbers if all cells are, as people write ratings; else text with None for n/a."""
+    missing = cells.isin(["n/a", ""])
+    if (missing | cells.str.fullmatch(RATING)).all() and not missing.all():
+        return cells.mask(missing, "nan").to_numpy(np.float64)
+    return cells.astype(object).mask(missing, None).to_numpy()
 
 
 FORMAT = Format("BIDS", (), read, list_channels, matches)

@@ -110,8 +110,12 @@ def matches(path: Path) -> bool:
     """Return whether a path is a session, as folder or zip file, or a file of one."""
     try:
         if path.is_dir():
-            return any(_is_signal(other) for other in path.iterdir() if FILE.fullmatch(other.name))
+            return any(
+                _is_signal(other) for other in list(path.iterdir()) if FILE.fullmatch(other.name)
+            )
         if path.suffix.lower() == ".zip":
+            if not zipfile.is_zipfile(path):
+                return True  # damaged, of which reading raises an error
             with zipfile.ZipFile(path) as archive:
                 names = {PurePath(name).name for name in archive.namelist()}
             return any(FILE.fullmatch(name) for name in names)

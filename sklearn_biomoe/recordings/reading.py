@@ -55,10 +55,12 @@ def read_recording(
     Parameters
     ----------
     source : path, mne.io.Raw, DataFrame, mapping of str to array, or Recording
-        The format of a file is found by the suffix, in any case: ".csv", ".parquet", ".edf",
-        ".bdf", ".hea" for WFDB records, ".acq" for AcqKnowledge. A frame's index is its times: a
-        DatetimeIndex, a TimedeltaIndex or floats in seconds. The values of an `mne.io.Raw` are in
-        SI units, such as V.
+        The format of a file is found by the suffix, in any case: ".csv", ".tsv", ".txt",
+        ".csv.gz", ".parquet", ".edf", ".bdf", ".hea" for WFDB records, ".acq" for AcqKnowledge,
+        "_physio.tsv.gz" of BIDS. Folders and zip files of the Empatica E4, and text files of
+        OpenSignals, are recognized by their content. A frame's index is its times: a DatetimeIndex,
+        a TimedeltaIndex or floats in seconds. The values of an `mne.io.Raw` are in SI units, such
+        as V.
     channels : str or sequence of str, default=None
         Names as `list_channels` lists them, in the order wanted; a str is one name. None reads all
         channels. Of channels with the same label the name ends in " #1", " #2", ...
@@ -75,6 +77,16 @@ def read_recording(
         the suffix of the annotation file ("atr" if there is one), ``annotations=False``, and
         ``incomplete="keep"`` if segments are missing. For AcqKnowledge: ``annotations=False`` if
         markers are damaged. For frames: ``irregular="interpolate"`` for irregular times.
+
+        For text tables, where the default detects, or refuses what may mean two things:
+        ``separator``, ``decimal``, ``thousands``, ``encoding``; ``skip_rows``, the number of lines
+        before the names; ``names`` of the columns of files without them; ``blank_lines``, "missing"
+        for missing samples or "skip". For text tables and Parquet: ``time``, the column of times,
+        False if none holds times; its ``time_unit`` ("s", "ms", "us", "ns", "min", "h") or
+        ``time_format`` (as for `datetime.datetime.strptime`); ``timezone`` of dates without one,
+        such as "Europe/Berlin"; and ``irregular``. For the Empatica E4: ``ibi=True`` adds the
+        intervals between beats to the annotations. For BIDS: ``annotations=False`` leaves the
+        events out. For OpenSignals: ``incomplete="keep"`` if samples were lost.
 
     Returns
     -------

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
+from operator import methodcaller
 
 import numpy as np
 import pandas as pd
 
-from .._typing import FloatArray
+from .._typing import FloatArray, Rows
 from .formats import RecordingError
 
 ONE_COLUMN = "\x1f"  # a separator that text does not contain
@@ -30,7 +31,7 @@ class TextTable:
     ----------
     lines : list of str
         One row each.
-    line_numbers : sequence of int
+    line_numbers : sequence or ndarray of int
         Of the rows in the file, for messages.
     names : list of str
         Of the columns. Every row has as many cells, or further ones that are empty.
@@ -40,43 +41,54 @@ class TextTable:
         Mark between groups of three digits.
     file : str, default=""
         Name in messages, for formats of several files.
+    hints : bool, default=False
+        Whether messages name the options of text tables.
     """
 
     lines: list[str]
-    line_numbers: Sequence[int]
+    line_numbers: Sequence[int] | Rows
     names: list[str]
     separator: str
     decimal: str = "."
     thousands: str | None = None
     file: str = ""
-
+    hints: bool = False
     n_cells: int = field(init=False, default=0)  # of the longest row
 
     def __post_init__(self) -> None:
-        n_names, n_cells = len(self.names), 0
         check_quotes(self.lines, self.line_numbers, self.file)
-        rows = split_rows(self.lines, self.separator)
-        for row, cells in enumerate(rows):
-            n_cells = max(n_cells, len(cells))
+        n_names = len(self.names)
+        counts = self._count_cells()
+        n_cells = int(counts.max(initial=n_names))
+        for row in np.flatnonzero((counts != n_names) | (counts < n_cells)):
+            cells = next(split_rows([self.lines[row]], self.separator))
             if len(cells) < n_names or "".join(cells[n_names:]).strip():
-                raise RecordingError(
-                    f"{self._place(row)} has {count(len(cells), 'cell')}, but there "
-                    f"{'are' if n_names != 1 else 'is'} {count(n_names, 'column')}: "
-                    f"{', '.join(map(repr, self.names[:8]))}{', ...' if n_names > 8 else ''}. "
-                    + self._hint_of_length(len(cells))
-                )
-        object.__setattr__(self, "n_cells", max(n_cells, n_names))
+                self._refuse_row(row, f"has {count(len(cells), 'cell')}", len(cells) > n_names)
+            if len(cells) < n_cells and n_names > 1 and not cells[n_names - 1].strip():
+                self._refuse_row(row, "has fewer separators than other rows and no last cell")
+        object.__setattr__(self, "n_cells", n_cells)
+
+    def _count_cells(self) -> Rows:
+        if self.separator == SPACES or any('"' in line for line in self.lines):
+            cells = map(len, split_rows(self.lines, self.separator))
+            return np.fromiter(cells, np.int64, len(self.lines))
+        marks = map(methodcaller("count", self.separator), self.lines)
+        return np.fromiter(marks, np.int64, len(self.lines)) + 1
 
     def _place(self, row: int) -> str:
         return f"{self.file}{', line' if self.file else 'Line'} {self.line_numbers[row]}"
 
-    def _hint_of_length(self, n_cells: int) -> str:
-        if self.separator == "," and n_cells > len(self.names):
-            return (
-                "If the decimal mark is a comma too, export the table with another separator. If "
-                "the names are in a later line, pass skip_rows."
-            )
-        return "Pass separator, or skip_rows if the names are in a later line."
+    def _refuse_row(self, row: int, problem: str, is_longer: bool = False) -> None:
+        n_names, hint = len(self.names), ""
+        columns = ", ".join(map(repr, self.names[:8])) + (", ..." if n_names > 8 else "")
+        if self.hints:
+            hint = " Pass separator, or skip_rows if the names are in a later line."
+            if self.separator == "," and is_longer:
+                hint = " If the decimal mark is a comma too, export with another separator." + hint
+        raise RecordingError(
+            f"{self._place(row)} {problem}, but there {'are' if n_names != 1 else 'is'} "
+            f"{count(n_names, 'column')}: {columns}.{hint}"
+        )
 
     def read_columns(self, positions: Sequence[int]) -> dict[int, FloatArray | pd.Series[str]]:
         """Return numbers, with NaN for missing cells; other columns are returned as text."""
@@ -156,6 +168,8 @@ class TextTable:
         return f"{place}: {cell!r} is {problem}{self._hint_of_mark(cell)}.", has_numbers
 
     def _hint_of_mark(self, cell: str) -> str:
+        if not self.hints:
+            return ""
         if self.decimal == "." and re.fullmatch(r"[+-]?\d*,\d+", cell, re.ASCII):
             return "; if that is a decimal comma, pass decimal=','"
         grouped = re.fullmatch(rf"[+-]?\d{{1,3}}([{GROUPS}])\d{{3}}.*", cell, re.ASCII)
@@ -172,7 +186,7 @@ def split_rows(lines: Sequence[str], separator: str) -> Iterator[list[str]]:
     return (cells or [""] for cells in rows)
 
 
-def check_quotes(lines: Iterable[str], line_numbers: Iterable[int], file: str = "") -> None:
+def check_quotes(lines: Iterable[str], line_numbers: Iterable[int] | Rows, file: str = "") -> None:
     """Refuse quotation marks that are not closed, which would join lines."""
     for number, line in zip(line_numbers, lines, strict=True):
         if '"' in line and line.count('"') % 2:

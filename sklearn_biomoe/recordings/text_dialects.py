@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
+from .._typing import Rows
 from .formats import RecordingError
 from .text_cells import MISSING, ONE_COLUMN, SPACES, split_rows
 from .units import is_unit
@@ -97,7 +99,7 @@ def split_lines(text: str) -> list[str]:
     return lines[:-1] if not lines[-1] else lines
 
 
-def detect_separator(lines: Sequence[str], decimal: str | None = None) -> str:
+def detect_separator(lines: Iterable[str], decimal: str | None = None) -> str:
     """Find the separator of rows that are not blank; the first one has names.
 
     Raises
@@ -105,7 +107,8 @@ def detect_separator(lines: Sequence[str], decimal: str | None = None) -> str:
     RecordingError
         If commas may be separators or decimal marks.
     """
-    head, body = lines[0], lines[1 : LINES_COMPARED + 1] or lines[:1]
+    head, *rest = islice(lines, LINES_COMPARED)
+    body = rest or [head]
     has_quotes = any('"' in line for line in body)  # around numbers with a decimal comma
     possible = [mark for mark in SEPARATORS if mark != decimal or has_quotes]
     in_head = [mark for mark in possible if len(next(split_rows([head], mark))) > 1]
@@ -138,7 +141,7 @@ def _has_spaces_between(head: str, body: Sequence[str]) -> bool:
     )
 
 
-def detect_decimal(lines: list[str], separator: str, line_numbers: Sequence[int]) -> str:
+def detect_decimal(lines: list[str], separator: str, line_numbers: Sequence[int] | Rows) -> str:
     """Find the decimal mark.
 
     Raises

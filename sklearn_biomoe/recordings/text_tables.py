@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from pathlib import Path
+
+import numpy as np
 
 from .._validation.parameters import check_integer, check_option
 from .formats import ChannelHeader, Format, RecordingError, SamplingRate, name_channels
@@ -160,28 +164,38 @@ class Sheet:
         self.notes: list[str] = []
         self.blank_line = ""
         self.stated_separator: str | None = None
-        self.lines = list(enumerate(lines, 1))[layout.skip_rows :]
-        if self.lines and (match := SEPARATOR_LINE.fullmatch(self.lines[0][1].strip())):
+        self.lines = lines[layout.skip_rows :]
+        self.numbers = np.arange(layout.skip_rows + 1, len(lines) + 1)
+        if self.lines and (match := SEPARATOR_LINE.fullmatch(self.lines[0].strip())):
             self.stated_separator = match[1]
-            del self.lines[0]
-        self.comments = [row for row in self.lines if row[1].lstrip().startswith(COMMENTS)]
+            self._drop_first()
+        is_comment = [line.startswith(COMMENTS) for line in self.lines]
+        self.comments = list(compress(zip(self.numbers, self.lines, strict=True), is_comment))
         if self.comments:
-            self.lines = [row for row in self.lines if not row[1].lstrip().startswith(COMMENTS)]
+            self._drop(is_comment)
             number, comment = self.comments[0]
             self.notes.append(
                 f"{count(len(self.comments), 'comment')} from line {number} on: "
                 f"{comment.strip()[:60]!r}."
             )
-        check_quotes((line for _, line in self.lines), (number for number, _ in self.lines))
-        while self.lines and not self.lines[0][1].strip():
-            del self.lines[0]
+        check_quotes(self.lines, self.numbers)
+        while self.lines and not self.lines[0].strip() and layout.names is None:
+            self._drop_first()
         if not self.lines:
             raise RecordingError("The file has no rows.")
+
+    def _drop_first(self) -> None:
+        del self.lines[0]
+        self.numbers = self.numbers[1:]
+
+    def _drop(self, rows: list[bool]) -> None:
+        self.lines = list(compress(self.lines, map(not_, rows)))
+        self.numbers = self.numbers[~np.array(rows)]
 
     def read(self) -> tuple[TextTable, list[str]]:
         """Return the rows, and the units of the columns."""
         layout = self.layout
-        filled = [line for _, line in self.lines if line.strip()]
+        filled = (line for line in self.lines if line.strip())
         separator = layout.separator or self.stated_separator
         separator = separator or detect_separator(filled, layout.decimal)
         names = self._read_names(separator)
@@ -189,34 +203,35 @@ class Sheet:
         self._drop_blank_lines(separator, len(names))
         if not self.lines:
             raise RecordingError(f"The file has no rows after the names {', '.join(names)}.")
-        line_numbers, lines = map(list, zip(*self.lines, strict=True))
         decimal = layout.decimal
         if decimal is None and layout.thousands is not None:
             decimal = "," if layout.thousands == "." else "."
-        decimal = decimal or detect_decimal(lines, separator, line_numbers)
-        return TextTable(lines, line_numbers, names, separator, decimal, layout.thousands), units
+        decimal = decimal or detect_decimal(self.lines, separator, self.numbers)
+        table = TextTable(
+            self.lines, self.numbers, names, separator, decimal, layout.thousands, hints=True
+        )
+        return table, units
 
     def _split(self, line: str, separator: str) -> list[str]:
         return [cell.strip() for cell in next(split_rows([line], separator))]
 
     def _read_names(self, separator: str) -> list[str]:
         """Return the names from the first line, from a comment, or as given."""
-        number, line = self.lines[0]
-        first = self._split(line, separator)
+        first = self._split(self.lines[0], separator)
         if self.layout.names is not None:
             return name_channels([str(name) for name in self.layout.names])
         numbers = [cell for cell in first if cell and is_number_or_missing(cell)]
         if numbers:
-            comments = [comment for n, comment in self.comments if n < number]
-            last = self._split(comments[-1].lstrip(" #%"), separator) if comments else []
+            above = [comment for number, comment in self.comments if number < self.numbers[0]]
+            last = self._split(above[-1].lstrip(" #%"), separator) if above else []
             if len(last) == len(first) > 1 and not any(map(is_number_or_missing, last[1:])):
                 return self._name(last)
             raise RecordingError(
-                f"Line {number} has {numbers[0]!r} where the names of columns are expected; pass "
-                f"names, a list of {len(first)}, if the samples begin there, or skip_rows if the "
-                "names are in a later line."
+                f"Line {self.numbers[0]} has {numbers[0]!r} where the names of columns are "
+                f"expected; pass names, a list of {len(first)}, if the samples begin there, or "
+                "skip_rows if the names are in a later line."
             )
-        del self.lines[0]
+        self._drop_first()
         return self._name(first)
 
     def _name(self, labels: list[str]) -> list[str]:
@@ -234,26 +249,25 @@ class Sheet:
         units = [unit_of_name(name) for name in names]
         if self.layout.names is not None or len(self.lines) < 2:
             return units
-        (number, line), (_, next_line) = self.lines[:2]
-        cells, samples = self._split(line, separator), self._split(next_line, separator)
+        cells, samples = (self._split(line, separator) for line in self.lines[:2])
         over = zip(cells, samples, strict=False)
         if any(map(is_unit, cells)) and not any(
             cell and (is_number_or_missing(cell) or not is_number_or_missing(sample))
             for cell, sample in over
         ):
-            self.notes.append(f"Line {number} is taken as units.")
+            self.notes.append(f"Line {self.numbers[0]} is taken as units.")
             units = [*cells, *[""] * len(names)][: len(names)]
-            del self.lines[0]
+            self._drop_first()
         return units
 
     def _drop_blank_lines(self, separator: str, n_columns: int) -> None:
         """Drop blank lines that are not rows, and fill those that are."""
         spaces = " " if separator == "\t" else None
-        is_blank = [not line.strip(spaces) for _, line in self.lines]
+        is_blank = [not line.strip(spaces) for line in self.lines]
         if not any(is_blank):
             return
         how = self.layout.blank_lines
-        first = self.lines[is_blank.index(True)][0]
+        first = self.numbers[is_blank.index(True)]
         lines = f"{count(sum(is_blank), 'blank line')} from line {first} on"
         alternates = any(all(is_blank[i::2]) and not any(is_blank[1 - i :: 2]) for i in (0, 1))
         if n_columns == 1 and how is None and alternates and len(is_blank) > 3:
@@ -264,14 +278,12 @@ class Sheet:
         if how == "missing" or (n_columns == 1 and how is None):
             self.notes.append(f"{lines} as missing samples.")
             missing = separator.join(["nan"] * n_columns)
-            self.lines = [
-                (number, missing if blank else line)
-                for (number, line), blank in zip(self.lines, is_blank, strict=True)
-            ]
+            pairs = zip(self.lines, is_blank, strict=True)
+            self.lines = [missing if blank else line for line, blank in pairs]
             return
-        self.lines = [row for row, blank in zip(self.lines, is_blank, strict=True) if not blank]
+        self._drop(is_blank)
         self.notes.append(f"{lines} skipped.")
-        if how is None and self.lines and first < self.lines[-1][0]:
+        if how is None and self.lines and first < self.numbers[-1]:
             self.blank_line = (
                 f"Line {first} is blank, and there is no column of times; pass blank_lines='skip' "
                 "if it is not a row, or 'missing' if its samples are missing."

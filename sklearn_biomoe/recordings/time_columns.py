@@ -193,15 +193,19 @@ def _is_certain(column: Column) -> bool:
     """Return whether a column is the time, and not only called like it, as a reaction time."""
     if isinstance(column.values, pd.Series) and column.values.dtype.kind in "Mm":
         return True
+    if len(column.name) == 1 and column.name.isupper():  # a temperature, not the time
+        return False
     words = _words(column.name)
-    rest = {word for word in words if UNIT_OF_WORD.get(word) is None}
+    rest = words - set(UNIT_OF_WORD)
     if not rest:
         return bool(words) and {UNIT_OF_WORD[word] for word in words} <= {"s", "ms", "us"}
-    return bool(CERTAIN_WORDS & words) or (rest <= TIME_WORDS and "T" not in column.name.split())
+    return bool(CERTAIN_WORDS & words) or rest <= TIME_WORDS
 
 
 def _mostly_increases(values: Any) -> bool:
-    return isinstance(values, np.ndarray) and float(np.mean(np.diff(values) > 0)) > 0.9
+    if not isinstance(values, np.ndarray) or len(values) < 2:
+        return False
+    return float(np.mean(np.diff(values) > 0)) > 0.9
 
 
 def _read_times(
@@ -211,12 +215,12 @@ def _read_times(
     place: Callable[[int], str],
 ) -> Times:
     name, values = column.name, column.values
-    if values is None:
+    cells = None  # of text
+    if isinstance(values, pd.Series) and values.dtype.kind not in "Mm":
+        cells = values.str.strip()
+    if values is None or (cells is not None and column.has_numbers and ":" not in cells.iloc[0]):
         raise RecordingError(f"Column {name!r} does not hold times. {column.problem}")
-    if is_text := isinstance(values, pd.Series) and values.dtype.kind not in "Mm":
-        missing = (values.str.strip() == "").to_numpy()
-    else:
-        missing = np.asarray(pd.isna(values))
+    missing = np.asarray(pd.isna(values) if cells is None else cells == "")
     if missing.any():
         raise RecordingError(
             f"Column {name!r} has no time in {place(int(missing.argmax()))} ({missing.sum()} such "
@@ -231,7 +235,9 @@ def _read_times(
         return _read_numbers(column, values, options.time_unit, sampling_rate)
     if options.time_unit is not None:
         raise RecordingError(f"Column {name!r} has text or dates, for which time_unit is not used.")
-    times = parse_times(values, name, options.time_format, place) if is_text else values
+    times = values
+    if cells is not None:
+        times = parse_times(cells, name, options.time_format, place)
     index = pd.Index(times)
     if options.timezone is not None and isinstance(index, pd.DatetimeIndex):
         index = add_zone(times, name, options.timezone)

@@ -25,6 +25,7 @@ def parse_times(
     Parameters
     ----------
     cells : Series of str
+        Without spaces around them.
     name : str
         Of the column.
     time_format : str or None
@@ -37,7 +38,6 @@ def parse_times(
     RecordingError
         Names the first cell that is not a time.
     """
-    cells = cells.str.strip()
     times: pd.Series[Any]
     valid: pd.Series[Any]
     if time_format is not None:
@@ -114,7 +114,7 @@ def check_order(
     """
     if not len(steps):
         return
-    period = float(np.median(steps))
+    period = float(np.quantile(steps, 0.5, method="lower"))
     backward = steps <= 0
     forward = is_local & (np.abs(steps - HOUR - period) < max(1.5 * period, 1)) & (period < 600)
     if not (backward | forward).any():
