@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,9 @@ pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
 
+from sklearn_biomoe.cli.options import Signal
 from sklearn_biomoe.cli.program import name_options, run
-from sklearn_biomoe.cli.study import START, cut_samples
-from sklearn_biomoe.cli.tables import read_windows_table
+from sklearn_biomoe.cli.sources import SourceOptions, read_source
 
 EDA = ["--channel", "eda", "--modality", "eda", "--sampling-rate", "4"]
 FOUR_IMAGES = [f"--representation={name}" for name in ("waveform", "gasf", "gadf", "mtf")]
@@ -226,7 +227,7 @@ def test_draw_with_a_value_range(tmp_path, execute):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--channel", "bvp"], 1, "There is no channel 'bvp'"),
+        (["--channel", "bvp"], 1, "no channel 'bvp'; the channels are 'eda', 'text'"),
         (["--windows", "71", "--step", "1", *FOUR_IMAGES], 2, "pass --windows 50"),
         (["-o", "sheet.gif"], 2, "--output sheet.gif: expected a file with the suffix .png"),
         (["--representation", "wavefrom"], 1, "Did you mean 'waveform'"),
@@ -374,12 +375,13 @@ def tables(tmp_path):
 
 
 def test_all_forms_of_a_table_hold_the_same_windows(tables, capsys):
-    signals = (("eda", "eda", 4.0),)
-    cells = read_windows_table(tables / "cells.parquet", ["who", "label"], signals)
-    wide = read_windows_table(tables / "wide.csv", ["who", "label"], signals)
-    cut = cut_samples(tables / "samples.csv", "who", "label", signals, 60, None)
+    options = SourceOptions((Signal("eda", "eda", 4.0),), subject="who", label="label")
+    cells = read_source(tables / "cells.parquet", options).table
+    wide = read_source(tables / "wide.csv", options).table
+    assert capsys.readouterr().err == ""
+    cut = read_source(tables / "samples.csv", replace(options, duration=60)).table
     assert capsys.readouterr().err == "12 windows; dropped: none\n"
-    assert cut[START].tolist() == 3 * [0, 60, 120, 180]
+    assert cut["start_time"].tolist() == 3 * [0, 60, 120, 180]
     for other in (wide, cut):
         assert other[["who", "label"]].equals(cells[["who", "label"]])
         np.testing.assert_array_equal(np.stack(other["eda"]), np.stack(cells["eda"]))
@@ -399,12 +401,12 @@ def test_study_of_samples(tables, execute):
     ("name", "options", "code", "message"),
     [
         ("cells.parquet", ["--subject", "whom"], 1, "has no column 'whom'; its columns are ['who'"),
-        ("cells.parquet", ["--value-range", "bvp=1,2"], 2, "no --signal has the modality 'bvp'"),
+        ("cells.parquet", ["--value-range", "bvp=1,2"], 2, "no signal is called 'bvp'"),
         ("samples.csv", [], 1, "column 'eda' is of type float64; expected lists of numbers, or"),
         ("samples.csv", ["--duration", "60", "--start", "x"], 2, "--duration computes it"),
         ("wide.csv", ["--step", "30"], 2, "--step is for tables of samples"),
         ("wide.csv", ["--duration", "60"], 1, "has no column 'eda'"),
-        ("samples.csv", ["--duration", "60", "--signal", "eda", "bvp", "64"], 2, "share one"),
+        ("samples.csv", ["--duration", "60", "--signal", "label", "bvp", "64"], 2, "share one"),
         ("words.csv", ["--duration", "60"], 1, "column 'eda' is of type str; expected numbers"),
         ("gap.csv", ["--duration", "60"], 1, "row 1 has no 'who'; every sample needs one"),
         ("empty.csv", [], 1, "cannot be read as CSV"),

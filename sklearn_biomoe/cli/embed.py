@@ -1,7 +1,7 @@
 """``sklearn-biomoe embed``."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from ..distributed.scheduler import embed_parts
-from ..distributed.tasks import Part
-from ..pipelines import make_biosignal_embedder
+from ..pipelines import make_biosignal_embedder, make_multimodal_embedder
 from ..transformers import TinyBioMoEEmbedder
-from .options import WEIGHTS_HELP, WindowOptions, first_windows, plan, window_options
+from .channel_windows import Plan, first_windows, plan_windows, window_options
+from .options import WEIGHTS_HELP, SignalCommand
 
 BATCH_ROWS = 1024
 # The cluster must not give up a worker that dies several times in a row, and tasks must not wait
@@ -23,7 +23,7 @@ PATIENCE = {
 }
 
 
-@click.command()
+@click.command(cls=SignalCommand)
 @click.argument("sources", nargs=-1, required=True)
 @window_options
 @click.option("--id", "ids", multiple=True,
@@ -49,14 +49,17 @@ def embed(
 ) -> None:
     """Embed windows of SOURCES into Parquet files; a second call continues an interrupted one.
 
-    SOURCES are recordings (.csv, .parquet, .edf, or the .hea files of WFDB records), which are cut
-    into windows of --duration; or Parquet files with a column whose cells are windows; or folders
-    of either. A window of a recording in which samples are missing becomes NaN.
+    SOURCES are what `sklearn-biomoe windows` takes, or the files that it writes, whose subjects,
+    events, start times and labels are kept with the embeddings, and whose signals are embedded
+    together. Or, for one signal with --channel: recordings (.csv, .parquet, .edf, or the .hea files
+    of WFDB records), which are cut into windows of --duration; Parquet files with a column whose
+    cells are windows; or folders of either. A window in which samples are missing becomes NaN.
 
     \b
     Examples:
-      sklearn-biomoe embed S1.csv S2.csv --channel EDA --modality eda --sampling-rate 4 \\
-          --duration 60 --weights paper -o embeddings
+      sklearn-biomoe embed windows.parquet --weights paper -o embeddings
+      sklearn-biomoe embed pain_study --pattern '{subject}_{signal}.csv' --signal eda EDA 4 \\
+          --signal bvp BVP 64 --events pain_study/events.csv --around -2 18 -o embeddings
       sklearn-biomoe embed night/*.edf --channel "EEG O1" --channel "EEG O2" --modality eeg \\
           --resample-to 100 --duration 30 -o embeddings --workers 4
       sklearn-biomoe embed windows --channel bvp --modality bvp --sampling-rate 64 --id subject \\
@@ -64,12 +67,11 @@ def embed(
     """
     if workers and scheduler:
         raise click.UsageError("Pass --workers or --scheduler, not both.")
-    chosen = WindowOptions(**options)
-    parts, rate = plan(sources, chosen, ids)
-    transformer = _fit(parts, rate, chosen, weights)
+    plan = plan_windows(sources, options, ids)
+    transformer = _fit(plan, weights)
     with _cluster(workers, scheduler) as client:
         run = embed_parts(
-            parts,
+            plan.parts,
             output,
             transformer,
             batch_rows=BATCH_ROWS,
@@ -86,14 +88,25 @@ def embed(
         raise click.exceptions.Exit(1)
 
 
-def _fit(parts: Sequence[Part], rate: float, options: WindowOptions, weights: str) -> Any:
+def _fit(plan: Plan, weights: str) -> Any:
+    """Return a transformer of one signal, or of several together."""
     if Path(weights).is_file():
         weights = str(Path(weights).absolute())  # workers may run in another folder
     embedder = TinyBioMoEEmbedder(weights, cache=None)  # each row is embedded only once
-    transformer = make_biosignal_embedder(options.modality, rate, embedder=embedder)
-    for name, value in options.image_parameters.items():
-        transformer.set_params(**{f"image__{name}": value})
-    return transformer.fit(first_windows(parts, BATCH_ROWS)[1])
+    transformer: Any
+    if len(plan.signals) == 1:
+        (signal,) = plan.signals
+        transformer = make_biosignal_embedder(signal.modality, signal.rate, embedder=embedder)
+        images = {f"image__{key}": value for key, value in plan.images[signal.name].items()}
+    else:
+        rates = {signal.name: (signal.modality, signal.rate) for signal in plan.signals}
+        transformer = make_multimodal_embedder(rates, embedder=embedder)
+        images = {
+            f"{name}__image__{key}": value
+            for name, parameters in plan.images.items()
+            for key, value in parameters.items()
+        }
+    return transformer.set_params(**images).fit(first_windows(plan.parts, BATCH_ROWS)[1])
 
 
 @contextmanager

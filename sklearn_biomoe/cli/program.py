@@ -16,12 +16,16 @@ import click
 from .._version import __version__
 
 COMMANDS = {
+    "inspect": "List channels, rates, gaps and annotations of recordings.",
+    "windows": "Cut recordings into windows, at events or at regular times.",
     "draw": "Draw windows on a contact sheet.",
     "embed": "Embed windows into Parquet files.",
     "study": "Evaluate embeddings on held-out subjects.",
     "weights": "List, download, verify and convert weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",
 }
+# If the name of the module differs from that of the command.
+MODULES = {"inspect": "inspection", "windows": "cut"}
 FAILED, INTERRUPTED = 1, 130  # beside 2, click's code for wrong usage
 # Parameters of the library whose option has another name.
 RENAMED = {
@@ -30,6 +34,14 @@ RENAMED = {
     "channels": "channel",
     "id_columns": "ids",
 }
+# Phrases that name a parameter in another way, the option that they need, and its words.
+PHRASES = [
+    (r"\bsignals=\{'([^']*)': channel\}", "signals", r"--signal \1=CHANNEL"),
+    (r"\bsampling_rates\['([^']*)'\]=?", "signals", r"the rate of --signal \1 "),
+    (r"\bPass a pattern\b", "pattern", "Pass --pattern"),
+    (r"\b([Pp])ass a table of events\b", "events", r"\1ass --events FILE"),
+    (r" If MNE reads it, pass mne\.io\.read_raw\(path\)\.", "pattern", ""),
+]
 
 
 class LazyGroup(click.Group):
@@ -43,7 +55,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        return getattr(import_module(f".{MODULES.get(cmd_name, cmd_name)}", __package__), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -75,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("once", UserWarning)
-                warnings.showwarning = partial(_show_note, arguments)
+                warnings.showwarning = partial(_show_note, arguments, set())
                 # Commands return None, or end with click's Exit, whose code is returned here.
                 code = program(list(arguments), prog_name="sklearn-biomoe", standalone_mode=False)
                 return code or 0
@@ -101,27 +113,46 @@ def name_options(message: str, arguments: Sequence[str]) -> str:
     >>> name_options("pass overwrite=True, or another sampling_rate", ["embed"])
     'pass --overwrite, or another --sampling-rate'
     """
-    command = next((name for name in arguments if name in COMMANDS), None)
-    found = program.get_command(click.Context(program), command) if command else None
-    options = {
-        option.name: option.opts[0]
-        for option in (found.params if found else [])
-        if isinstance(option, click.Option)
-    }
+    options = _options_of(arguments)
     if not options:
         return message
-    options |= {name: options[other] for name, other in RENAMED.items() if other in options}
+    for pattern, needed, words in PHRASES:
+        if needed in options:
+            message = re.sub(pattern, words, message)
 
     def replace(match: re.Match[str]) -> str:
         name, equals, value = match.groups()
-        if not equals:  # a plain word, such as "duration", unless it is spelled as a parameter
-            return options[name] if "_" in name else match[0]
-        return options[name] if value in (None, "True") else f"{options[name]} {value}"
+        option = options[name]
+        is_advised = match.string[: match.start()].lower().endswith("pass ")
+        # A plain word, such as "duration", is not a parameter.
+        if not equals and "_" not in name and not (is_advised and " " in option):
+            return match[0]
+        if option.endswith("="):
+            return f"{option}{value or '...'}"
+        return option if value in (None, "True") else f"{option} {value}"
 
     names = "|".join(map(str, options))
     # Not in quotes, in paths, in names with dots, or as an argument of a call.
     before = r"(?<![\w./'\"-])(?<!\w\()(?<!, )"
-    return re.sub(rf"{before}({names})\b(?:(=)([^\s,;)]*[^\s,;).])?)?", replace, message)
+    return re.sub(rf"{before}({names})\b(?:(=)('[^']*'|[^\s,;)]*[^\s,;).])?)?", replace, message)
+
+
+def _options_of(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the words that name an option of the command, by parameters of the library."""
+    command = next((name for name in arguments if name in COMMANDS), None)
+    found = program.get_command(click.Context(program), command) if command else None
+    options: dict[str, str] = {
+        str(option.name): option.opts[0]
+        for option in (found.params if found else [])
+        if isinstance(option, click.Option)
+    }
+    options |= {name: options[other] for name, other in RENAMED.items() if other in options}
+    if "reading" in options:
+        names = import_module(".options", __package__).READING_OPTIONS
+        options = {name: f"--reading {name}=" for name in names} | options
+    if "signals" in options and ("--signal" in arguments or "channel" not in options):
+        options |= dict.fromkeys(("sampling_rate", "sampling_rates"), "the rate of --signal")
+    return options
 
 
 @contextmanager
@@ -156,7 +187,14 @@ def _in_one_line(message: str) -> str:
 
 
 def _show_note(
-    arguments: Sequence[str], message: Warning | str, category: type[Warning], *_: Any, **__: Any
+    arguments: Sequence[str],
+    shown: set[str],
+    message: Warning | str,
+    category: type[Warning],
+    *_: Any,
+    **__: Any,
 ) -> None:
-    if issubclass(category, UserWarning):
+    """Write a warning once, even if parts of the library reset Python's list of those shown."""
+    if issubclass(category, UserWarning) and str(message) not in shown:
+        shown.add(str(message))
         click.echo(f"note: {name_options(str(message), arguments)}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,199 +16,121 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from .._typing import FloatArray
-from .._validation.parameters import check_option
 from ..evaluation import run_study
 from ..pipelines import make_multimodal_embedder
-from ..signals import MODALITIES, cut_windows
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
-    POSITIVE,
-    STEP_HELP,
-    VALUE_RANGES,
+    DURATION,
+    EVENT_OPTIONS,
+    IMAGE_OPTIONS,
+    LABEL,
+    RESAMPLE_TO,
+    SIGNAL,
+    START,
+    STEP,
+    SUBJECT,
     WEIGHTS_HELP,
+    ImageParameters,
+    Signal,
+    SignalCommand,
+    add_options,
     check_output,
-    parse_value_range,
+    image_parameters,
+    pick,
 )
-from .tables import SignalColumn, check_numbers, read_columns, read_windows_table
-
-START = "seconds from the recording's start"  # a column of the windows that are cut from samples
-ImageParameters = dict[str, dict[str, Any]]  # by modality
+from .sources import SourceOptions, read_source
 
 
-@click.command()
-@click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--subject", required=True, help="Column of subjects.")
-@click.option("--label", required=True, help="Column of classes.")
-@click.option("--signal", "signals", type=(str, str, float), multiple=True, required=True,
-              metavar="COLUMN MODALITY HZ", help="Column whose cells are windows; or the common "
-              "part of the names of columns of samples, such as eda of eda_0, eda_1 …; or, with "
-              "--duration, a column of samples.")  # fmt: skip
-@click.option("--duration", type=POSITIVE,
-              help="Seconds of windows to cut if each row is a sample.")  # fmt: skip
-@click.option("--step", type=POSITIVE, help=STEP_HELP)
-@click.option("--start", help="Column of the seconds at which windows start in their session. "
-              "Overlaps are found, and methods that use only this time are added.")  # fmt: skip
-@click.option("--representation", multiple=True, metavar="[MODALITY=]NAME",
-              help="Such as waveform, for all signals or one of them; can be repeated. "
-              "[default: those of the modality]")  # fmt: skip
-@click.option("--value-range", multiple=True, metavar="[MODALITY=]RANGE",
-              help=f"Vertical axis of waveforms, for all signals or one of them: {VALUE_RANGES}. "
-              "[default: preset]")  # fmt: skip
+@click.command(cls=SignalCommand)
+@click.argument("source", type=click.Path(path_type=Path))
+@add_options(
+    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO, *IMAGE_OPTIONS
+)
 @click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP)
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
               help="Keeps results, so that a second call continues.")  # fmt: skip
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="The report, an .html file.")  # fmt: skip
 def study(
-    table: Path,
-    subject: str,
-    label: str,
-    signals: tuple[SignalColumn, ...],
-    duration: float | None,
-    step: float | None,
-    start: str | None,
+    source: Path,
     representation: tuple[str, ...],
     value_range: tuple[str, ...],
     weights: str,
     folder: Path | None,
     output: Path,
+    **options: Any,
 ) -> None:
     """Evaluate embeddings on held-out subjects, next to simple statistics; write a report.
 
-    TABLE is a CSV or Parquet file with a row for each window, or, with --duration, a row for each
-    sample; windows in which the label changes are dropped. Each signal alone, and all signals
-    together, are embedded and classified by logistic regression with leave-one-subject-out.
+    SOURCE is what `sklearn-biomoe windows` takes or writes; or a CSV or Parquet file with a row for
+    each window, or, with --duration, a row for each sample; windows in which the label changes are
+    dropped. Each signal alone, and all signals together, are embedded and classified by logistic
+    regression with leave-one-subject-out. Start times of windows are used to find overlaps, and for
+    methods that use only this time.
 
     \b
     Examples:
-      sklearn-biomoe study windows.parquet --subject subject --label label --start start_time \\
-          --signal eda eda 4 --signal bvp bvp 64 --weights paper -o study.html
+      sklearn-biomoe study windows.parquet --weights paper -o study.html
+      sklearn-biomoe study pain_study --pattern '{subject}_{signal}.csv' --signal eda EDA 4 \\
+          --signal bvp BVP 64 --events pain_study/events.csv --label level --around -2 18 \\
+          -o study.html
       sklearn-biomoe study samples.csv --subject who --label task --signal EDA eda 4 \\
           --duration 60 --step 30 -o study.html
     """
     check_output(output, ".html")
-    for _, modality, _ in signals:
-        check_option("modality", modality, list(MODALITIES))
-    rates = {modality: rate for _, modality, rate in signals}
-    if len(rates) < len(signals):
-        raise click.UsageError("--signal: pass each modality only once.")
-    images = _image_parameters(list(rates), representation, value_range)
-    if duration is None:
-        if step is not None:
-            raise click.UsageError("--step is for tables of samples, which need --duration too.")
-        frame = read_windows_table(table, [subject, label, *([start] if start else [])], signals)
-    else:
-        if start is not None:
-            raise click.UsageError("--start is for tables of windows; --duration computes it.")
-        start = START
-        frame = cut_samples(table, subject, label, signals, duration, step)
-    X = frame[list(rates)]
+    windows = read_source(source, pick(SourceOptions, options))
+    subject, label, start = (getattr(windows.description, x) for x in ("subject", "label", "start"))
+    if label is None:
+        names = ", ".join(windows.description.labels)
+        raise click.UsageError(f"Pass --label, the column of classes{names and f': {names}'}.")
+    frame, signals = windows.table, windows.description.signals
+    unlabelled = frame[label].isna()
+    if unlabelled.any():
+        click.echo(f"note: {unlabelled.sum()} windows without {label} are left out", err=True)
+        frame = frame[~unlabelled].reset_index(drop=True)
+    images = image_parameters(signals, representation, value_range)
+    X = frame[[signal.name for signal in signals]]
     result = run_study(
-        make_methods(rates, images, weights),
+        make_methods(signals, images, weights),
         X,
         frame[label].to_numpy(),
         frame[subject].to_numpy(),
-        intervals=None if start is None else _intervals(X, frame[start], rates),
+        intervals=None if start is None else _intervals(X, frame[start], signals),
         folder=folder,
         progress=sys.stderr.isatty(),
     )
     for method, row in result.summary().iterrows():
         click.echo(f"{method}: {row['mean']:.3f} ± {row['sd']:.3f}")
     drawn = {
-        modality: BiosignalImageTransformer(
-            sampling_rate=rate, modality=modality, **images[modality]
-        ).fit_transform(X[modality])
-        for modality, rate in rates.items()
+        signal.name: BiosignalImageTransformer(
+            sampling_rate=signal.rate, modality=signal.modality, **images[signal.name]
+        ).fit_transform(X[signal.name])
+        for signal in signals
     }
-    click.echo(f"{result.report(output, images=drawn, title=table.stem)}")
+    click.echo(f"{result.report(output, images=drawn, title=source.stem)}")
 
 
-def _image_parameters(
-    modalities: list[str], representations: tuple[str, ...], value_ranges: tuple[str, ...]
-) -> ImageParameters:
-    """Return parameters of `BiosignalImageTransformer` by modality."""
-    parameters: ImageParameters = {modality: {} for modality in modalities}
-    for modality, name in _by_modality("--representation", representations, modalities):
-        parameters[modality].setdefault("representations", []).append(name)
-    for modality, text in _by_modality("--value-range", value_ranges, modalities):
-        parameters[modality]["value_range"] = parse_value_range(text)
-    return parameters
-
-
-def _by_modality(
-    option: str, values: tuple[str, ...], modalities: list[str]
-) -> list[tuple[str, str]]:
-    """Return pairs of modality and value, for all modalities if a value does not name one."""
-    pairs = []
-    for each in values:
-        modality, equals, value = each.rpartition("=")
-        if equals and modality not in modalities:
-            raise click.UsageError(f"{option} {each}: no --signal has the modality {modality!r}.")
-        pairs += [(name, value) for name in ([modality] if equals else modalities)]
-    return pairs
-
-
-def cut_samples(
-    path: Path,
-    subject: str,
-    label: str,
-    signals: tuple[SignalColumn, ...],
-    duration: float,
-    step: float | None,
-) -> pd.DataFrame:
-    """Cut windows from a table with a row for each sample, in the order of each subject's rows.
-
-    Return a frame as from `read_windows_table`, with a column `START`. Rows whose label is empty
-    are stretches without a label.
-    """
-    columns = {modality: column for column, modality, _ in signals}
-    rates = {modality: rate for _, modality, rate in signals}
-    if len(set(rates.values())) > 1:
-        raise click.UsageError(
-            "--duration cuts tables with a row for each sample, whose signals share one sampling "
-            "rate; resample them, or write windows as cells of a Parquet file."
-        )
-    samples = read_columns(path, list(dict.fromkeys([subject, label, *columns.values()])))
-    check_numbers(path, samples[list(columns.values())])
-    if samples[subject].isna().any():
-        row = int(samples[subject].isna().to_numpy().argmax())
-        raise ValueError(f"{path}: row {row} has no {subject!r}; every sample needs one.")
-    parts = dict(iter(samples.groupby(subject, sort=False)))
-    cut = cut_windows(
-        {
-            who: {modality: part[column].to_numpy() for modality, column in columns.items()}
-            for who, part in parts.items()
-        },
-        rates,
-        duration=duration,
-        step=step,
-        labels={who: part[label].to_numpy() for who, part in parts.items()},
-        label_rate=signals[0][2],
-    )
-    reasons = [f"{n} {reason}" for reason, n in cut.dropped["reason"].value_counts().items()]
-    click.echo(f"{len(cut.data)} windows; dropped: {', '.join(reasons) or 'none'}", err=True)
-    frame = cut.data[list(rates)]
-    return frame.assign(**{subject: cut.groups, label: cut.target, START: cut.start_times})
-
-
-def make_methods(rates: dict[str, float], images: ImageParameters, weights: str) -> dict[str, Any]:
+def make_methods(
+    signals: Sequence[Signal], images: ImageParameters, weights: str
+) -> dict[str, Any]:
     """Return classifiers of each signal alone, and of all signals if there are several."""
     embedder = TinyBioMoEEmbedder(weights)
     classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    selections = {modality: [modality] for modality in rates}
+    rates = {signal.name: (signal.modality, signal.rate) for signal in signals}
+    selections = {name: [name] for name in rates}
     if len(rates) > 1:
         selections["all"] = list(rates)
     methods = {}
-    for name, selected in selections.items():
+    for title, selected in selections.items():
         embed = make_multimodal_embedder(
-            {modality: rates[modality] for modality in selected}, embedder=embedder, impute=True
+            {name: rates[name] for name in selected}, embedder=embedder, impute=True
         )
-        for modality in selected:
-            for parameter, value in images[modality].items():
-                embed.set_params(**{f"{modality}__image__{parameter}": value})
-        methods[f"embeddings, {name}"] = make_pipeline(embed, StandardScaler(), classifier)
+        for name in selected:
+            for parameter, value in images[name].items():
+                embed.set_params(**{f"{name}__image__{parameter}": value})
+        methods[f"embeddings, {title}"] = make_pipeline(embed, StandardScaler(), classifier)
         describe = FunctionTransformer(describe_windows, kw_args={"names": selected})
-        methods[f"statistics, {name}"] = make_pipeline(
+        methods[f"statistics, {title}"] = make_pipeline(
             describe, SimpleImputer(), StandardScaler(), classifier
         )
     return methods
@@ -224,11 +147,11 @@ def describe_windows(X: pd.DataFrame, names: list[str]) -> FloatArray:
     return np.array(columns, dtype=np.float64).T
 
 
-def _intervals(X: pd.DataFrame, start: pd.Series, rates: dict[str, float]) -> FloatArray:
+def _intervals(X: pd.DataFrame, start: pd.Series, signals: Sequence[Signal]) -> FloatArray:
     """Return the seconds at which windows start and stop, by their longest signal."""
     seconds = [
-        [0 if cell is None else len(cell) / rate for cell in X[modality]]
-        for modality, rate in rates.items()
+        [0 if cell is None else len(cell) / signal.rate for cell in X[signal.name]]
+        for signal in signals
     ]
     starts = start.to_numpy(np.float64)
     return np.column_stack([starts, starts + np.max(seconds, axis=0)])

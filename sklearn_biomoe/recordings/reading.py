@@ -233,13 +233,18 @@ def _check_rates(sampling_rate: SamplingRate) -> None:
             check_number(parameter, rate, above=0, unit="Hz", alternative="None")
 
 
-def _check_options(format_: Format, options: Mapping[str, Any]) -> None:
+def options_of(format_: Format) -> list[str]:
+    """Return the names of the options of a format."""
     parameters = inspect.signature(format_.read).parameters.values()
-    known = [
+    return [
         parameter.name
         for parameter in parameters
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "sampling_rate"
     ]
+
+
+def _check_options(format_: Format, options: Mapping[str, Any]) -> None:
+    known = options_of(format_)
     for name in options:
         if name not in known:
             expected = f"expected {', '.join(known)}" if known else "it has none"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .._validation.parameters import check_option
+from . import text_tables
 from .formats import RecordingError, join_segments
 from .reading import _find_format, read_recording
 from .recording import Channel, Recording, make_annotations
@@ -179,7 +180,7 @@ def _list_folder(source: str | PathLike[str] | pd.DataFrame, pattern: str | None
         if any(part.startswith(".") for part in relative.parts):
             continue
         if pattern is None:
-            if _is_recording(path):
+            if is_listed(path):
                 rows.append((path.stem if path.is_file() else path.name, None, path))
         elif found := expression.fullmatch(relative.as_posix()):
             groups = found.groupdict()
@@ -196,12 +197,21 @@ def _list_folder(source: str | PathLike[str] | pd.DataFrame, pattern: str | None
     return pd.DataFrame(rows, columns=["subject", "signal", "path"])
 
 
-def _is_recording(path: Path) -> bool:
+def is_recording(path: Path) -> bool:
+    """Return whether a reader takes a file or a folder, judged by its name and first bytes."""
     try:
         _find_format(path)
     except RecordingError:
         return False
     return True
+
+
+def is_listed(path: Path) -> bool:
+    """Return whether a file in a folder is taken as a recording; text such as notes.txt is not."""
+    if not is_recording(path):
+        return False
+    is_text = _find_format(path)[2] is text_tables.FORMAT
+    return not is_text or path.suffix.lower() in text_tables.SUFFIXES
 
 
 def _compile(pattern: str | None) -> re.Pattern[str]:

@@ -1,6 +1,7 @@
 """Cutting recordings into labelled windows."""
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from .intervals import (
 
 
 def cut_windows(
-    recordings: Mapping[Hashable, Recording | Mapping[str, ArrayLike]],
+    recordings: Mapping[Any, Recording | Mapping[str, ArrayLike]],
     sampling_rates: Mapping[str, float] | None = None,
     *,
     duration: float | None = None,

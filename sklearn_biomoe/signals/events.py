@@ -122,8 +122,10 @@ def read_events(
     events = table.rename(columns=named)
     _check_columns(events, ["subject", "onset"], path)
     for name in events.columns.difference(["subject"]):
-        if name in TIMES or _all_plain_numbers(events[name]):
+        if name in TIMES:
             events[name] = _times(events[name], name, path)
+        else:
+            events[name] = text_or_numbers(events[name])
     return events
 
 
@@ -136,9 +138,20 @@ def _check_columns(table: pd.DataFrame, names: list[str], source: Any) -> None:
             )
 
 
-def _all_plain_numbers(cells: pd.Series) -> bool:
-    cells = cells.dropna()
-    return len(cells) > 0 and all(PLAIN_NUMBER.fullmatch(cell.strip()) for cell in cells)
+def text_or_numbers(cells: pd.Series) -> pd.Series:
+    """Convert text to numbers if all cells that are not missing are plain decimal numbers.
+
+    Examples
+    --------
+    >>> text_or_numbers(pd.Series(["0", "3.5"])).tolist()
+    [0.0, 3.5]
+    >>> text_or_numbers(pd.Series(["007", "3"])).tolist()
+    ['007', '3']
+    """
+    given = cells.dropna()
+    if len(given) and all(PLAIN_NUMBER.fullmatch(cell.strip()) for cell in given):
+        return pd.to_numeric(cells)
+    return cells
 
 
 def _times(cells: pd.Series, name: str, path: Path) -> pd.Series:

@@ -1,0 +1,304 @@
+"""From the sources of a command to windows: folders of recordings, and tables of all kinds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from ..recordings import StudyRecordings, read_study
+from ..recordings.study_files import is_recording
+from ..signals import cut_windows, read_events
+from .options import Signal
+from .study_tables import check_numbers, column_names, read_samples, read_windows_table
+from .windows_file import Description, StudyWindows, read_description
+
+TABLES = (".csv", ".parquet")
+SKIPPED = "skipped: "
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Options of commands that read windows of a study."""
+
+    signals: tuple[Signal, ...] = ()
+    subject: str = "subject"
+    label: str | None = None
+    start: str | None = None
+    duration: float | None = None
+    step: float | None = None
+    resample_to: float | None = None
+    pattern: str | None = None
+    events: str | None = None
+    onset: str = "onset"
+    event_duration: str = "duration"
+    around: tuple[float, float] | None = None
+    baseline: tuple[float, float] | None = None
+    unusable: str = "drop"
+    on_error: str = "raise"
+    reading: dict[str, Any] = field(default_factory=dict)  # arguments of read_recording
+
+
+def read_source(path: Path, options: SourceOptions) -> StudyWindows:
+    """Read or cut the windows of a study, and report on standard error what was left out.
+
+    The source is a folder of recordings, a table of their paths, or a recording; a table with a row
+    for each sample and a column of subjects, if there is a duration; or a table with a row for each
+    window.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    if _holds_recordings(path, options):
+        windows = cut_recordings(path, options)
+    else:
+        cut = cut_samples if options.duration is not None else read_table
+        windows = cut(path, options)
+    if windows.dropped is not None:
+        _report(windows.table, windows.dropped)
+    return windows
+
+
+def _holds_recordings(path: Path, options: SourceOptions) -> bool:
+    """Return whether a source is recordings, or a table of their paths."""
+    if path.is_dir() or options.events is not None:
+        return True
+    if path.suffix.lower() not in TABLES:
+        return is_recording(path)
+    is_of_one_subject = (
+        options.duration is not None
+        and (options.subject, options.label) == ("subject", None)
+        and "subject" not in column_names(path)
+    )
+    return _lists_paths(path) or is_of_one_subject
+
+
+def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
+    """Read the recordings of a study, and cut windows at events or at regular times."""
+    _check_options_of_recordings(options)
+    recordings = _read_recordings(path, options)
+    _show_notes(recordings)
+    events = _read_events(recordings, options)
+    labels = _label_columns(events)
+    bunch = cut_windows(
+        recordings,
+        duration=options.duration,
+        step=options.step,
+        events=events,
+        label=options.label or next(iter(labels), None),
+        around=options.around,
+        baseline=options.baseline,
+        unusable=options.unusable,
+    )
+    if events is None:
+        table = pd.DataFrame({"subject": bunch.groups, "start_time": bunch.start_times})
+    else:
+        table = bunch.events
+    signals = tuple(
+        Signal(signal.name, signal.modality, bunch.sampling_rates[signal.name])
+        for signal in options.signals
+    )
+    for signal in signals:
+        table = table.assign(**{signal.name: bunch.data[signal.name]})
+    skipped = recordings.skipped.assign(reason=SKIPPED + recordings.skipped["reason"])
+    dropped = pd.concat([bunch.dropped, skipped[["subject", "reason"]]], ignore_index=True)
+    label = options.label or (labels[0] if len(labels) == 1 else None)
+    return StudyWindows(
+        table, Description(signals, "subject", label, tuple(labels), "start_time"), dropped
+    )
+
+
+def _show_notes(recordings: StudyRecordings) -> None:
+    """Write what the readers detected or assumed to standard error, each note once."""
+    counts = Counter(note for recording in recordings.values() for note in set(recording.notes))
+    for note, n_subjects in counts.items():
+        click.echo(f"note: {note} ({n_subjects} of {len(recordings)} subjects)", err=True)
+
+
+def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
+    source: Any = path
+    if path.is_file() and not _lists_paths(path):
+        source = pd.DataFrame({"subject": [path.stem], "path": [str(path)]})
+    return read_study(
+        source,
+        options.pattern,
+        signals={signal.name: signal.channel or signal.name for signal in options.signals},
+        sampling_rates={
+            signal.name: signal.sampling_rate
+            for signal in options.signals
+            if signal.sampling_rate is not None
+        },
+        on_error=options.on_error,
+        resample_to=options.resample_to,
+        **options.reading,
+    )
+
+
+def _lists_paths(path: Path) -> bool:
+    return path.suffix.lower() == ".csv" and {"subject", "path"} <= set(column_names(path))
+
+
+def _read_events(recordings: StudyRecordings, options: SourceOptions) -> pd.DataFrame | str | None:
+    if options.events in (None, "annotations"):
+        return options.events
+    columns = {"subject": options.subject, "onset": options.onset}
+    columns["duration"] = options.event_duration
+    renamed = {name: column for name, column in columns.items() if name != column}
+    events = read_events(options.events, columns=renamed)
+    return events[~events["subject"].isin(set(recordings.skipped["subject"]))]
+
+
+def _label_columns(events: pd.DataFrame | str | None) -> list[str]:
+    if isinstance(events, pd.DataFrame):
+        return [name for name in events.columns if name not in ("subject", "onset", "duration")]
+    return [] if events is None else ["label"]
+
+
+def cut_samples(path: Path, options: SourceOptions) -> StudyWindows:
+    """Cut windows from a table with a row for each sample, in the order of each subject's rows.
+
+    Rows whose label is empty are stretches without a label.
+    """
+    _check_options_of_tables(path, options)
+    signals = options.signals
+    rates = {signal.name: _rate_of(signal, path) for signal in signals}
+    if len(set(rates.values())) > 1:
+        raise click.UsageError(
+            "--duration cuts tables with a row for each sample, whose signals share one sampling "
+            "rate; resample them, write windows as cells of a Parquet file, or pass a folder with "
+            "a file for each signal."
+        )
+    labels = [options.label] if options.label else []
+    columns = {signal.name: signal.channel or signal.name for signal in signals}
+    samples = read_samples(path, [options.subject, *labels], list(columns.values()))
+    if samples[options.subject].isna().any():
+        row = int(samples[options.subject].isna().to_numpy().argmax())
+        raise ValueError(f"{path}: row {row} has no {options.subject!r}; every sample needs one.")
+    parts = dict(iter(samples.groupby(options.subject, sort=False)))
+    cut = cut_windows(
+        {
+            subject: {name: part[column].to_numpy() for name, column in columns.items()}
+            for subject, part in parts.items()
+        },
+        rates,
+        duration=options.duration,
+        step=options.step,
+        labels={subject: part[options.label].to_numpy() for subject, part in parts.items()}
+        if options.label
+        else None,
+        label_rate=next(iter(rates.values())),
+    )
+    table = pd.DataFrame({options.subject: cut.groups, "start_time": cut.start_times})
+    for name in labels:
+        table[name] = cut.target
+    table = table.assign(**{name: cut.data[name] for name in rates})
+    description = Description(signals, options.subject, options.label, tuple(labels), "start_time")
+    return StudyWindows(table, description, cut.dropped)
+
+
+def read_table(path: Path, options: SourceOptions) -> StudyWindows:
+    """Read a table with a row for each window."""
+    description, names = describe_table(path, options)
+    frame = read_windows_table(path, names, description.signals)
+    if description.start is not None:
+        check_numbers(path, frame[[description.start]])
+    return StudyWindows(frame, description)
+
+
+def describe_table(path: Path, options: SourceOptions) -> tuple[Description, list[str]]:
+    """Return a description of a table of windows, and its columns beside the signals."""
+    _check_options_of_tables(path, options)
+    known = read_description(path) or Description(())
+    subject = known.subject if options.subject == "subject" else options.subject
+    label, start = options.label or known.label, options.start or known.start
+    labels = tuple(dict.fromkeys([*known.labels, *([label] if label else [])]))
+    names = [subject, *(["event"] if known.signals else []), *([start] if start else []), *labels]
+    available = column_names(path)
+    names = [name for name in dict.fromkeys(names) if name != "event" or name in available]
+    signals = _known_signals(path, options.signals, known)
+    return Description(signals, subject, label, labels, start), names
+
+
+def _known_signals(path: Path, chosen: Sequence[Signal], known: Description) -> tuple[Signal, ...]:
+    """Return signals with the rates of the file; raise for others than those."""
+    if not chosen:
+        return known.signals
+    rates = {signal.name: signal.sampling_rate for signal in known.signals}
+    signals = []
+    for signal in chosen:
+        found = rates.get(signal.channel or signal.name)
+        if None not in (found, signal.sampling_rate) and found != signal.sampling_rate:
+            raise click.UsageError(
+                f"--signal {signal.name} {signal.modality} {signal.sampling_rate:g}: {path} has "
+                f"windows at {found:g} Hz; leave out the rate."
+            )
+        rate = _rate_of(signal, path) if found is None else found
+        signals.append(signal._replace(sampling_rate=rate))
+    return tuple(signals)
+
+
+def _rate_of(signal: Signal, path: Path) -> float:
+    if signal.sampling_rate is None:
+        raise click.UsageError(
+            f"--signal {signal.name} {signal.modality}: {path} does not give a sampling rate; pass "
+            "it in Hz as a third value."
+        )
+    return signal.sampling_rate
+
+
+def _check_options_of_recordings(options: SourceOptions) -> None:
+    if not options.signals:
+        raise click.UsageError("Pass --signal for each signal, such as --signal eda EDA 4.")
+    if options.start is not None:
+        raise click.UsageError("--start is for tables of windows; those of recordings have it.")
+    if options.events is None:
+        _refuse(options, "is for windows at events, which need --events too")
+        if options.label is not None:
+            raise click.UsageError("--label is a column of --events; pass --events too.")
+    if options.around is None and options.duration is None:
+        either = "" if options.events is None else "--around for a window at each event, or "
+        raise click.UsageError(f"Pass {either}--duration for the length of windows.")
+    if options.around is not None and (options.duration or options.step):
+        raise click.UsageError(
+            "--around sets the length of windows; leave out --duration and --step."
+        )
+
+
+def _check_options_of_tables(path: Path, options: SourceOptions) -> None:
+    _refuse(options, "is for folders of recordings and events")
+    for option, value in (
+        ("--pattern", options.pattern),
+        ("--resample-to", options.resample_to),
+        ("--reading", options.reading),
+    ):
+        if value:
+            raise click.UsageError(f"{option} is for recordings, and {path} is a table.")
+    if options.duration is None and options.step is not None:
+        raise click.UsageError("--step is for tables of samples, which need --duration too.")
+    if options.duration is not None and options.start is not None:
+        raise click.UsageError("--start is for tables of windows; --duration computes it.")
+    if not options.signals and (options.duration or read_description(path) is None):
+        raise click.UsageError(
+            f"Pass --signal for each signal, such as --signal eda EDA 4: {path} does not describe "
+            "its columns, as files of `sklearn-biomoe windows` do."
+        )
+
+
+def _refuse(options: SourceOptions, why: str) -> None:
+    for option, value in (("--around", options.around), ("--baseline", options.baseline)):
+        if value is not None:
+            raise click.UsageError(f"{option} {why}.")
+
+
+def _report(table: pd.DataFrame, dropped: pd.DataFrame) -> None:
+    """Write numbers of windows, and of dropped ones by reason, to standard error."""
+    is_skipped = dropped["reason"].str.startswith(SKIPPED)
+    reasons = dropped["reason"][~is_skipped].str.replace(
+        r" event \S+$", " another event", regex=True
+    )
+    counts = [f"{n} {reason}" for reason, n in reasons.value_counts().items()]
+    click.echo(f"{len(table)} windows; dropped: {', '.join(counts) or 'none'}", err=True)
+    for row in dropped[is_skipped].itertuples():
+        click.echo(f"subject {row.subject} {row.reason}", err=True)

@@ -1,0 +1,340 @@
+"""Commands that start from a folder of recordings and a table of events."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("pyarrow")
+
+import pyarrow.parquet as pq
+
+from sklearn_biomoe.cli.program import name_options, run
+from sklearn_biomoe.cli.windows_file import KEY
+
+RATES = {"eda": 4, "bvp": 16}
+SUBJECTS = ["07", "007", "P3"]
+LEVELS = ["None", "low", "None", "high"]
+SIGNALS = ["--signal", "eda", "EDA", "4", "--signal", "bvp", "BVP", "16"]
+AROUND = ["--around", "-2", "8"]
+
+
+@pytest.fixture
+def execute(capsys, small_backbone):
+    """Run a command in this process with the small network; return code, output and errors."""
+
+    def call(*arguments):
+        code = run([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A folder with a file for each subject and signal, and a table of events; enter it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "pain"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for subject in SUBJECTS:
+        for signal, rate in RATES.items():
+            samples = 5 + 0.1 * random.normal(size=80 * rate).cumsum().round(4)
+            times = np.arange(80 * rate) / rate
+            frame = pd.DataFrame({"time": times, signal: samples})
+            frame.to_csv(folder / f"{subject}_{signal}.csv", index=False)
+    rows = [
+        f"{subject},{5 + 18 * number},6,{LEVELS[number]},{number}.5,1E3"
+        for subject in SUBJECTS
+        for number in range(4)
+    ]
+    (folder / "events.csv").write_text("\n".join(["subject,onset,duration,level,nrs,code", *rows]))
+    return folder
+
+
+@pytest.fixture
+def arguments(study):
+    """The study as every command takes it."""
+    pattern = ["--pattern", "{subject}_{signal}.csv", "--events", study / "events.csv"]
+    return [study, *pattern, *AROUND, *SIGNALS]
+
+
+def samples_of(study, subject, signal, start, stop):
+    path = study / f"{subject}_{signal}.csv"
+    samples = pd.read_csv(path, float_precision="round_trip")[signal].to_numpy()
+    return samples[round(start * RATES[signal]) : round(stop * RATES[signal])]
+
+
+def assert_fails(code, result, *parts):
+    found, output, errors = result
+    assert (found, output) == (code, "")
+    assert errors.splitlines()[-1].startswith("error: ")
+    for part in parts:
+        assert part in errors
+
+
+# windows
+
+
+def test_windows_at_events(study, arguments, execute):
+    code, output, errors = execute("windows", *arguments, "--label", "level", "-o", "w.parquet")
+    assert (code, output) == (0, "w.parquet\n")
+    assert errors.endswith("12 windows; dropped: none\n")
+    table = pq.read_table("w.parquet")
+    names = ["subject", "event", "start_time", "level", "nrs", "code", "eda", "bvp"]
+    assert table.column_names == names
+    description = json.loads(table.schema.metadata[KEY])
+    assert description["signals"] == {
+        "eda": {"modality": "eda", "sampling_rate": 4},
+        "bvp": {"modality": "bvp", "sampling_rate": 16},
+    }
+    assert (description["label"], description["labels"]) == ("level", ["level", "nrs", "code"])
+    frame = table.to_pandas()
+    assert sorted(set(frame["subject"])) == ["007", "07", "P3"]
+    assert frame["nrs"].tolist() == 3 * [0.5, 1.5, 2.5, 3.5]
+    assert set(frame["code"]) == {"1E3"}
+    own = frame[frame["subject"] == "07"]
+    assert own["level"].tolist() == LEVELS
+    assert own["event"].tolist() == [0, 1, 2, 3]
+    assert own["start_time"].tolist() == [3, 21, 39, 57]
+    for signal in RATES:
+        right = samples_of(study, "07", signal, 21, 31)
+        np.testing.assert_array_equal(own[signal].iloc[1], right)
+
+
+def test_rates_from_files(arguments, execute):
+    unrated = [each for each in arguments if each not in ("4", "16")]
+    assert execute("windows", *arguments, "-o", "given.parquet")[0] == 0
+    assert execute("windows", *unrated, "-o", "found.parquet")[0] == 0
+    assert pq.read_table("given.parquet").equals(pq.read_table("found.parquet"))
+    wrong = ["8" if each == "4" else each for each in arguments]
+    failed = execute("windows", *wrong, "-o", "wrong.parquet")
+    message = "at 4 Hz, but the rate of --signal is 8 Hz; leave it out, or pass --resample-to 8"
+    assert_fails(1, failed, message)
+
+
+def test_windows_that_tile_events_and_baseline(study, arguments, execute):
+    tiles = [each for each in arguments if each not in AROUND]
+    tiles += ["--duration", 3, "--baseline", -1, 0, "-o", "w.parquet"]
+    assert execute("windows", *tiles)[0] == 0
+    row = pq.read_table("w.parquet").to_pandas().query("subject == 'P3'").iloc[1]
+    assert row["start_time"] == 8
+    mean = samples_of(study, "P3", "eda", 4, 5).mean()
+    np.testing.assert_allclose(row["eda"], samples_of(study, "P3", "eda", 8, 11) - mean)
+
+
+def test_what_is_left_out_is_reported(study, arguments, execute):
+    with (study / "events.csv").open("a") as file:
+        file.write("\nP3,75,2,low,1,x\nP3,0.5,1,low,1,x")
+    (study / "007_bvp.csv").unlink()
+    command = ["windows", *arguments, "-o", "w.parquet", "--dropped", "dropped.csv"]
+    failed = execute(*command)
+    assert_fails(1, failed, "Subject '007': no file of the signal 'bvp'", "--on-error 'skip'")
+    code, _, errors = execute(*command, "--on-error", "skip")
+    assert code == 0
+    counts = "8 windows; dropped: 1 past the end of 'bvp', 1 before the start"
+    assert counts in errors
+    assert "subject 007 skipped: no file of the signal 'bvp'" in errors
+    dropped = pd.read_csv("dropped.csv", dtype=str)
+    assert dropped["subject"].tolist() == ["P3", "P3", "007"]
+    code, _, errors = execute(*command, "--on-error", "skip", "--unusable", "raise")
+    assert code == 1
+    assert "pass --unusable 'drop' or 'missing'" in errors
+
+
+def test_a_table_of_files_and_names_of_channels(study, execute):
+    """Signals have other names than channels, and columns of events other names than usual."""
+    files = [f"{subject},eda,{subject}_eda.csv" for subject in SUBJECTS]
+    (study / "files.csv").write_text("\n".join(["subject,signal,path", *files]))
+    events = pd.read_csv(study / "events.csv", dtype=str, keep_default_na=False)
+    events.columns = ["who", "begin", "seconds", "level", "nrs", "code"]
+    events.to_csv("tasks.csv", index=False)
+    names = ["--subject", "who", "--onset", "begin", "--event-duration", "seconds"]
+    command = ["windows", study / "files.csv", "--events", "tasks.csv", *names, *AROUND]
+    assert execute(*command, "--signal", "eda", "gsr", "-o", "w.parquet")[0] == 0
+    assert len(pq.read_table("w.parquet")) == 12
+    single = ["windows", study / "P3_eda.csv", "--signal", "wrist=eda", "EDA", "--duration", 10]
+    assert execute(*single, "-o", "one.parquet")[0] == 0
+    table = pq.read_table("one.parquet")
+    assert table.column_names == ["subject", "start_time", "wrist"]
+    assert len(table) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--label", "levle"], 1, "--label 'levle' is not a column of events; the columns of"),
+        (["--pattern", "{subject}.edf"], 1, "No file in pain matches '{subject}.edf'; it holds"),
+        (["--pattern", "{signal}.csv"], 1, "--pattern '{signal}.csv'; expected {subject} once"),
+        (["--events", "no.csv"], 1, "no.csv"),
+        (["--events", "others.csv"], 1, "subjects without a recording: P9"),
+        (["--signal", "resp", "RESP", "4"], 1, "no file of the signal 'resp'"),
+        (["--signal", "resp", "breath", "4"], 2, "'breath' is not one of bvp, ecg"),
+        (["--signal", "resp", "RESP", "4Hz"], 2, "'4Hz' is not a valid float range"),
+        (["--signal", "eda", "EDA"], 2, "'eda' is given twice"),
+        (["--duration", "10"], 2, "leave out --duration and --step"),
+        (["--around", "8", "-2"], 1, "--around (8.0, -2.0); expected seconds (start, stop)"),
+        (["--start", "onset"], 2, "--start is for tables of windows"),
+        (["--reading", "decimal"], 2, "'decimal'; expected NAME=VALUE with one of annotations"),
+        (["-o", "w.csv"], 2, "--output w.csv: expected a file with the suffix .parquet"),
+    ],
+)
+def test_windows_fails(study, arguments, execute, options, code, message):
+    (study.parent / "others.csv").write_text("subject,onset,level\nP9,5,low\n")
+    command = ["windows", study.name, *arguments[1:], "-o", "w.parquet", *options]
+    assert_fails(code, execute(*command), message)
+    assert not (study.parent / "w.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "Pass --signal for each signal"),
+        (["--signal", "eda", "EDA"], "Pass --duration for the length of windows"),
+        (["--signal", "eda", "EDA", *AROUND], "--around is for windows at events, which need"),
+        (["--signal", "eda", "EDA", "--label", "level"], "--label is a column of --events"),
+    ],
+)
+def test_missing_options(study, execute, options, message):
+    assert_fails(2, execute("windows", study, *options, "-o", "w.parquet"), message)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("pass sampling_rate in Hz", "pass the rate of --signal in Hz"),
+        ("pass signals={'eda': channel}.", "pass --signal eda=CHANNEL."),
+        ("pass decimal=',' or separator", "pass --reading decimal=',' or separator"),
+        ("pass encoding.", "pass --reading encoding=...."),
+        ("its encoding is 'utf-8'", None),
+        ("Pass a pattern, such as", "Pass --pattern, such as"),
+        ("pass a table of events.", "pass --events FILE."),
+    ],
+)
+def test_messages_name_options(message, expected):
+    assert name_options(message, ["windows", "pain"]) == (expected or message)
+
+
+# Commands after it
+
+
+def test_draw_embed_and_study_read_windows(study, arguments, execute):
+    """They need no rates, and give the same from the folder."""
+    assert execute("windows", *arguments, "--label", "level", "-o", "w.parquet")[0] == 0
+    assert execute("draw", "w.parquet", "-o", "sheet.png")[1] == "sheet_eda.png\nsheet_bvp.png\n"
+    assert execute("draw", *arguments, "-o", "same.png")[0] == 0
+    for signal in RATES:
+        sheets = [study.parent / f"{name}_{signal}.png" for name in ("sheet", "same")]
+        assert sheets[0].stat().st_size == sheets[1].stat().st_size
+    assert execute("draw", "w.parquet", "--channel", "eda", "-o", "one.png")[1] == "one.png\n"
+
+    assert execute("embed", "w.parquet", "-o", "file")[0] == 0
+    code, output, _ = execute("embed", *arguments, "-o", "folder")
+    assert code == 0
+    assert "12 rows of 3 parts" in output
+    assert "skipped 3 complete parts" in execute("embed", *arguments, "-o", "folder")[1]
+    tables = [pq.read_table(name).to_pandas() for name in ("file", "folder")]
+    tables = [each.sort_values("event", ignore_index=True) for each in tables]
+    for table in tables:
+        names = ["subject", "event", "start_time", "level", "nrs", "code", "embedding"]
+        assert list(table) == names
+    assert tables[0][names[:-1]].equals(tables[1][names[:-1]])
+    embeddings = [np.stack(table["embedding"]) for table in tables]
+    np.testing.assert_array_equal(*embeddings)
+    assert embeddings[0].shape == (12, 2 * 192)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_study_of_a_folder(arguments, execute):
+    assert execute("windows", *arguments, "--label", "level", "-o", "w.parquet")[0] == 0
+    scores = execute("study", "w.parquet", "-o", "one.html")[1].splitlines()
+    assert scores[0].startswith("embeddings, eda: ")
+    assert "elapsed time only, linear" in scores[6]
+    code, output, _ = execute("study", *arguments, "--label", "level", "-o", "two.html")
+    assert code == 0
+    assert output.splitlines()[:-1] == scores[:-1]
+    assert_fails(2, execute("study", *arguments, "-o", "x.html"), "Pass --label", "level, nrs")
+    other = execute("study", "w.parquet", "--signal", "eda", "EDA", "8", "-o", "x.html")
+    assert_fails(2, other, "has windows at 4 Hz; leave out the rate")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "Pass --signal for each signal, or --channel"),
+        (["--signal", "eda", "EDA", "4", "--channel", "eda"], "and not both"),
+        (["--channel", "eda", *AROUND], "--around needs --signal instead of --channel"),
+        (["--signal", "eda", "EDA", "--sampling-rate", "4"], "pass both in --signal"),
+    ],
+)
+def test_draw_and_embed_fail(study, execute, options, message):
+    for command in (["draw", "-o", "sheet.png"], ["embed", "-o", "out"]):
+        assert_fails(2, execute(*command, study, *options), message)
+
+
+def test_labels_and_subjects_of_tables_are_text(tmp_path, monkeypatch, execute):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        f"{who},{pain},{2 + 0.01 * number:.2f}"
+        for who in ("07", "007")
+        for pain in ("None", "NA", "1E3", "")
+        for number in range(8)
+    ]
+    (tmp_path / "samples.csv").write_text("\n".join(["who,pain,eda", *rows]))
+    command = ["windows", "samples.csv", "--subject", "who", "--label", "pain", "--duration", "2"]
+    code, _, errors = execute(*command, "--signal", "eda", "EDA", "4", "-o", "w.parquet")
+    assert (code, errors) == (0, "6 windows; dropped: 2 no label\n")
+    table = pq.read_table("w.parquet").to_pandas()
+    assert table["who"].tolist() == 3 * ["07"] + 3 * ["007"]
+    assert table["pain"].tolist() == 2 * ["None", "NA", "1E3"]
+    ratings = table.assign(nrs=["0", "10", "2", "0", "10", "2"])[["who", "pain", "nrs"]]
+    cells = pd.DataFrame(np.stack(table["eda"])).add_prefix("eda_")
+    pd.concat([ratings, cells], axis=1).to_csv("wide.csv", index=False)
+    command = ["windows", "wide.csv", "--subject", "who", "--signal", "eda", "EDA", "4"]
+    for label, right in (("pain", table["pain"].tolist()), ("nrs", [0, 10, 2, 0, 10, 2])):
+        assert execute(*command, "--label", label, "-o", "again.parquet")[0] == 0
+        again = pq.read_table("again.parquet").to_pandas()
+        assert again["who"].tolist() == table["who"].tolist()
+        assert again[label].tolist() == right
+        np.testing.assert_array_equal(np.stack(again["eda"]), np.stack(table["eda"]))
+
+
+# inspect
+
+
+def test_inspect(study, execute):
+    (study / "P4_eda.csv").write_text("time,eda\n" + "0,1\n0.25,2\n0.5,3\n0.75,4\n3,5\n")
+    (study / "notes.txt").write_text("Room 3")
+    code, output, errors = execute("inspect", study)
+    assert code == 0
+    assert "separator" in errors
+    lines = [line.split() for line in output.splitlines()]
+    assert lines[0] == ["file", "channel", "Hz", "unit", "seconds", "samples", "gaps"]
+    assert len(lines) == 1 + 7 + 1
+    assert lines[1][1:] == ["bvp", "16", "?", "80", "1280", "none"]
+    assert lines[-2][1:] == ["eda", "4", "?", "3.25", "13", "1", "(8", "samples,", "2", "s)"]
+    assert output.endswith("events.csv: 12 events of 3 subjects; labels: level, nrs, code\n")
+
+
+def test_inspect_lists_the_others_of_an_unreadable_file(study, execute):
+    (study / "P5_eda.csv").write_bytes(b"\x00\x01")
+    code, output, errors = execute("inspect", study / "P5_eda.csv", "no.edf", study / "P3_eda.csv")
+    assert code == 1
+    assert "P3_eda.csv" in output
+    assert "P5_eda.csv" in errors
+    assert "There is no file no.edf" in errors
+    assert errors.endswith("error: 2 files cannot be read\n")
+
+
+def test_inspect_annotations(tmp_path, execute):
+    edfio = pytest.importorskip("edfio")
+    signal = edfio.EdfSignal(np.linspace(1, 2, 40), 4, label="EDA", physical_dimension="uS")
+    marks = [edfio.EdfAnnotation(1, 2, "pain"), edfio.EdfAnnotation(5, 2, "pain")]
+    edfio.Edf([signal], annotations=marks).write(tmp_path / "S1.edf")
+    code, output, errors = execute("inspect", tmp_path)
+    assert (code, errors) == (0, "")
+    assert "EDA  4   uS      10      40 none" in output
+    assert "2 annotations: 'pain' 2" in output
+    assert "pain" not in execute("inspect", tmp_path, "--headers-only")[1]
