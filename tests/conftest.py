@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch import nn
 
 import sklearn_biomoe
@@ -16,6 +17,16 @@ RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
 if RECORDINGS.is_dir():
     os.environ.setdefault("SKLEARN_BIOMOE_DATA", str(RECORDINGS))
 
+
+# Hypothesis generates the same examples in every run, and sets no time limit.
+settings.register_profile(
+    "tests",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("tests")
 
 HAS_CUDA = torch.cuda.is_available()
 CUDA_DEVICES = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.linear_model import LogisticRegression
@@ -30,16 +30,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # other tests check warnings
     pytest.mark.usefixtures("small_backbone"),
 ]
-
-# The same examples everywhere, within seconds.
-settings.register_profile(
-    "here",
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("here")
 
 NUMBERS = st.sampled_from(
     ["f2", "f4", "f8", ">f4", ">f8", "g", "i1", "i2", ">i4", "i8", "u1", "u8", "?"]

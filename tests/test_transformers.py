@@ -145,15 +145,17 @@ class TestEmbedder:
         with pytest.raises(ValueError, match="got DataFrame of shape"):
             TinyBioMoEEmbedder().fit(pd.DataFrame(WINDOWS))
 
-    def test_weights_from_a_file(self, images, tmp_path):
-        path = tmp_path / "weights.safetensors"
-        save_file(random_backbone(3).state_dict(), path)
-        embedder = TinyBioMoEEmbedder(path)
-        drawn = torch.from_numpy(np.asarray(images)).flatten(0, 1).permute(0, 3, 1, 2) / 255
-        expected = random_backbone(3)(drawn).detach().reshape(3, 384)
-        np.testing.assert_allclose(embedder.fit_transform(images), expected, atol=1e-5)
-        assert len(embedder.weights_sha256_) == 64
-        save_file(random_backbone(4).state_dict(), path)
-        free_engines()  # as in another process
-        with pytest.raises(ValueError, match="fit again"):
-            embedder.transform(images)
+
+def test_weights_from_a_file(tmp_path, small_backbone):
+    images = BiosignalImageTransformer().fit_transform(WINDOWS)
+    path = tmp_path / "weights.safetensors"
+    save_file(random_backbone(3).state_dict(), path)
+    embedder = TinyBioMoEEmbedder(path)
+    drawn = torch.from_numpy(np.asarray(images)).flatten(0, 1).permute(0, 3, 1, 2) / 255
+    expected = random_backbone(3)(drawn).detach()
+    np.testing.assert_allclose(embedder.fit_transform(images), expected, atol=1e-5)
+    assert len(embedder.weights_sha256_) == 64
+    save_file(random_backbone(4).state_dict(), path)
+    free_engines()  # as in another process
+    with pytest.raises(ValueError, match="fit again"):
+        embedder.transform(images)
