@@ -89,10 +89,16 @@ def _other_kind(signal: MeasuredSignal) -> tuple[str, float] | None:
         weak = middle["pulse_share"] < OWN_SHARE and (pulse < 0.5 or middle["pulse"] < low)
         if weak and has_breathing:
             return breaths, middle["breathing"]
-    if modality in ("bvp", "ppg") and pulse >= 0.5 and middle["qrs_share"] > QRS_OF_ECG:
+    beating = signal.measures[signal.measures["pulse_strength"] >= CLEAR]
+    qrs_share = beating["qrs_share"].median()
+    if modality in ("bvp", "ppg") and pulse >= 0.5 and qrs_share > QRS_OF_ECG:
         return "an ECG, with most power in that of QRS complexes", middle["pulse"]
-    if modality == "ecg" and pulse >= 0.5 and middle["qrs_share"] < QRS_OF_PULSE:
-        return f"{beats} without QRS complexes", middle["pulse"]
+    if (
+        modality == "ecg"
+        and middle["qrs_share"] < QRS_OF_PULSE
+        and middle["pulse_share"] >= OTHER_SHARE
+    ):
+        return "a pulse wave, without QRS complexes", middle["pulse"]
     return None
 
 

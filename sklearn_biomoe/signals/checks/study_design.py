@@ -20,6 +20,7 @@ RARE = 0.1  # share of windows of a class
 MOST_FOLDS = 40
 MOST_CLASSES = 20
 ABOVE_CHANCE = 0.1  # of balanced accuracy
+STANDARD_ERRORS = 3  # over subjects, above chance
 FIXED_SHARE = 0.9  # of subjects with the same order
 
 
@@ -147,7 +148,7 @@ def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding
     mean, error = score
     chance = 1 / len(np.unique(y))
     is_fixed = len(sequences) > 2 and share >= FIXED_SHARE
-    predicts = mean - chance > ABOVE_CHANCE and mean - 2 * error > chance
+    predicts = mean - chance > ABOVE_CHANCE and mean - STANDARD_ERRORS * error > chance
     if not is_fixed and not predicts:
         return
     parts = []

@@ -72,7 +72,7 @@ class WindowReport:
              each.rows, each.message, each.advice, dict(each.figures)]
             for each in self.findings
         ]  # fmt: skip
-        return pd.DataFrame(records, columns=columns)
+        return pd.DataFrame(records, columns=columns).astype({"subject": object})
 
     def summary(self) -> pd.DataFrame:
         """Summarise each signal and subject.
