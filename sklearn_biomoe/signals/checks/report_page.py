@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..._typing import Array, FloatArray
+from .check_results import CheckResults, describe_rows
 from .findings import Finding, MeasuredSignal
 from .measures import BREATHING_BAND, PULSE_BAND, fill_gaps
-from .window_report import WindowReport, describe_rows
 
 WIDTH, HEIGHT, MARGIN = 320, 120, 18
 MOST_POINTS = 600  # of a curve
@@ -22,7 +22,7 @@ HIGHEST_SHOWN = {"eda": 1.0, "bvp": 8.0, "ppg": 8.0, "resp": 2.0, "ecg": 40.0, "
 OWN_BAND = {"bvp": PULSE_BAND, "ppg": PULSE_BAND, "ecg": PULSE_BAND, "resp": BREATHING_BAND}
 
 
-def render_page_of_report(report: WindowReport, title: str) -> str:
+def render_page_of_report(report: CheckResults, title: str) -> str:
     """Return a page with the report, without external files."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -36,7 +36,7 @@ def render_page_of_report(report: WindowReport, title: str) -> str:
     )
 
 
-def render_report(report: WindowReport) -> str:
+def render_report(report: CheckResults) -> str:
     """Return the report as an HTML element with its style sheet."""
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     parts = [
@@ -69,7 +69,7 @@ def _render_finding(finding: Finding) -> str:
     )
 
 
-def _render_signals(report: WindowReport) -> Iterator[str]:
+def _render_signals(report: CheckResults) -> Iterator[str]:
     for signal, quality in zip(report.signals, report.qualities, strict=True):
         yield (
             f"<h3>{escape(signal.name)}: {signal.modality}, {signal.sampling_rate:g} Hz, windows "
