@@ -18,6 +18,7 @@ from .._version import __version__
 COMMANDS = {
     "draw": "Draw windows on a contact sheet.",
     "embed": "Embed windows into Parquet files.",
+    "check": "Check units, rates, sensors and design of windows.",
     "study": "Evaluate embeddings on held-out subjects.",
     "weights": "List, download, verify and convert weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",

@@ -18,7 +18,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_option
 from ..evaluation import run_study
 from ..pipelines import make_multimodal_embedder
-from ..signals import MODALITIES, cut_windows
+from ..signals import MODALITIES, WindowReport, check_windows, cut_windows
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
     POSITIVE,
@@ -54,6 +54,8 @@ ImageParameters = dict[str, dict[str, Any]]  # by modality
               help=f"Vertical axis of waveforms, for all signals or one of them: {VALUE_RANGES}. "
               "[default: preset]")  # fmt: skip
 @click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP)
+@click.option("--ignore-checks", is_flag=True,
+              help="Continue if `sklearn-biomoe check` finds errors in the windows.")  # fmt: skip
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
               help="Keeps results, so that a second call continues.")  # fmt: skip
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
@@ -69,6 +71,7 @@ def study(
     representation: tuple[str, ...],
     value_range: tuple[str, ...],
     weights: str,
+    ignore_checks: bool,
     folder: Path | None,
     output: Path,
 ) -> None:
@@ -86,21 +89,11 @@ def study(
           --duration 60 --step 30 -o study.html
     """
     check_output(output, ".html")
-    for _, modality, _ in signals:
-        check_option("modality", modality, list(MODALITIES))
-    rates = {modality: rate for _, modality, rate in signals}
-    if len(rates) < len(signals):
-        raise click.UsageError("--signal: pass each modality only once.")
+    rates = read_rates(signals)
     images = _image_parameters(list(rates), representation, value_range)
-    if duration is None:
-        if step is not None:
-            raise click.UsageError("--step is for tables of samples, which need --duration too.")
-        frame = read_windows_table(table, [subject, label, *([start] if start else [])], signals)
-    else:
-        if start is not None:
-            raise click.UsageError("--start is for tables of windows; --duration computes it.")
-        start = START
-        frame = cut_samples(table, subject, label, signals, duration, step)
+    frame, start = read_study_windows(table, subject, label, signals, duration, step, start)
+    if not ignore_checks:
+        _stop_at_errors(check_table(frame, subject, label, signals, start))
     X = frame[list(rates)]
     result = run_study(
         make_methods(rates, images, weights),
@@ -120,6 +113,63 @@ def study(
         for modality, rate in rates.items()
     }
     click.echo(f"{result.report(output, images=drawn, title=table.stem)}")
+
+
+def _stop_at_errors(report: WindowReport) -> None:
+    errors = report.of_grade("error")
+    if errors:
+        listed = " ".join(f"{each.kind}: {each.message} {each.advice}" for each in errors)
+        raise click.ClickException(
+            f"the windows have {len(errors)} error{'s' if len(errors) > 1 else ''}. {listed} "
+            "`sklearn-biomoe check` writes a report; --ignore-checks continues nevertheless."
+        )
+
+
+def read_rates(signals: tuple[SignalColumn, ...]) -> dict[str, float]:
+    """Return sampling rates in Hz by modality; raise for unknown and repeated modalities."""
+    for _, modality, _ in signals:
+        check_option("modality", modality, list(MODALITIES))
+    rates = {modality: rate for _, modality, rate in signals}
+    if len(rates) < len(signals):
+        raise click.UsageError("--signal: pass each modality only once.")
+    return rates
+
+
+def read_study_windows(
+    table: Path,
+    subject: str,
+    label: str,
+    signals: tuple[SignalColumn, ...],
+    duration: float | None,
+    step: float | None,
+    start: str | None,
+) -> tuple[pd.DataFrame, str | None]:
+    """Return windows with subjects and labels, and the column of their start times if any."""
+    if duration is None:
+        if step is not None:
+            raise click.UsageError("--step is for tables of samples, which need --duration too.")
+        columns = [subject, label, *([start] if start else [])]
+        return read_windows_table(table, columns, signals), start
+    if start is not None:
+        raise click.UsageError("--start is for tables of windows; --duration computes it.")
+    return cut_samples(table, subject, label, signals, duration, step), START
+
+
+def check_table(
+    frame: pd.DataFrame,
+    subject: str,
+    label: str,
+    signals: tuple[SignalColumn, ...],
+    start: str | None,
+) -> WindowReport:
+    """Check the windows of a frame, in columns named after their modalities."""
+    return check_windows(
+        frame,
+        frame[label].to_numpy(),
+        frame[subject].to_numpy(),
+        sampling_rates={modality: rate for _, modality, rate in signals},
+        start=None if start is None else frame[start].to_numpy(),
+    )
 
 
 def _image_parameters(

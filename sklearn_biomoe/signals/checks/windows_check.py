@@ -78,7 +78,7 @@ def check_windows(
     >>> siemens = {"eda": [window * 1e-6 for window in windows.data["eda"]]}
     >>> report = check_windows(siemens, windows.target, windows.groups, sampling_rates={"eda": 4})
     >>> print(report.findings[0].message)
-    The median of 'eda' is 3.03e-06: in S, it would be 3.03 µS.
+    The median of 'eda' is 3.64e-06: in S, it would be 3.64 µS.
     >>> report.findings[0].advice
     'Pass µS: multiply it by 1e6, if it is in S.'
     """
