@@ -38,9 +38,7 @@ def main() -> None:
         for name in STATEMENTS
     }
     path = Path(__file__).parent / "results" / "import_time.json"
-    environment.write(
-        path, n_rounds=N_ROUNDS, whole_process_relative_to_import_torch=ratios
-    )
+    environment.write(path, n_rounds=N_ROUNDS, whole_process_relative_to_import_torch=ratios)
     print(json.dumps(ratios, indent=2))
 
 

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from .images import BiosignalImages
     from .pipelines import make_biosignal_embedder, make_multimodal_embedder
     from .recordings import read_recording, read_study
-    from .signals import EDADecomposer, SignalFilter, SubjectScaler, cut_windows, read_events
+    from .signals import (
+        EDADecomposer,
+        SignalFilter,
+        SubjectScaler,
+        check_windows,
+        cut_windows,
+        read_events,
+    )
     from .transformers import (
         BiosignalImageTransformer,
         TinyBioMoEEmbedder,
@@ -36,6 +43,7 @@ _HOMES = {
     "SubjectScaler": "signals",
     "TinyBioMoEEmbedder": "transformers",
     "UntrainedBackboneWarning": "transformers",
+    "check_windows": "signals",
     "cut_windows": "signals",
     "explain": "explanation",
     "make_biosignal_embedder": "pipelines",
@@ -57,6 +65,7 @@ __all__ = [
     "TinyBioMoEEmbedder",
     "UntrainedBackboneWarning",
     "__version__",
+    "check_windows",
     "cut_windows",
     "explain",
     "make_biosignal_embedder",

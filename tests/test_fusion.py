@@ -1,6 +1,7 @@
 """Additive and late fusion: combination rules, missing modalities, inner folds, errors."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,6 +39,9 @@ from sklearn_biomoe.fusion.combination_rules import (
     weighted_mean,
 )
 from sklearn_biomoe.fusion.modality_ensemble import ModalityEnsemble
+
+# Warned about once, by test_inner_folds_without_subjects_warn.
+pytestmark = pytest.mark.filterwarnings("ignore:.* has no subjects")
 
 RANDOM = np.random.default_rng(0)
 SUBJECTS = np.repeat(np.arange(6), 20)
@@ -592,3 +596,16 @@ def test_additive_refuses_other_columns():
         AdditiveFusion(0).fit(np.ones((1, 5)))
     with pytest.raises(ValueError, match="infinity"):
         AdditiveFusion(2).fit(np.full((1, 4), np.inf))
+
+
+@pytest.mark.parametrize("fusion", ["weighted", "stacking"])
+def test_inner_folds_without_subjects_warn(fusion):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 4)), np.tile([0, 1], 20)
+    parts = [("a", LogisticRegression(), [0, 1]), ("b", LogisticRegression(), [2, 3])]
+    model = LateFusionClassifier(parts, fusion=fusion)
+    with pytest.warns(UserWarning, match=r"has no subjects: its inner folds .* groups=subjects"):
+        model.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y, groups=np.repeat(np.arange(10), 4))

@@ -178,9 +178,8 @@ class TestValueRanges:
         X[2, 5] = 0.01
         X[4, 3] = 25.0
         X = np.minimum(X, 25)
-        n_outside = int(((X < 0.05) | (X > 20)).any(axis=1).sum())
         drawer = BiosignalImageTransformer(modality="eda").fit(X)
-        message = rf"{n_outside} of 6 windows of 'eda_waveform' leave .*from 0.01 to 25.*µS"
+        message = "Some windows of 'eda_waveform' leave value_range=.*check_windows.*µS"
         with pytest.warns(UserWarning, match=message):
             drawer.transform(X)
 

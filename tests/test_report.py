@@ -310,7 +310,7 @@ def test_many_methods_and_classes(tmp_path):
     page = read(study, tmp_path)
     assert "19 comparisons of the 190" in page.text
     folded = re.findall(r"<summary>(.*?)</summary>", (tmp_path / "study.html").read_text())
-    assert folded == ["8 other methods", "12 other methods", "20 methods"]
+    assert folded == ["What was checked", "8 other methods", "12 other methods", "20 methods"]
     assert "The best 6 of 20 methods, each class against the others" in page.text
     assert "summed over 2 repeats" in page.text
     names = [table[0][2:] for table in page.tables if table[0][0] == "Subject"]

@@ -92,6 +92,7 @@ def expected_failed_checks(estimator):
     return dict.fromkeys(names, reason) if isinstance(estimator, Pipeline) else {}
 
 
+@pytest.mark.filterwarnings("ignore:.* has no subjects", "ignore:Each of the .* a single window")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failed_checks)
 def test_estimator_checks(estimator, check, request):
     if isinstance(estimator, Pipeline):

@@ -378,6 +378,7 @@ def test_regressor_finds_the_key_windows_of_values_in_any_unit():
     assert model.target_mean_ == pytest.approx(y[:150].mean())
 
 
+@pytest.mark.filterwarnings("ignore:Each of the .* a single window")
 def test_class_weights():
     rare = np.flatnonzero(Y == "stress")[:4]
     chosen = np.concatenate([np.flatnonzero(Y == "rest"), rare])
@@ -390,6 +391,12 @@ def test_class_weights():
     )
     assert plain == pytest.approx(4 / 24, abs=0.05)
     assert balanced == pytest.approx(0.5, abs=0.05)
+
+
+def test_single_windows_need_no_attention():
+    bags = [bag[:1] for bag in BAGS]
+    with pytest.warns(UserWarning, match=r"bags has a single window: all attention weights are 1"):
+        AttentionMILClassifier(**FAST).fit(bags, Y)
 
 
 def test_random_state(fitted):

@@ -20,6 +20,7 @@ COMMANDS = {
     "windows": "Cut recordings into windows, at events or at regular times.",
     "draw": "Draw windows on a contact sheet.",
     "embed": "Embed windows into Parquet files.",
+    "check": "Check units, rates, sensors and design of windows.",
     "study": "Evaluate embeddings on held-out subjects.",
     "weights": "List, download, verify and convert weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from .._typing import FloatArray
 from ..evaluation import run_study
 from ..pipelines import make_multimodal_embedder
+from ..signals import WindowReport, check_windows
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
     DURATION,
@@ -39,6 +40,7 @@ from .options import (
     pick,
 )
 from .sources import SourceOptions, read_source
+from .windows_file import StudyWindows
 
 
 @click.command(cls=SignalCommand)
@@ -47,6 +49,8 @@ from .sources import SourceOptions, read_source
     SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO, *IMAGE_OPTIONS
 )
 @click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP)
+@click.option("--ignore-checks", is_flag=True,
+              help="Continue if `sklearn-biomoe check` finds errors in the windows.")  # fmt: skip
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
               help="Keeps results, so that a second call continues.")  # fmt: skip
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
@@ -56,6 +60,7 @@ def study(
     representation: tuple[str, ...],
     value_range: tuple[str, ...],
     weights: str,
+    ignore_checks: bool,
     folder: Path | None,
     output: Path,
     **options: Any,
@@ -88,6 +93,8 @@ def study(
     if unlabelled.any():
         click.echo(f"note: {unlabelled.sum()} windows without {label} are left out", err=True)
         frame = frame[~unlabelled].reset_index(drop=True)
+    if not ignore_checks:
+        _stop_at_errors(check_study_windows(windows))
     images = image_parameters(signals, representation, value_range)
     X = frame[[signal.name for signal in signals]]
     result = run_study(
@@ -108,6 +115,32 @@ def study(
         for signal in signals
     }
     click.echo(f"{result.report(output, images=drawn, title=source.stem)}")
+
+
+def check_study_windows(windows: StudyWindows) -> WindowReport:
+    """Check the windows of a study that have a label."""
+    description = windows.description
+    table = windows.table
+    if description.label is not None:
+        table = table[table[description.label].notna()].reset_index(drop=True)
+    return check_windows(
+        table[[signal.name for signal in description.signals]],
+        None if description.label is None else table[description.label].to_numpy(),
+        table[description.subject].to_numpy(),
+        sampling_rates={signal.name: signal.rate for signal in description.signals},
+        modalities={signal.name: signal.modality for signal in description.signals},
+        start=None if description.start is None else table[description.start].to_numpy(),
+    )
+
+
+def _stop_at_errors(report: WindowReport) -> None:
+    errors = report.of_grade("error")
+    if errors:
+        listed = " ".join(f"{each.kind}: {each.message} {each.advice}" for each in errors)
+        raise click.ClickException(
+            f"the windows have {len(errors)} error{'s' if len(errors) > 1 else ''}. {listed} "
+            "`sklearn-biomoe check` writes a report; --ignore-checks continues nevertheless."
+        )
 
 
 def make_methods(

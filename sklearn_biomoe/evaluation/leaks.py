@@ -1,4 +1,4 @@
-"""Alarms for scores that are too optimistic: leaks of subjects, windows, scaling and time."""
+"""Alarms for misleading scores: wrong windows, and leaks of subjects, scaling and time."""
 
 import hashlib
 import re
@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import SplineTransformer, StandardScaler
+from sklearn.pipeline import Pipeline
 
 from .._typing import Array, FloatArray
 from .._validation.subjects import name_some
-from ..signals import SubjectScaler, missing_windows
+from ..signals import SubjectScaler, WindowReport, check_windows, missing_windows
 from ..signals.containers import cell_columns
+from ..transformers import BiosignalImageTransformer
 from .folds import Fold
 
 
 class LeakWarning(UserWarning):
-    """The scores of a study may be too optimistic; ``Study.alarms`` lists the reasons."""
+    """The scores of a study may be misleading; ``Study.alarms`` lists the reasons."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A reason why scores may be too optimistic.
+    """A reason why scores may be misleading or too optimistic.
 
     Parameters
     ----------
@@ -46,16 +46,6 @@ class Alarm:
         return f"{self.kind}: {method}{self.message}"
 
 
-def time_only_methods() -> dict[str, Pipeline]:
-    """Return classifiers of the start time of a window, the controls of a study."""
-    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    spline = SplineTransformer(n_knots=20)
-    return {
-        "elapsed time only, linear": make_pipeline(StandardScaler(), classifier),
-        "elapsed time only, spline": make_pipeline(spline, StandardScaler(), classifier),
-    }
-
-
 def data_alarms(
     X: Any, y: Array, groups: Array, folds: list[Fold], intervals: FloatArray | None
 ) -> list[Alarm]:
@@ -68,6 +58,58 @@ def data_alarms(
         "class not trained on": _unseen_classes(y, folds),
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
+
+
+def check_inputs(
+    methods: Mapping[str, Any], X: Any, y: Array, groups: Array, intervals: FloatArray | None
+) -> WindowReport | None:
+    """Check the windows that the methods draw, or return None if none draws windows of X."""
+    signals: dict[str, tuple[str, float]] = {}
+    for method in methods.values():
+        signals |= dict(_drawn_columns(method))
+    if not signals:
+        return None
+    start = None if intervals is None else intervals[:, 0]
+    if WHOLE_INPUT not in signals:
+        return check_windows(X, y, groups, sampling_rates=signals, start=start)
+    modality, rate = signals[WHOLE_INPUT]
+    return check_windows(X, y, groups, sampling_rates=rate, modalities=modality, start=start)
+
+
+WHOLE_INPUT = ""  # instead of a column
+FOUND_BY_STUDY = ("order", "overlap", "subjects", "classes")  # with better controls
+
+
+def check_alarms(report: WindowReport | None) -> list[Alarm]:
+    """Return errors and warnings of the checks of windows that a study does not find itself."""
+    if report is None:
+        return []
+    return [
+        Alarm(f"windows, {finding.kind}", None, f"{finding.message} {finding.advice}")
+        for finding in report.findings
+        if finding.grade != "note" and finding.kind not in FOUND_BY_STUDY
+    ]
+
+
+def _drawn_columns(method: Any) -> Iterator[tuple[str, tuple[str, float]]]:
+    """Yield columns that a method draws, with their modality and sampling rate in Hz."""
+    if not hasattr(method, "get_params"):
+        return
+    if isinstance(method, BiosignalImageTransformer):
+        if isinstance(method.modality, str) and method.sampling_rate:
+            yield WHOLE_INPUT, (method.modality, float(method.sampling_rate))
+        return
+    if isinstance(method, ColumnTransformer):
+        for _, branch, column in method.transformers:
+            drawn = list(_drawn_columns(branch))
+            if drawn and isinstance(column, str):
+                yield column, drawn[0][1]
+        return
+    if isinstance(method, Pipeline):
+        yield from _drawn_columns(method.steps[0][1])
+        return
+    for part in method.get_params(deep=False).values():
+        yield from _drawn_columns(part)
 
 
 def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:

@@ -27,6 +27,7 @@ class StudyResults:
     seconds: dict[str, float]
     controls: tuple[str, ...] = ()
     random_state: int = 0
+    checked: tuple[str, ...] = ()
 
     @cached_property
     def scores(self) -> pd.DataFrame:

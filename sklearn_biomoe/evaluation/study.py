@@ -21,14 +21,16 @@ from .._validation.subjects import check_subjects, name_some
 from .._validation.targets import read_targets
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
+from ..signals.checks.study_design import time_only_methods
 from .folds import Fold, make_folds
 from .leaks import (
     LeakWarning,
+    check_alarms,
+    check_inputs,
     data_alarms,
     hash_rows,
     method_alarms,
     time_alarms,
-    time_only_methods,
 )
 from .report import write_report
 from .results import StudyResults
@@ -62,6 +64,8 @@ class Study(StudyResults):
         Methods that use only the time of a window.
     random_state : int
         Seed of bootstraps and permutations.
+    checked : tuple of str
+        What `check_windows` looked for.
     """
 
     def report(
@@ -84,6 +88,7 @@ def run_study(
     cv: Any = "leave_one_subject_out",
     intervals: ArrayLike | None = None,
     folder: str | os.PathLike[str] | None = None,
+    check: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
     random_state: int = 0,
@@ -113,6 +118,9 @@ def run_study(
     folder : path-like, default=None
         Where to keep the result of each method in each fold. The same call after an interruption,
         or with more methods, computes only missing results.
+    check : bool, default=True
+        Check the windows that the methods draw by `check_windows`; errors and warnings are among
+        ``Study.alarms``.
     n_jobs : int or None, default=None
         Number of folds computed at the same time, by joblib.
     progress : bool, default=False
@@ -139,8 +147,9 @@ def run_study(
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
         overlapping windows in training and test; features scaled before the study; methods that
         scale a test subject by its own windows or that were fitted before; scores above chance
-        from elapsed time alone. Also if the training windows of a fold lack a class, which then
-        has probability 0 and whose test windows count as wrong.
+        from elapsed time alone. Also if `check_windows` finds errors or warnings, and if the
+        training windows of a fold lack a class, which then has probability 0 and whose test windows
+        count as wrong.
 
     Examples
     --------
@@ -160,7 +169,10 @@ def run_study(
     y, groups, times = _check_data(X, y, groups, intervals)
     _check_methods(methods)
     folds = make_folds(cv, y, groups)
-    alarms = [*data_alarms(X, y, groups, folds, times), *method_alarms(methods)]
+    checked = check_inputs(methods, X, y, groups, times) if check else None
+    alarms = [
+        *check_alarms(checked), *data_alarms(X, y, groups, folds, times), *method_alarms(methods)
+    ]  # fmt: skip
     inputs = {name: (method, X) for name, method in methods.items()}
     controls: list[str] = []
     if times is not None:
@@ -180,12 +192,14 @@ def run_study(
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
         controls=tuple(controls),
         random_state=random_state,
+        checked=() if checked is None else checked.checked,
     )
     study.alarms = (*alarms, *time_alarms(study.summary(), controls))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
-        warnings.warn(f"Scores may be too optimistic:\n{listed}", LeakWarning, stacklevel=2)
+        message = f"Scores may be misleading or too optimistic:\n{listed}"
+        warnings.warn(message, LeakWarning, stacklevel=2)
     return study
 
 

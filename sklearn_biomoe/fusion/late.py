@@ -257,7 +257,8 @@ class LateFusionRegressor(RegressorMixin, ModalityEnsemble):
     >>> late = LateFusionRegressor(
     ...     [("eda", Ridge(), [0]), ("bvp", Ridge(), [1])], fusion="weighted"
     ... )
-    >>> max(late.fit(X, y).weights_, key=late.weights_.get)
+    >>> subjects = np.repeat([1, 2, 3, 4, 5], 4)
+    >>> max(late.fit(X, y, groups=subjects).weights_, key=late.weights_.get)
     'eda'
     """
 

@@ -205,6 +205,14 @@ class ModalityEnsemble(_BaseComposition):
         self, parts: dict[str, Any], present: dict[str, Rows], y: Array, subjects: Any
     ) -> dict[str, Rows]:
         """Fit the weights or the final estimator; return the modalities that folds can test."""
+        if subjects is None and isinstance(self.cv, Integral):
+            warnings.warn(
+                f"{type(self).__name__}(fusion={self.fusion!r}) has no subjects: its inner folds "
+                "split the windows of a subject, which favours modalities that recognise people. "
+                "Pass fit(..., groups=subjects), or subject_column=.",
+                UserWarning,
+                stacklevel=3,
+            )
         splits = self._split(y, subjects)
         predictions, n_skipped = self._predict_held_out(splits, parts, present, y, subjects)
         known = ~np.isnan(predictions[..., 0])  # (n_modalities, n_windows)

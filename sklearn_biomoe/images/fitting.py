@@ -22,6 +22,8 @@ from .settings import ImageSettings, Panel, tile_starts
 # Of the training samples, and of the largest powers of training windows.
 LOWEST_PERCENTILE, HIGHEST_PERCENTILE = 1, 99
 WINDOWS_AT_ONCE = 16
+# `fit` refuses windows that are equal or beyond the axis, if there are so many of them.
+ENOUGH_WINDOWS, NEARLY_ALL = 10, 0.95
 
 
 @dataclass(frozen=True)
@@ -360,8 +362,43 @@ def _check_tile_counts(settings: ImageSettings, windows: Windows, label: str) ->
             )
 
 
-def warn_outside(settings: ImageSettings, parameters: ImageParameters, windows: Windows) -> None:
-    """Warn if a waveform leaves the value range that was given or is preset."""
+def refuse_meaningless(
+    settings: ImageSettings, parameters: ImageParameters, windows: Windows
+) -> None:
+    """Raise ValueError if nearly all windows of a modality are beyond its axis, or all equal.
+
+    Only if there are `ENOUGH_WINDOWS` or more, since few windows may be equal by chance.
+    """
+    if len(windows) < ENOUGH_WINDOWS:
+        return
+    advice = "check_windows shows what may be wrong with unit, sampling rate or sensor."
+    for channel, (name, limits) in _fixed_ranges(settings, parameters).items():
+        if limits != settings.modalities[channel].value_range:
+            continue
+        lowest, highest = _extremes(windows, channel)
+        n_beyond = int(((highest < limits[0]) | (lowest > limits[1])).sum())
+        if n_beyond > NEARLY_ALL * len(windows):
+            unit = settings.modalities[channel].unit
+            raise ValueError(
+                f"{n_beyond} of {len(windows)} windows of {name!r} are entirely beyond "
+                f"value_range={limits} in {unit} (they reach from {lowest.min():g} to "
+                f"{highest.max():g}): their images are equal. Convert the signal to {unit}, or "
+                f"pass value_range='training', 'window' or (low, high); {advice}"
+            )
+    if parameters.names == ["generic"] * len(parameters.names):
+        return
+    first = windows.values[0]
+    if all(np.array_equal(first, window) for window in windows.values[1:]):
+        raise ValueError(
+            f"All {len(windows)} windows of modality {parameters.label!r} are equal, and so are "
+            f"their images; {advice}"
+        )
+
+
+def _fixed_ranges(
+    settings: ImageSettings, parameters: ImageParameters
+) -> dict[int, tuple[str, ValueRange]]:
+    """Return name and value range of channels with a waveform on a range that was not learnt."""
     given = parameters.value_range
     ranges = {
         channel: (panel.name, limits)
@@ -369,19 +406,35 @@ def warn_outside(settings: ImageSettings, parameters: ImageParameters, windows: 
         if REPRESENTATIONS[panel.representation].has_values
         for channel, limits in zip(panel.channels, panel.limits, strict=True)
     }
+    fixed = {}
     for channel, (name, limits) in ranges.items():
         own = given[channel] if isinstance(given, list) else given
-        if limits is None or (isinstance(own, str) and own == "training"):
-            continue
-        lowest = np.array([window[channel].min() for window in windows.values])
-        highest = np.array([window[channel].max() for window in windows.values])
-        n_outside = int(((lowest < limits[0]) | (highest > limits[1])).sum())
-        if n_outside:
+        if limits is not None and not (isinstance(own, str) and own == "training"):
+            fixed[channel] = name, limits
+    return fixed
+
+
+def _extremes(windows: Windows, channel: int) -> tuple[Array, Array]:
+    """Return the lowest and the highest value of each window."""
+    lowest = np.array([window[channel].min() for window in windows.values])
+    highest = np.array([window[channel].max() for window in windows.values])
+    return lowest, highest
+
+
+def warn_outside(settings: ImageSettings, parameters: ImageParameters, windows: Windows) -> None:
+    """Warn if a waveform leaves the value range that was given or is preset.
+
+    The text has no counts, so that Python shows it once and not for each fold of a study.
+    """
+    for channel, (name, limits) in _fixed_ranges(settings, parameters).items():
+        lowest, highest = _extremes(windows, channel)
+        share = float(((lowest < limits[0]) | (highest > limits[1])).mean()) if len(lowest) else 0.0
+        if share:
+            how_many = "A few" if share < 0.1 else "Some" if share < 0.9 else "Most"
             warnings.warn(
-                f"{n_outside} of {len(windows)} windows of {name!r} leave value_range={limits} "
-                f"(they reach from {lowest.min():g} to {highest.max():g}) and are drawn at the "
-                "border of the image there. If the signal is not in "
-                f"{settings.modalities[channel].unit or 'these units'}, convert it, or pass "
+                f"{how_many} windows of {name!r} leave value_range={limits} and are drawn at the "
+                "border of the image there; check_windows counts and lists them. If the signal is "
+                f"not in {settings.modalities[channel].unit or 'these units'}, convert it, or pass "
                 "value_range='window', 'training' or (low, high).",
                 UserWarning,
                 stacklevel=3,

@@ -1,5 +1,6 @@
 """Windows of biosignals: their modalities, and how they are read, cut, filtered and scaled."""
 
+from .checks import Finding, WindowReport, check_windows
 from .containers import missing_windows
 from .cutting import cut_windows
 from .eda_decomposer import EDADecomposer
@@ -12,11 +13,14 @@ from .windows import Windows, read_windows, validate_windows
 __all__ = [
     "MODALITIES",
     "EDADecomposer",
+    "Finding",
     "Modality",
     "SignalFilter",
     "SubjectScaler",
     "ValueRange",
+    "WindowReport",
     "Windows",
+    "check_windows",
     "cut_windows",
     "missing_windows",
     "read_events",

@@ -11,7 +11,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..images.fitting import ImageParameters, check_lengths, fit_settings, warn_outside
+from ..images.fitting import (
+    ImageParameters,
+    check_lengths,
+    fit_settings,
+    refuse_meaningless,
+    warn_outside,
+)
 from ..images.stack import BiosignalImages
 from ..signals.modalities import ValueRange
 from ..signals.windows import validate_windows
@@ -171,7 +177,8 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
             sampling rate, and a frequency range above the Nyquist limit. If windows are shorter
             than the pieces of a spectrogram or than a tile, a range cannot be learnt, the number
             of labels differs from that of windows, all windows are missing, or `transform` would
-            refuse them.
+            refuse them. If, of 10 windows or more, more than 95 % are entirely beyond the preset
+            value range, or all of a modality other than "generic" are equal.
         """
         parameters = self._parameters()
         parameters.check()
@@ -179,6 +186,7 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         _check_labels(y, len(windows), parameters.label)
         settings = fit_settings(parameters, windows)
         check_lengths(settings, windows, parameters.label)
+        refuse_meaningless(settings, parameters, windows.present)
         self.settings_ = settings
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
@@ -79,6 +80,13 @@ class _AttentionPooling(BaseEstimator, ABC):
         check_number("learning_rate", self.learning_rate, above=0)
         check_number("weight_decay", self.weight_decay, minimum=0)
         bags = validate_bags(self, X, reset=True)
+        if (bags.lengths == 1).all():
+            warnings.warn(
+                f"Each of the {len(bags)} bags has a single window: all attention weights are 1. "
+                "Pass the windows of a trial as one bag, see TrialAggregator.",
+                UserWarning,
+                stacklevel=2,
+            )
         targets, n_outputs, class_weights = self._encode_targets(y, bags)
         windows = bags.without_missing().windows.astype(np.float64)
         self.mean_, scale = windows.mean(axis=0), windows.std(axis=0)

@@ -80,9 +80,7 @@ def _holds_out_subjects(predictions: pd.DataFrame) -> bool:
 def render_alarms(study: StudyResults) -> str:
     """Return the study's alarms, or that there are none."""
     if not study.alarms:
-        return render_paragraph(
-            "<b>No alarms.</b> The documentation of studies lists the checks.", "quiet"
-        )
+        return render_paragraph("<b>No alarms.</b>", "quiet") + _render_checks(study)
     items = [
         f"<li><b>{escape(', '.join(filter(None, [alarm.kind, alarm.method])))}:</b> "
         f"{escape(alarm.message)}</li>"
@@ -90,6 +88,23 @@ def render_alarms(study: StudyResults) -> str:
     ]
     heading = f"<h2>{format_count(len(items), 'alarm')}: read before the scores</h2>"
     return "\n".join([f'<div class="alarms" role="alert">{heading}<ul>', *items, "</ul></div>"])
+
+
+CHECKS = (
+    "Subjects, overlapping or equal windows in training and test; features scaled before the "
+    "study; methods that scale or were fitted by test subjects; classes that a fold lacks; with "
+    "intervals, scores of elapsed time alone."
+)
+
+
+def _render_checks(study: StudyResults) -> str:
+    """Return what was checked; the page "Checks of windows" of the documentation has details."""
+    windows = study.checked or (
+        "Windows: not checked, since no method draws columns of X, or check=False. See "
+        "check_windows.",
+    )
+    items = "".join(f"<li>{escape(line)}</li>" for line in (CHECKS, *windows))
+    return render_details("What was checked", f'<ul class="note">{items}</ul>')
 
 
 def render_scores(study: StudyResults, ranked: pd.DataFrame) -> str:
