@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sklearn_biomoe import TinyBioMoEEmbedder, make_biosignal_embedder
+from sklearn_biomoe.datasets import make_biosignal_windows
 
 pytest.importorskip("click")
 pytest.importorskip("pyarrow")
@@ -421,3 +422,29 @@ def test_study_fails(tables, execute, name, options, code, message):
     page = tables / "study.html"
     assert_fails(code, execute("study", tables / name, *STUDY, *options, "-o", page), message)
     assert not page.exists()
+
+
+@pytest.mark.parametrize("factor", [1, 1e-6])
+def test_check(tmp_path, execute, factor):
+    table = tmp_path / "windows.parquet"
+    made = make_biosignal_windows(6, 4, modalities=["eda"], random_state=0)
+    cells = [factor * window for window in made.data["eda"]]
+    frame = pd.DataFrame({"who": made.groups, "label": made.target, "eda": cells})
+    frame.to_parquet(table)
+    page = tmp_path / "windows.html"
+    code, output, errors = execute("check", table, *STUDY, "-o", page)
+    assert code == (0 if factor == 1 else 1)
+    assert errors == ""
+    assert output.startswith("24 windows of eda")
+    assert ("multiply it by 1e6" in output) == (factor != 1)
+    assert "window-report" in page.read_text("utf-8")
+    if factor != 1:
+        code, _, errors = execute("study", table, *STUDY, "-o", tmp_path / "study.html")
+        assert code == 1
+        assert "the windows have 1 error. unit: The median of 'eda'" in errors
+        assert "--ignore-checks continues" in errors
+        code, _, errors = execute(
+            "study", table, *STUDY, "--ignore-checks", "--value-range", "window",
+            "-o", tmp_path / "study.html",
+        )  # fmt: skip
+        assert code == 0
