@@ -69,6 +69,7 @@ def test_lost_samples(tmp_path):
             "Line 4 has 4 cells, but there is 1 column",
         ),
         ({"rows": []}, "The file has no samples"),
+        ({"rows": [(0, 1, 2), ("", 1, 2)]}, "Line 5 has no sequence number"),
         ({"rows": [(0, 1, "x")]}, "Line 4, column 'A2': 'x' is not a number"),
         ({"rows": [(0, 1, 2), (1, 2)]}, "Line 5 has fewer separators than other rows"),
     ],
@@ -76,3 +77,12 @@ def test_lost_samples(tmp_path):
 def test_files_that_are_refused(arguments, message, tmp_path):
     with pytest.raises(RecordingError, match=rf"S1\.txt: ({message})"):
         read_recording(write(tmp_path, **({"rows": rows(range(4))} | arguments)))
+
+
+def test_a_header_that_is_not_json(tmp_path):
+    path = write(tmp_path, rows(range(4)))
+    path.write_text(path.read_text().replace("}}", "}"))
+    with pytest.raises(
+        RecordingError, match=r"S1\.txt: The header in line 2 is not JSON: Expecting"
+    ):
+        read_recording(path)

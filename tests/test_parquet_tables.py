@@ -137,7 +137,11 @@ def test_columns_of_one_name_and_truncated_files(tmp_path):
     with pytest.raises(RecordingError, match="Several columns have the same name: a, a"):
         read_recording(tmp_path / "S1.parquet", sampling_rate=4)
     path = write(tmp_path, {"eda": np.arange(1000.0)})
-    path.write_bytes(path.read_bytes()[:-100])
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + bytes(200) + content[400:])
+    with pytest.raises(RecordingError, match=r"S1\.parquet: The file is damaged: "):
+        read_recording(path, sampling_rate=4)
+    path.write_bytes(content[:-100])
     with pytest.raises(RecordingError, match=r"S1\.parquet cannot be read as Parquet"):
         read_recording(path, sampling_rate=4)
 

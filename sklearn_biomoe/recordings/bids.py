@@ -189,11 +189,12 @@ def _read_events(path: Path, start: float) -> pd.DataFrame:
     if not (rows := [line for line in lines[1:] if line.strip()]):
         return make_annotations()
     table = TextTable(rows, range(2, len(rows) + 2), names, "\t", file=path.name)
-    times = table.read_columns([0, names.index("duration")])
+    at_duration = names.index("duration")
+    times = table.read_columns([0, at_duration])
     for position, values in times.items():
         if problem := table.describe_problem(position, values)[0]:
             raise RecordingError(problem)
-    onsets, durations = map(np.asarray, times.values())
+    onsets, durations = np.asarray(times[0]), np.asarray(times[at_duration])
     if np.isnan(onsets).any():
         raise RecordingError(f"{path.name}, line {np.isnan(onsets).argmax() + 2}, has no onset.")
     texts = dict(zip(names, table.read_text(range(len(names))), strict=True))

@@ -108,26 +108,26 @@ def list_channels(path: Path) -> list[ChannelHeader]:
 
 def matches(path: Path) -> bool:
     """Return whether a path is a session, as folder or zip file, or a file of one."""
-    try:
-        if path.is_dir():
-            return any(
-                _is_signal(other) for other in list(path.iterdir()) if FILE.fullmatch(other.name)
-            )
-        if path.suffix.lower() == ".zip":
-            if not zipfile.is_zipfile(path):
-                return True  # damaged, of which reading raises an error
+    if path.suffix.lower() == ".zip" and path.is_file():
+        try:
             with zipfile.ZipFile(path) as archive:
-                names = {PurePath(name).name for name in archive.namelist()}
-            return any(FILE.fullmatch(name) for name in names)
-        return path.name.lower().endswith((".csv", ".csv.gz")) and _is_signal(path)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
-        return False
+                names = archive.namelist()
+        except Exception:  # damaged, which reading reports
+            return True
+        return any(FILE.fullmatch(PurePath(name).name) for name in names)
+    if path.is_dir():
+        files = [other for other in path.iterdir() if FILE.fullmatch(other.name)]
+        return any(map(_is_signal, files))
+    return path.name.lower().endswith((".csv", ".csv.gz")) and _is_signal(path)
 
 
 def _is_signal(path: Path) -> bool:
     """Return whether the first lines of a file are those of a signal or of intervals."""
-    with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
-        lines = split_lines(file.read(400).decode("latin-1"))
+    try:
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+            lines = split_lines(file.read(400).decode("latin-1"))
+    except (OSError, EOFError, zlib.error):
+        return False
     if re.fullmatch(START.pattern + r",\s*IBI\s*", lines[0] if lines else ""):
         return True
     return len(lines) > 1 and _parse_header(lines[:2]) is not None
@@ -154,12 +154,7 @@ def _find_files(path: Path) -> dict[str, tuple[str, bytes]]:
             if FILE.fullmatch(other.name)
         ]
     elif path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            contents = [
-                (name, archive.read(name))
-                for name in archive.namelist()
-                if FILE.fullmatch(PurePath(name).name) and "__MACOSX" not in name
-            ]
+        contents = _read_archive(path)
     else:
         name = path.name.lower().removesuffix(".gz").removesuffix(".csv")
         kinds = [kind for kind in (*UNITS, "IBI") if kind.lower() == re.split("[_ -]", name)[-1]]
@@ -176,6 +171,21 @@ def _find_files(path: Path) -> dict[str, tuple[str, bytes]]:
             )
         files[kind] = name, content
     return files
+
+
+def _read_archive(path: Path) -> list[tuple[str, bytes]]:
+    """Return name and content of the files in a zip file that belong to a session."""
+    with path.open("rb") as file:
+        try:
+            archive = zipfile.ZipFile(file)
+            return [
+                (name, archive.read(name))
+                for name in archive.namelist()
+                if FILE.fullmatch(PurePath(name).name) and "__MACOSX" not in name
+            ]
+        except Exception as error:  # of several kinds; a damaged one may also look encrypted
+            problem = f"{type(error).__name__}: {error}"
+            raise RecordingError(f"The zip file is damaged or encrypted: {problem}") from error
 
 
 def _open_signals(

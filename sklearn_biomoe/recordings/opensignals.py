@@ -86,8 +86,11 @@ def _open(path: Path) -> tuple[dict[str, Any], TextTable]:
     if END_OF_HEADER not in (header := [line.strip() for line in lines[:10]]):
         raise RecordingError(f"The header does not end with {END_OF_HEADER!r}.")
     first = header.index(END_OF_HEADER) + 1
-    devices = json.loads(lines[1].lstrip("# "))
-    if len(devices) != 1:
+    try:
+        devices = json.loads(lines[1].lstrip("# "))
+    except json.JSONDecodeError as error:
+        raise RecordingError(f"The header in line 2 is not JSON: {error}.") from error
+    if not isinstance(devices, dict) or len(devices) != 1:
         raise RecordingError(
             f"The file has {len(devices)} devices, {', '.join(devices)}; export one by one."
         )
@@ -102,6 +105,9 @@ def _open(path: Path) -> tuple[dict[str, Any], TextTable]:
 
 def _find_places(counter: FloatArray, table: TextTable, incomplete: str) -> tuple[Any, list[str]]:
     """Return the place of each sample by a counter that begins again after its largest value."""
+    if np.isnan(counter).any():
+        line = table.line_numbers[int(np.isnan(counter).argmax())]
+        raise RecordingError(f"Line {line} has no sequence number.")
     period = 2 ** int(np.ceil(np.log2(max(np.nanmax(counter) + 1, 2))))
     lost = (np.diff(counter) - 1) % period
     if not lost.any():

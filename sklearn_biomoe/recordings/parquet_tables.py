@@ -48,7 +48,15 @@ def list_channels(path: Path) -> list[ChannelHeader]:
 def _read_table(path: Path, wanted: set[Any] | None) -> Table:
     """Read the wanted columns, None for all, and those that may hold times."""
     pa = import_library("pyarrow", "Parquet")
-    file = import_library("pyarrow.parquet", "Parquet").ParquetFile(path)
+    parquet = import_library("pyarrow.parquet", "Parquet")
+    with path.open("rb") as file:
+        try:
+            return _read_columns(pa, parquet.ParquetFile(file), wanted)
+        except OSError as error:  # which pyarrow raises for some of the damaged files
+            raise RecordingError(f"The file is damaged: {error}") from error
+
+
+def _read_columns(pa: Any, file: Any, wanted: set[Any] | None) -> Table:
     schema = file.schema_arrow
     if len(set(schema.names)) < len(schema.names):
         raise RecordingError(f"Several columns have the same name: {', '.join(schema.names)}.")
