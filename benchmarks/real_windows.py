@@ -61,19 +61,22 @@ def read_stress_predict() -> RealWindows:
     )
 
 
-Recording = tuple[str, dict[str, Any], Any]  # subject, signal and rate by column, target
+Recording = tuple[str, dict[str, Any], Any]  # subject, samples by column, target
 
 
-def _bundle(recordings: Iterator[tuple[str, dict[str, Any], Any]], rates: Any) -> RealWindows:
+def _bundle(recordings: Iterator[Recording], rates: Any) -> RealWindows:
     rows = []
+    begin: dict[str, float] = {}  # of the next recording of a subject
     for subject, signals, target in recordings:
         seconds = min(signals[name].shape[-1] / rate for name, rate in rates.items())
+        first = begin.get(subject, 0.0)
+        begin[subject] = first + seconds + DURATION
         for start in range(0, int(seconds) - DURATION + 1, DURATION):
             cells = {
                 name: signals[name][..., int(start * rate) : int((start + DURATION) * rate)]
                 for name, rate in rates.items()
             }
-            rows.append({**cells, "subject": subject, "start": float(start), "target": target})
+            rows.append({**cells, "subject": subject, "start": first + start, "target": target})
     frame = pd.DataFrame(rows)
     target = frame["target"].to_numpy() if frame["target"].notna().all() else None
     return RealWindows(

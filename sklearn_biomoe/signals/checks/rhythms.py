@@ -222,7 +222,7 @@ def _check_length(signal: MeasuredSignal) -> Iterator[Finding]:
         f"Windows of {signal.name!r} have {samples:,} samples, which last {length} at "
         f"sampling_rate={signal.sampling_rate:g} Hz"
     )
-    if seconds > LONGEST or seconds < needed / 100:
+    if seconds > LONGEST or seconds < needed / 20:
         factor = 60 / seconds
         message += f"; if they are of about 60 s, the rate is {_ratio(factor)}."
         yield signal.finding(

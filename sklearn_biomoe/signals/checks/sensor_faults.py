@@ -209,7 +209,7 @@ def check_quality(signal: MeasuredSignal, quality: pd.DataFrame) -> Iterator[Fin
     65(9):2033. Skin conductance: 0.05 to 60 µS and at most 10 µS/s, Kleckner et al. 2018, IEEE
     Trans. Biomed. Eng. 65(7):1460, doi:10.1109/TBME.2017.2758643.
     """
-    rows = np.flatnonzero(~quality["usable"] & ~quality["missing"])
+    rows = np.flatnonzero(~(quality["usable"] | quality["missing"] | quality["gaps"]))
     share = len(rows) / max(1, int((~quality["missing"]).sum()))
     if share < 0.2:
         return
