@@ -119,7 +119,7 @@ def test_cuda_draws_what_the_cpu_draws():
 
 
 def test_shares_the_memory_of_its_signals():
-    signals = np.zeros((100_000, 1, 2), dtype=np.float32)
+    signals = np.random.default_rng(0).uniform(1, 2, (100_000, 1, 2)).astype(np.float32)
     images = drawn(signals, image_size=224)
     assert np.shares_memory(images.windows.values, signals)
     assert images.shape == (100_000, 2, 224, 224, 3)

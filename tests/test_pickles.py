@@ -134,6 +134,7 @@ def models(rates):
     }
 
 
+@pytest.mark.filterwarnings("ignore:.* has no subjects")
 @pytest.mark.parametrize("name", ["early", "additive", "late", "imputed", "scaled"])
 def test_skops_round_trip(windows, name):
     """The types to trust are listed in docs/reliability.md."""
