@@ -1,6 +1,8 @@
 """Windows of biosignals: their modalities, and how they are read, cut, filtered and scaled."""
 
-from .checks import Finding, WindowReport, check_windows
+from .checks.findings import Finding
+from .checks.window_report import WindowReport
+from .checks.windows_check import check_windows
 from .containers import missing_windows
 from .cutting import cut_windows
 from .eda_decomposer import EDADecomposer

@@ -1,7 +1,4 @@
-"""Checks of windows before any score: units, sampling rates, sensors, quality and design."""
+"""Checks of windows before any score: units, sampling rates, sensors, quality and design.
 
-from .findings import Finding
-from .window_report import WindowReport
-from .windows_check import check_windows
-
-__all__ = ["Finding", "WindowReport", "check_windows"]
+`sklearn_biomoe.signals` offers the public names: check_windows, WindowReport and Finding.
+"""
