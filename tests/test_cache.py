@@ -245,3 +245,28 @@ def test_more_rows_than_sqlite_selects_at_once(tmp_path):
     assert cache.info() == (3000, 1, 3000, 12000)
     cache.clear()
     assert cache.info() == (0, 0, 0, 0)
+
+
+def test_a_file_that_another_process_creates_meanwhile(tmp_path, monkeypatch):
+    """The other process finishes between two statements of this one, in any order of them."""
+    prepare, connect = FileCache._prepare, sqlite3.connect
+    for n_before in range(3):
+        path = tmp_path / f"{n_before}.sqlite"
+
+        class Slow(sqlite3.Connection):
+            n_statements = 0
+
+            def execute(self, *statement, _path=path, _n=n_before):
+                if self.n_statements == _n:
+                    other = connect(_path)
+                    prepare(None, other)
+                    other.close()
+                self.n_statements += 1
+                return super().execute(*statement)
+
+        cache = FileCache.__new__(FileCache)
+        cache.path = path
+        connection = connect(path, factory=Slow)
+        cache._prepare(connection)
+        assert connection.execute("SELECT count(*) FROM rows").fetchone() == (0,)
+        connection.close()

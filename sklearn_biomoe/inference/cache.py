@@ -211,8 +211,9 @@ class FileCache(EmbeddingCache):
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Create the table if it does not exist; refuse files of other programs."""
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        # Another process may create the table meanwhile, which it does after the application_id.
         (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
         if n_tables and application != APPLICATION:
             raise ValueError(
                 f"{self.path} is not a sklearn_biomoe cache; pass another path as cache=."
