@@ -166,8 +166,8 @@ def test_row_labels_and_names_are_kept():
 
 @pytest.mark.parametrize("rows", [EQUAL, RAGGED, pd.Series(RAGGED)], ids=["2-D", "list", "Series"])
 def test_one_image_for_each_component(rows):
-    drawer = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
-    pipeline = make_pipeline(EDADecomposer(ALL, sampling_rate=RATE), drawer)
+    to_images = BiosignalImageTransformer(["waveform"], modality="eda", value_range="window")
+    pipeline = make_pipeline(EDADecomposer(ALL, sampling_rate=RATE), to_images)
     assert pipeline.fit_transform(rows).shape == (len(rows), 5, 224, 224, 3)
     assert len(pipeline.get_feature_names_out()) == 5
 

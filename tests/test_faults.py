@@ -34,8 +34,8 @@ SAMPLES = np.random.default_rng(0).integers(0, 100, size=(6, 60)).astype(np.floa
 
 
 def embedded(X, **parameters):
-    drawer = BiosignalImageTransformer(["waveform", "gadf"], value_range="window", **parameters)
-    return make_pipeline(drawer, TinyBioMoEEmbedder(cache=None)).fit_transform(X)
+    to_images = BiosignalImageTransformer(["waveform", "gadf"], value_range="window", **parameters)
+    return make_pipeline(to_images, TinyBioMoEEmbedder(cache=None)).fit_transform(X)
 
 
 # Signals: each valid form has the bits of plain float32
@@ -97,18 +97,18 @@ def test_a_sliced_fixed_size_list_with_nulls(tmp_path):
 @pytest.mark.parametrize("scale", [2.0**100, 2.0**-100])  # 1e30, without rounding
 def test_huge_and_tiny_amplitudes(name, scale):
     """Over its own range, a window has the same image in any unit."""
-    drawer = BiosignalImageTransformer([name], sampling_rate=4.0, value_range="window")
-    expected = np.asarray(drawer.fit_transform(SAMPLES.astype(np.float64)))
-    found = np.asarray(drawer.fit_transform(SAMPLES.astype(np.float64) * scale))
+    to_images = BiosignalImageTransformer([name], sampling_rate=4.0, value_range="window")
+    expected = np.asarray(to_images.fit_transform(SAMPLES.astype(np.float64)))
+    found = np.asarray(to_images.fit_transform(SAMPLES.astype(np.float64) * scale))
     np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 @pytest.mark.parametrize("n_times", [60, 1])
 def test_constant_windows_and_single_samples_are_drawn(name, n_times):
-    drawer = BiosignalImageTransformer([name], sampling_rate=4.0, value_range="window")
+    to_images = BiosignalImageTransformer([name], sampling_rate=4.0, value_range="window")
     X = np.full((3, n_times), 7.5)
-    embeddings = make_pipeline(drawer, TinyBioMoEEmbedder()).fit_transform(X)
+    embeddings = make_pipeline(to_images, TinyBioMoEEmbedder()).fit_transform(X)
     assert np.isfinite(embeddings).all()
     np.testing.assert_array_equal(embeddings[1:], embeddings[:-1])
 

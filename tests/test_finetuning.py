@@ -69,8 +69,8 @@ def windows():
 
 @pytest.fixture(scope="module")
 def images(windows):
-    drawer = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
-    return drawer.fit_transform(windows[0])
+    to_images = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
+    return to_images.fit_transform(windows[0])
 
 
 def assert_same_model(first, second):
@@ -430,9 +430,9 @@ def test_splitters_must_keep_subjects_together(images, windows):
 @pytest_small
 def test_groups_through_pipelines_and_folds(windows):
     X, y, groups, _ = windows
-    drawer = BiosignalImageTransformer(["waveform"])
+    to_images = BiosignalImageTransformer(["waveform"])
     classifier = TinyBioMoEClassifier(validation=0.4, **QUICK)
-    model = make_pipeline(drawer, classifier)
+    model = make_pipeline(to_images, classifier)
     cv = LeaveOneGroupOut()
     plain = cross_validate(
         *(model, X, y),
@@ -446,7 +446,7 @@ def test_groups_through_pipelines_and_folds(windows):
         left = groups[groups != fold]
         assert len(np.unique(left[fitted[-1].held_out_])) == 2
     with config_context(enable_metadata_routing=True):
-        model = make_pipeline(drawer, clone(classifier).set_fit_request(groups=True))
+        model = make_pipeline(to_images, clone(classifier).set_fit_request(groups=True))
         routed = cross_validate(
             *(model, X, y), cv=cv, params={"groups": groups}, error_score="raise"
         )
@@ -552,8 +552,8 @@ def slowly(checkpoint, state):
     time.sleep(0.3)
 checkpoints.Checkpoint.write = slowly
 X, y, groups = (np.load({folder!r} + f"/{{name}}.npy") for name in ("X", "y", "groups"))
-drawer = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
-images = drawer.fit_transform(X)
+to_images = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
+images = to_images.fit_transform(X)
 TinyBioMoEClassifier(checkpoint={folder!r} + "/runs", **{run!r}).fit(images, y, groups=groups)
 """
 

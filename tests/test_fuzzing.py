@@ -138,8 +138,8 @@ def test_reading_windows(X):
 @example(np.array([[1e300, -1e300, 0.0]]), "spectrogram_psd")
 @example(np.array([[5e-324, 0.0, 0.0]]), "scalogram")
 def test_drawing_and_embedding(X, representation):
-    drawer = BiosignalImageTransformer([representation], sampling_rate=4, value_range="window")
-    images = attempt(lambda: drawer.fit_transform(X))
+    to_images = BiosignalImageTransformer([representation], sampling_rate=4, value_range="window")
+    images = attempt(lambda: to_images.fit_transform(X))
     if images is None:
         return
     embeddings = TinyBioMoEEmbedder(cache=None).fit_transform(images)

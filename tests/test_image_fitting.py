@@ -109,20 +109,20 @@ class TestPresets:
             BiosignalImageTransformer(**parameters).fit(walks())
 
     def test_errors_name_the_shortest_window(self):
-        drawer = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=4, modality="eda")
+        to_images = BiosignalImageTransformer(["spectrogram_psd"], sampling_rate=4, modality="eda")
         windows = [*walks(3), walks()[0, :70], walks()[0, :75]]
         with pytest.raises(ValueError, match=r"Window 3 of modality 'eda' lasts 17.5 s, less than"):
-            drawer.fit(windows)
-        drawer.fit(windows[:3])
+            to_images.fit(windows)
+        to_images.fit(windows[:3])
         with pytest.raises(ValueError, match="Window 3 of modality 'eda'"):
-            drawer.transform(windows)
+            to_images.transform(windows)
 
     def test_other_numbers_of_labels_than_windows(self):
-        drawer = BiosignalImageTransformer()
+        to_images = BiosignalImageTransformer()
         with pytest.raises(ValueError, match=r"6 windows .* but 4 labels: window 4 has no label"):
-            drawer.fit(walks(), [0, 1, 0, 1])
+            to_images.fit(walks(), [0, 1, 0, 1])
         with pytest.raises(ValueError, match="window 6 does not exist, but has a label"):
-            drawer.fit(walks(), np.zeros(7))
+            to_images.fit(walks(), np.zeros(7))
 
 
 class TestValueRanges:
@@ -135,32 +135,34 @@ class TestValueRanges:
         np.testing.assert_allclose(heights, np.log(levels / 0.05) / np.log(400), atol=0.005)
 
     def test_window_range_does_not_depend_on_the_level(self):
-        drawer = BiosignalImageTransformer(modality="eda", value_range="window")
+        to_images = BiosignalImageTransformer(modality="eda", value_range="window")
         low, high = walks(1), walks(1) * 3
-        np.testing.assert_array_equal(drawer.fit_transform(low)[0], drawer.fit_transform(high)[0])
+        np.testing.assert_array_equal(
+            to_images.fit_transform(low)[0], to_images.fit_transform(high)[0]
+        )
 
     def test_training_range_is_fitted_to_training_windows(self):
         X = walks(40)
         for modality, scale in (("bvp", ()), ("eda", ("log",))):
-            drawer = BiosignalImageTransformer(
+            to_images = BiosignalImageTransformer(
                 ["waveform"], modality=modality, value_range="training"
             )
-            (limits,) = drawer.fit(X).settings_.panels[0].limits
+            (limits,) = to_images.fit(X).settings_.panels[0].limits
             expected = (*np.percentile(X, [1, 99]), *scale)
             assert limits == pytest.approx(expected) if not scale else limits[2] == "log"
             np.testing.assert_allclose(limits[:2], expected[:2])
             # Later windows change nothing, and cause no warning outside the range.
-            drawer.transform(X * 10)
-            assert drawer.settings_.panels[0].limits == (limits,)
+            to_images.transform(X * 10)
+            assert to_images.settings_.panels[0].limits == (limits,)
 
     def test_logarithmic_training_range_ignores_other_than_positive_samples(self):
         X = walks(4)
         X[0, :100] = 0.0
-        drawer = BiosignalImageTransformer(modality="eda", value_range="training").fit(X)
-        low, high, _ = drawer.settings_.panels[0].limits[0]
+        to_images = BiosignalImageTransformer(modality="eda", value_range="training").fit(X)
+        low, high, _ = to_images.settings_.panels[0].limits[0]
         np.testing.assert_allclose((low, high), np.percentile(X[X > 0], [1, 99]))
         with pytest.raises(ValueError, match="No sample is positive"):
-            drawer.fit(np.zeros((2, 50)))
+            to_images.fit(np.zeros((2, 50)))
 
     def test_training_range_of_each_channel(self):
         X = np.stack([walks(9, level=5), walks(9, level=50)], axis=1)
@@ -178,10 +180,10 @@ class TestValueRanges:
         X[2, 5] = 0.01
         X[4, 3] = 25.0
         X = np.minimum(X, 25)
-        drawer = BiosignalImageTransformer(modality="eda").fit(X)
+        to_images = BiosignalImageTransformer(modality="eda").fit(X)
         message = "Some windows of 'eda_waveform' leave value_range=.*check_windows.*µS"
         with pytest.warns(UserWarning, match=message):
-            drawer.transform(X)
+            to_images.transform(X)
 
     def test_training_range_of_powers(self):
         t = np.arange(240) / 4
@@ -220,18 +222,18 @@ class TestTiles:
     def test_tiles_equal_images_of_their_parts(self, parameters, starts):
         X = walks(3)
         whole = BiosignalImageTransformer(["waveform", "gasf"])
-        drawer = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=4, **parameters)
-        images = drawer.fit_transform(X)
+        to_images = BiosignalImageTransformer(["waveform", "gasf"], sampling_rate=4, **parameters)
+        images = to_images.fit_transform(X)
         length = parameters["tile_length"] * 4
         expected = [whole.fit_transform(X[:, start : start + length]) for start in starts]
         expected = np.stack([np.asarray(part) for part in expected], axis=2)
         np.testing.assert_array_equal(images, expected.reshape(images.shape))
 
     def test_names(self):
-        drawer = BiosignalImageTransformer(
+        to_images = BiosignalImageTransformer(
             ["waveform", "mtf"], sampling_rate=4, modality="bvp", tile_length=30
         ).fit(walks())
-        assert list(drawer.get_feature_names_out()) == [
+        assert list(to_images.get_feature_names_out()) == [
             "bvp_waveform_tile0",
             "bvp_waveform_tile1",
             "bvp_mtf_tile0",
@@ -239,12 +241,12 @@ class TestTiles:
         ]
 
     def test_other_numbers_of_tiles_are_an_error(self):
-        drawer = BiosignalImageTransformer(sampling_rate=4, tile_length=10)
+        to_images = BiosignalImageTransformer(sampling_rate=4, tile_length=10)
         with pytest.raises(ValueError, match=r"Window 2 .* lasts 41 s and has 5 tiles; expected 6"):
-            drawer.fit([*walks(2), walks()[0, :164]])
-        drawer.fit(list(walks()))
+            to_images.fit([*walks(2), walks()[0, :164]])
+        to_images.fit(list(walks()))
         with pytest.raises(ValueError, match=r"Window 0 .* has 5 tiles"):
-            drawer.transform([walks()[0, :200]])
+            to_images.transform([walks()[0, :200]])
 
     @pytest.mark.usefixtures("small_backbone")
     def test_fused_by_mean(self):
@@ -272,19 +274,19 @@ class TestTiles:
 class TestChannels:
     def test_several_modalities_in_one_image(self):
         X = np.stack([walks(level=5), walks(level=-3, seed=1)], axis=1)
-        drawer = BiosignalImageTransformer(
+        to_images = BiosignalImageTransformer(
             ["waveform", "waveform_stacked", "waveform_overlaid"],
             sampling_rate=4,
             modality=["eda", "bvp"],
         )
-        images = drawer.fit_transform(X)
+        images = to_images.fit_transform(X)
         assert images.image_names == [
             "eda_waveform",
             "bvp_waveform",
             "eda_bvp_waveform_stacked",
             "eda_bvp_waveform_overlaid",
         ]
-        assert drawer.settings_.panels[2].limits == ((0.05, 20.0, "log"), None)
+        assert to_images.settings_.panels[2].limits == ((0.05, 20.0, "log"), None)
         eda, bvp, _, overlaid = np.asarray(images)[0]
         dark = overlaid.min(axis=-1) < 128
         assert dark[(eda < 64).all(axis=-1)].all()

@@ -36,10 +36,10 @@ def random_weights(seed=0):
 @pytest.fixture(scope="module")
 def images():
     windows = 5 + 0.01 * np.cumsum(np.random.default_rng(0).normal(size=(N_WINDOWS, 240)), axis=1)
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     )
-    return drawer.fit_transform(windows)
+    return to_images.fit_transform(windows)
 
 
 @pytest.fixture(scope="module")

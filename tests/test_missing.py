@@ -85,8 +85,8 @@ def test_empty_cells_are_not_missing():
 
 @pytest.mark.parametrize("fuse", ["mean", "mean_tiles"])
 def test_means_over_missing_images_are_nan(fuse, small_backbone):
-    drawer = BiosignalImageTransformer(sampling_rate=4, modality="eda", tile_length=30)
-    embeddings = TinyBioMoEEmbedder(fuse=fuse).fit_transform(drawer.fit_transform(SPARSE))
+    to_images = BiosignalImageTransformer(sampling_rate=4, modality="eda", tile_length=30)
+    embeddings = TinyBioMoEEmbedder(fuse=fuse).fit_transform(to_images.fit_transform(SPARSE))
     assert embeddings.shape == (5, 192)
     assert np.isnan(embeddings).any(axis=1).tolist() == GAPS
 
@@ -127,15 +127,15 @@ def test_missing_windows_among_unequal_lengths():
 
 @pytest.mark.parametrize("power_range", ["window", "training"])
 def test_images_are_blank_and_others_do_not_change(power_range):
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         ["waveform", "spectrogram_psd", "scalogram", "recurrence", "gasf", "mtf"],
         sampling_rate=4, modality="eda", power_range=power_range,
         value_range="training", image_size=24,
     )  # fmt: skip
-    images = np.asarray(drawer.fit_transform(SPARSE))
+    images = np.asarray(to_images.fit_transform(SPARSE))
     present = ~np.array(GAPS)
     assert (images[~present] == 255).all()
-    np.testing.assert_array_equal(images[present], drawer.fit_transform(WINDOWS[present]))
+    np.testing.assert_array_equal(images[present], to_images.fit_transform(WINDOWS[present]))
 
 
 def test_all_windows_missing_in_fit():
@@ -144,19 +144,19 @@ def test_all_windows_missing_in_fit():
 
 
 def test_errors_count_missing_rows_too():
-    drawer = BiosignalImageTransformer(
+    to_images = BiosignalImageTransformer(
         ["spectrogram_psd"], sampling_rate=4, modality="eda", spectrogram_window=50
     )
     with pytest.raises(ValueError, match="Window 2 of modality 'eda' lasts 15 s"):
-        drawer.fit([None, WINDOWS[0], WINDOWS[1][:60]])
+        to_images.fit([None, WINDOWS[0], WINDOWS[1][:60]])
     with pytest.raises(ValueError, match="Window 2 of modality 'eda' holds 1 NaN of 240"):
-        drawer.fit([None, WINDOWS[0], np.where(np.arange(240) == 3, np.nan, WINDOWS[1])])
+        to_images.fit([None, WINDOWS[0], np.where(np.arange(240) == 3, np.nan, WINDOWS[1])])
 
 
 def test_missing_windows_are_not_outside_the_range():
-    drawer = BiosignalImageTransformer(modality="eda").fit(WINDOWS)
+    to_images = BiosignalImageTransformer(modality="eda").fit(WINDOWS)
     with pytest.warns(UserWarning, match="Some windows of 'eda_waveform' leave value_range"):
-        drawer.transform([None, WINDOWS[0], 100 * WINDOWS[1]])
+        to_images.transform([None, WINDOWS[0], 100 * WINDOWS[1]])
 
 
 def test_plots_label_missing_windows():

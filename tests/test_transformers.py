@@ -41,44 +41,44 @@ def test_invalid_image_parameters(parameters, message):
 
 
 def test_other_numbers_of_columns_than_in_fit():
-    drawer = BiosignalImageTransformer().fit(WINDOWS)
+    to_images = BiosignalImageTransformer().fit(WINDOWS)
     with pytest.raises(ValueError, match=r"X has 200 features, but .* is expecting 240 features"):
-        drawer.transform(WINDOWS[:, :200])
+        to_images.transform(WINDOWS[:, :200])
     with pytest.raises(ValueError, match="X has 239 features"):
-        drawer.transform(pd.DataFrame(WINDOWS).iloc[:, :239])
+        to_images.transform(pd.DataFrame(WINDOWS).iloc[:, :239])
 
 
 def test_other_column_names_than_in_fit():
     wide = pd.DataFrame(WINDOWS).add_prefix("eda_")
-    drawer = BiosignalImageTransformer().fit(wide)
-    assert drawer.n_features_in_ == 240
-    assert drawer.feature_names_in_[0] == "eda_0"
+    to_images = BiosignalImageTransformer().fit(wide)
+    assert to_images.n_features_in_ == 240
+    assert to_images.feature_names_in_[0] == "eda_0"
     with pytest.raises(ValueError, match="feature names should match those that were passed"):
-        drawer.transform(wide.rename(columns=lambda name: name.replace("eda", "bvp")))
+        to_images.transform(wide.rename(columns=lambda name: name.replace("eda", "bvp")))
     cells = pd.DataFrame({"eda": list(WINDOWS)})
-    drawer = BiosignalImageTransformer().fit(cells)
-    assert drawer.n_features_in_ == 1
+    to_images = BiosignalImageTransformer().fit(cells)
+    assert to_images.n_features_in_ == 1
     with pytest.raises(ValueError, match="feature names should match those that were passed"):
-        drawer.transform(cells.rename(columns={"eda": "bvp"}))
+        to_images.transform(cells.rename(columns={"eda": "bvp"}))
 
 
 def test_other_numbers_of_channels_than_in_fit():
-    drawer = BiosignalImageTransformer(["waveform"], modality="ecg").fit(list(WINDOWS))
+    to_images = BiosignalImageTransformer(["waveform"], modality="ecg").fit(list(WINDOWS))
     with pytest.raises(ValueError, match=r"'ecg' have 2 channels, but .* was fitted with 1"):
-        drawer.transform([np.zeros((2, 50)), np.zeros((2, 60))])
+        to_images.transform([np.zeros((2, 50)), np.zeros((2, 60))])
 
 
 def test_cells_may_have_other_lengths_than_in_fit():
-    drawer = BiosignalImageTransformer().fit(list(WINDOWS))
-    assert drawer.transform([np.zeros(7), np.zeros(9)]).shape == (2, 1, 224, 224, 3)
+    to_images = BiosignalImageTransformer().fit(list(WINDOWS))
+    assert to_images.transform([np.zeros(7), np.zeros(9)]).shape == (2, 1, 224, 224, 3)
 
 
 def test_errors_name_the_modality_and_the_row():
     bad = WINDOWS.copy()
     bad[1, :3] = np.nan
-    drawer = BiosignalImageTransformer(modality="resp").fit(WINDOWS)
+    to_images = BiosignalImageTransformer(modality="resp").fit(WINDOWS)
     with pytest.raises(ValueError, match="Window 1 of modality 'resp' holds 3 NaN of 240 samples"):
-        drawer.transform(bad)
+        to_images.transform(bad)
 
 
 def test_untrained_backbone_warns():
@@ -90,10 +90,10 @@ def test_untrained_backbone_warns():
 class TestEmbedder:
     @pytest.fixture
     def images(self):
-        drawer = BiosignalImageTransformer(
+        to_images = BiosignalImageTransformer(
             ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
         )
-        return drawer.fit_transform(WINDOWS)
+        return to_images.fit_transform(WINDOWS)
 
     def test_fusion(self, images):
         side_by_side = TinyBioMoEEmbedder().fit_transform(images)
