@@ -228,3 +228,10 @@ def test_timestamps_and_wrong_times(tmp_path):
         ValueError, match=r"c\.csv, line 3: onset is 'soon'; expected seconds, or ISO"
     ):
         read_events(wrong)
+
+
+def test_another_separator(tmp_path):
+    path = write(tmp_path / "events.csv", "subject;onset;level\nS1;10;low\n")
+    with pytest.raises(ValueError, match=r"one column, 'subject;onset;level'; pass separator="):
+        read_events(path)
+    assert read_events(path, separator=";")["level"].tolist() == ["low"]

@@ -114,6 +114,10 @@ def read_events(
     path = Path(path)
     separator = separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
     table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""])
+    if len(table.columns) == 1:
+        raise ValueError(
+            f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as ';'."
+        )
     named = {name: standard for standard, name in (columns or {}).items()}
     for standard in ("subject", "onset", "duration"):
         if standard in named.values() and standard in table.columns:
