@@ -41,6 +41,7 @@ PROBE = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
 SEED = 987654  # of simulated windows; pretraining draws from others
 STEP = 4  # every fourth window of Stress-Predict
 N_BOOTSTRAPS = 2000
+MOST_APART = 2  # 1/min, two annotators of the same breaths
 PULSE = {
     **{name: ("ppg", name, "preset") for name in comparison.REPRESENTATIONS},
     "spectrogram_psd, 0.05-1 Hz": ("resp", "spectrogram_psd", "preset"),
@@ -109,24 +110,28 @@ def main() -> None:
 def bidmc() -> list[Source]:
     windows = fetch_bidmc()
     patients = windows.groups
-    scored = np.array([each for each in np.unique(patients) if int(each) % 2 == 0])
-    found = windows.frame
-    targets = {
-        "ppg": ["heart_rate", "breathing_rate", "annotated_breathing_rate", "spo2"],
-        "ecg": ["heart_rate", "breathing_rate", "annotated_breathing_rate"],
-        "resp": ["breathing_rate", "annotated_breathing_rate"],
+    scored = np.unique(patients[patients % 2 == 0])
+    annotated = windows.target[["breathing_rate_1", "breathing_rate_2"]]
+    agreed = (annotated.diff(axis=1).iloc[:, 1].abs() <= MOST_APART).to_numpy()
+    known = {
+        "heart rate, 1/min": windows.target["heart_rate"].to_numpy(),
+        "breathing rate of the monitor, 1/min": windows.target["breathing_rate"].to_numpy(),
+        "annotated breathing rate, 1/min": np.where(agreed, annotated.mean(axis=1), np.nan),
+        "SpO2, %": windows.target["spo2"].to_numpy(),
     }
+    breathing = [name for name in known if "breathing" in name]
+    asked = {"ppg": list(known), "ecg": ["heart rate, 1/min", *breathing], "resp": breathing}
     return [
         Source(
             "BIDMC",
             modality,
             windows.sampling_rates[modality],
             np.stack(list(windows.data[modality])),
-            {name: found[name].to_numpy(float) for name in names},
+            {name: known[name] for name in names},
             patients,
             scored,
         )
-        for modality, names in targets.items()
+        for modality, names in asked.items()
     ]
 
 
@@ -136,8 +141,8 @@ def stress_predict() -> list[Source]:
     people = data["subject"].to_numpy()
     sources = []
     for modality, name, find in [
-        ("bvp", "heart_rate", heart_rate),
-        ("eda", "responses", n_responses),
+        ("bvp", "heart rate, 1/min", heart_rate),
+        ("eda", "responses in 60 s", n_responses),
     ]:
         rate = windows.sampling_rates[modality]
         signals = np.stack(list(data[modality])).astype(float)
