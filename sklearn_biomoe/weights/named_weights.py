@@ -43,12 +43,12 @@ class NamedWeights:
 PACKAGED = Path(__file__).parent
 NAMED = {
     "open": NamedWeights(
-        description="the package's own, pretrained on simulated signals of seven modalities",
+        description="the package's own, pretrained on simulated signals of eight modalities",
         licence="BSD-3-Clause",
         citation="sklearn_biomoe, docs/open_weights.md",
         file="open.safetensors",
         size="15 MB",
-        sha256="1eed70ce38048d825e2d7fa1544215595a2f7bab10cedcee72beaa28710922f2",
+        sha256="43180792dc869ed2fca2479c409b343c766cd38ff5d59154b187bd757d5ca7be",
     ),
     "random": NamedWeights(
         description="untrained, drawn from a seed",
