@@ -12,6 +12,7 @@ from scipy import stats
 from torch.nn import functional
 
 from sklearn_biomoe.pretraining import KINDS, simulate
+from sklearn_biomoe.pretraining.cardiorespiratory import Breathing, heart, pulse_and_breathing
 from sklearn_biomoe.pretraining.image_groups import (
     IMAGES,
     REPRESENTATIONS,
@@ -96,6 +97,31 @@ def test_heart_rate_is_the_number_of_beats():
         depth = np.ptp(window) * 0.05
         peaks, _ = filters.find_peaks(window, distance=distance, prominence=depth)
         assert len(peaks) == pytest.approx(float(rate), rel=0.2, abs=3)
+
+
+def test_breathing_moves_the_baseline_of_a_pulse():
+    """By about 6 % of its height, as in patients, and not at all in a tenth of the windows."""
+    made_now, breathing = pulse_and_breathing(Draw(400, 32.0, 60.0, seeded()))
+    depths = made_now.parameters["log_baseline_modulation"].exp() - 1e-3
+    assert ((depths < 1e-6).float().mean() - 0.1).abs() < 0.05
+    assert 0.04 < depths[depths > 1e-6].median() < 0.1
+    cycle = torch.exp(2j * math.pi * breathing.phase)
+    pulse = made_now.clean / made_now.parameters["log_amplitude"].exp()[:, None]
+    found = 2 * (pulse * cycle).mean(dim=1).abs()
+    present = depths > 0.03
+    assert stats.spearmanr(found[present], depths[present]).statistic > 0.8
+    assert (found[present] / depths[present]).median() == pytest.approx(1, abs=0.25)
+
+
+def test_sinus_arrhythmia_falls_with_the_breathing_rate():
+    """By 20 dB per decade above 7.2 breaths per minute (Hirsch and Bishop 1981)."""
+    draw = Draw(4000, 5.0, 10.0, seeded())
+    breathing = Breathing(draw)
+    _, _, known = heart(draw, breathing)
+    depths = known["log_sinus_arrhythmia"].exp() - 1e-3
+    falling = (breathing.rate > 7.2) & (depths > 1e-6)
+    slope = stats.linregress(breathing.rate[falling].log10(), 20 * depths[falling].log10()).slope
+    assert slope == pytest.approx(-20, abs=3)
 
 
 def test_breathing_rate_is_the_strongest_frequency():

@@ -70,6 +70,10 @@ class Draw:
         """Draw log-uniform numbers, (n_windows, *shape)."""
         return self.uniform(math.log(low), math.log(high), *shape).exp()
 
+    def log_normal(self, median: float, spread: float) -> Tensor:
+        """Draw log-normal numbers, (n_windows,); ``spread`` is the deviation of the logarithm."""
+        return median * (spread * self.normal()).exp()
+
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal numbers, (n_windows, *shape)."""
         return torch.randn(self.n_windows, *shape, generator=self.generator)
