@@ -47,10 +47,8 @@ def check_design(
 
     References
     ----------
-    Sign-flip tests of few subjects: Good 2005, Permutation, Parametric and Bootstrap Tests of
-    Hypotheses, doi:10.1007/b138696. Carry-over and drift in fixed orders of conditions: Keppel and
-    Wickens 2004, Design and Analysis, 4th ed. Slow drift of electrodermal levels within a session:
-    Boucsein 2012, Electrodermal Activity, doi:10.1007/978-1-4614-1126-0.
+    A sign-flip test of n subjects has 2**n assignments, so that a two-sided p-value is 2 / 2**n or
+    more. Order effects and counterbalancing: APA Dictionary of Psychology, "order effect".
     """
     if groups is not None:
         yield from _check_subjects(groups)
