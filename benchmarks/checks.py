@@ -85,7 +85,13 @@ def _wrong_rates(windows: RealWindows, name: str, rate: float) -> Iterator[Fault
         yield Fault(group, f"{name}, rate x {factor}", RATE, windows.data[[name]], wrong)
         if name == "eda" and factor in (2, 0.5) and len(rates) > 1:
             title = f"eda, rate x {factor}, beside another signal"
-            yield Fault(group, title, RATE, windows.data[list(rates)], rates | wrong)
+            yield Fault(
+                f"{group}, beside another signal",
+                title,
+                RATE,
+                windows.data[list(rates)],
+                rates | wrong,
+            )
 
 
 def _sensor_faults(windows: RealWindows, name: str, rates: dict[str, float]) -> Iterator[Fault]:
