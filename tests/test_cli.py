@@ -209,7 +209,7 @@ def test_draw(tmp_path, execute, options, panels):
     n_windows = panels[0] // max(1, len(options) // 2)
     with Image.open(sheet) as image:
         width = panels[0] * (75 + 224 + 10) + n_windows * 25
-        assert image.size == (width, panels[1] * (25 + 224 + 45))
+        assert image.size == (width, panels[1] * (25 + 56 + 8 + 224 + 45))
 
 
 def test_draw_with_a_value_range(tmp_path, execute):
