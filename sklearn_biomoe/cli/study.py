@@ -93,8 +93,9 @@ def study(
     if unlabelled.any():
         click.echo(f"note: {unlabelled.sum()} windows without {label} are left out", err=True)
         frame = frame[~unlabelled].reset_index(drop=True)
+    checked = check_study_windows(windows)
     if not ignore_checks:
-        _stop_at_errors(check_study_windows(windows))
+        _stop_at_errors(checked)
     images = image_parameters(signals, representation, value_range)
     X = frame[[signal.name for signal in signals]]
     result = run_study(
@@ -104,6 +105,7 @@ def study(
         frame[subject].to_numpy(),
         intervals=None if start is None else _intervals(X, frame[start], signals),
         folder=folder,
+        check=checked,
         progress=sys.stderr.isatty(),
     )
     for method, row in result.summary().iterrows():

@@ -21,6 +21,7 @@ from .._validation.subjects import check_subjects, name_some
 from .._validation.targets import read_targets
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
+from ..signals import WindowReport
 from ..signals.checks.study_design import time_only_methods
 from .folds import Fold, make_folds
 from .leaks import (
@@ -88,7 +89,7 @@ def run_study(
     cv: Any = "leave_one_subject_out",
     intervals: ArrayLike | None = None,
     folder: str | os.PathLike[str] | None = None,
-    check: bool = True,
+    check: bool | WindowReport = True,
     n_jobs: int | None = None,
     progress: bool = False,
     random_state: int = 0,
@@ -118,9 +119,9 @@ def run_study(
     folder : path-like, default=None
         Where to keep the result of each method in each fold. The same call after an interruption,
         or with more methods, computes only missing results.
-    check : bool, default=True
+    check : bool or WindowReport, default=True
         Check the windows that the methods draw by `check_windows`; errors and warnings are among
-        ``Study.alarms``.
+        ``Study.alarms``. A report of these windows that was made before is not made again.
     n_jobs : int or None, default=None
         Number of folds computed at the same time, by joblib.
     progress : bool, default=False
@@ -145,11 +146,11 @@ def run_study(
     -----
     LeakWarning
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
-        overlapping windows in training and test; features scaled before the study; methods that
-        scale a test subject by its own windows or that were fitted before; scores above chance
-        from elapsed time alone. Also if `check_windows` finds errors or warnings, and if the
-        training windows of a fold lack a class, which then has probability 0 and whose test windows
-        count as wrong.
+        overlapping windows in training and test; a column that is the label; features scaled
+        before the study; methods that scale a test subject by its own windows or that were fitted
+        before; scores above chance from elapsed time alone. Also if `check_windows` finds errors or
+        warnings, and if the training windows of a fold lack a class, which then has probability 0
+        and whose test windows count as wrong.
 
     Examples
     --------
@@ -169,7 +170,10 @@ def run_study(
     y, groups, times = _check_data(X, y, groups, intervals)
     _check_methods(methods)
     folds = make_folds(cv, y, groups)
-    checked = check_inputs(methods, X, y, groups, times) if check else None
+    if isinstance(check, WindowReport):
+        checked: WindowReport | None = check
+    else:
+        checked = check_inputs(methods, X, y, groups, times) if check else None
     alarms = [
         *check_alarms(checked), *data_alarms(X, y, groups, folds, times), *method_alarms(methods)
     ]  # fmt: skip
