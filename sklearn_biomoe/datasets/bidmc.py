@@ -47,7 +47,7 @@ Circulation 101(23):e215-e220.
 
 Pitfalls: the patients are severely ill, and some have arrhythmias or are ventilated, so their rates
 vary little within 8 minutes: split by patient. The annotators see the respiration signal, so their
-rates are not independent of column `resp`. They differ by more than 2 breaths per minute in 25 of
+rates are not independent of column `resp`. They differ by more than 2 breaths per minute in 24 of
 424 windows of 60 s. The monitor's breathing rate is 0 for 220 s of patient 13, whose annotated
 breaths continue at 20 per minute: 0 is taken as missing. Signals are in the units of the monitor,
 not calibrated. Other leads differ between patients and are not read.
