@@ -38,6 +38,8 @@ class Source:
         Further folders that may hold the files inside the one that the user names.
     renamed : tuple of (str, str), default=()
         Parts of published paths, and what they are in copies of the data set.
+    derived : tuple of str, default=()
+        Further files that users make, which have no hash.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Source:
     base_url: str = ""
     subfolders: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
+    derived: tuple[str, ...] = ()
 
     @property
     def help(self) -> str:
@@ -102,6 +105,8 @@ def open_files(
     found = _find_files(source, registry, data_home, download_if_missing)
     skipped = []
     for path, file in found.items():
+        if path in source.derived:
+            continue
         if problem := _compare(source, registry, path, file):
             if on_error == "raise" or not subject_of(path):
                 raise ValueError(problem)
@@ -126,22 +131,23 @@ def _find_files(
     """
     renamed = {name for path in registry for name in source.names(path)[1:]}
     published = {path: digest for path, digest in registry.items() if path not in renamed}
+    required = [*published, *source.derived]
     homes = [Path(home).expanduser() for home in (data_home, os.getenv(DATA_VARIABLE)) if home]
     cache = cache_folder(source.name)
     inside = ("", *source.subfolders, source.name)
     folders = [home / name for home in homes for name in inside] + [cache]
     places = []
     for folder in folders:
-        found = {path: _find_file(source, folder, path) for path in published}
+        found = {path: _find_file(source, folder, path) for path in required}
         missing = [path for path, file in found.items() if file is None]
         if not missing:
             return {path: file for path, file in found.items() if file is not None}
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        is_empty = len(missing) == len(published)
-        detail = "" if is_empty else f" (without {len(missing)} of {len(published)}: {names})"
+        is_empty = len(missing) == len(required)
+        detail = "" if is_empty else f" (without {len(missing)} of {len(required)}: {names})"
         places.append(f"{folder}{detail}")
     not_found = (
-        f"The {len(published)} files of {source.title} were not found in {'; '.join(places)}."
+        f"The {len(required)} files of {source.title} were not found in {'; '.join(places)}."
     )
     if not source.base_url:
         raise OSError(f"{not_found} {source.help}")

@@ -208,7 +208,7 @@ def _around_changes(recordings: Mapping[str, Recording]) -> pd.DataFrame:
 
 def _delays(recordings: Mapping[str, Recording]) -> dict[str, float]:
     """Return the seconds from the start of its session to that of each part."""
-    starts = pd.Series({key: pd.Timestamp(part.start_time) for key, part in recordings.items()})
+    starts = pd.Series({key: part.start_time for key, part in recordings.items()})
     sessions = starts.index.str.rpartition("/").get_level_values(0)
     delays = starts - starts.groupby(sessions).transform("min")
     return dict(delays.dt.total_seconds())
