@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,22 +41,25 @@ def find_folder(
     for candidate in (given, *(given / name for name in inside)):
         if any(next(candidate.glob(marker), None) for marker in markers):
             return candidate
-    names = sorted(path.name for path in given.iterdir())
+    names = sorted(path.name for path in given.iterdir() if not path.name.startswith("."))
     found = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "nothing"
     wanted = " or ".join(markers)
     raise FileNotFoundError(f"{given} has no {wanted}; it holds {found}. {get}")
 
 
 def read_each(
-    subjects: Iterable[str], read: Callable[[str], Read], on_error: str, get: str
+    subjects: Collection[str], read: Callable[[str], Read], expected: int, on_error: str, get: str
 ) -> tuple[dict[str, Read], pd.DataFrame]:
     """Read the files of each subject.
 
     Parameters
     ----------
-    subjects : iterable of str
+    subjects : collection of str
+        Those whose files are there.
     read : callable
         Returns what is read of a subject; its ValueError or OSError names the file.
+    expected : int
+        The number of subjects of the complete data set.
     on_error : {"raise", "skip"}
         Whether such an error ends the reading, or the subject is listed.
     get : str
@@ -70,7 +73,13 @@ def read_each(
         Columns subject, path (empty; the reason names it) and reason.
     """
     check_option("on_error", on_error, ["raise", "skip"])
-    found, skipped = {}, []
+    found: dict[str, Read] = {}
+    skipped = []
+    if len(subjects) < expected:
+        reason = f"There are files of {len(subjects)} subjects; expected {expected}. {get}"
+        if on_error == "raise":
+            raise ValueError(f"{reason} Pass on_error='skip' to load those that are there.")
+        skipped.append(("others", "", reason))
     for subject in subjects:
         try:
             found[subject] = read(subject)
@@ -85,5 +94,5 @@ def read_each(
                 ) from error
             skipped.append((subject, "", reason))
     if not found:
-        raise ValueError(f"No subject can be read; the first is {skipped[0][0]}: {skipped[0][2]}")
+        raise ValueError(f"No subject can be read; the last is {skipped[-1][0]}: {skipped[-1][2]}")
     return found, pd.DataFrame(skipped, columns=SKIPPED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from ._subjects import find_folder, read_each
 
 SIGNALS = {"bvp": "Bvp", "eda": "Eda", "resp": "Resp", "spo2": "SpO2"}  # and their folders
 RATE = 100.0  # Hz
-SUBSETS = ("train", "validation")
+SUBSETS = {"train": 41, "validation": 12}  # and their numbers of subjects
 COLUMN = re.compile(r"\d+_(?P<part>Baseline|REST|LOW|HIGH)_(?P<number>\d+)")
 TARGETS = {"Baseline": "no_pain", "REST": "no_pain", "LOW": "low_pain", "HIGH": "high_pain"}
 _GET = (
@@ -126,12 +127,13 @@ def load_ai4pain(
     """
     check_option("subset", subset, ["all", *SUBSETS])
     check_number("duration", duration, above=0, unit="seconds")
-    chosen = SUBSETS if subset == "all" else (subset,)
+    chosen = list(SUBSETS) if subset == "all" else [subset]
     root = find_folder(folder, [f"{name}/Bvp/*.csv" for name in chosen], ["Dataset", "data"], _GET)
     where = {
         subject: root / name for name in chosen for subject in _list_subjects(root / name, root)
     }
-    segments, skipped = read_each(where, lambda one: _read_subject(where[one], one), on_error, _GET)
+    expected = sum(SUBSETS[name] for name in chosen)
+    segments, skipped = read_each(where, partial(_read_subject, where), expected, on_error, _GET)
     recordings = {key: each for subject in segments.values() for key, each in subject.items()}
     events = pd.concat([_events(each, float(duration)) for each in segments.values()])
     rates = dict.fromkeys(SIGNALS, RATE)
@@ -169,11 +171,11 @@ def _list_subjects(folder: Path, root: Path) -> list[str]:
 Segment = dict[str, FloatArray]  # samples by modality
 
 
-def _read_subject(folder: Path, subject: str) -> dict[str, Segment]:
+def _read_subject(where: Mapping[str, Path], subject: str) -> dict[str, Segment]:
     """Return the segments of a subject, by the name of the column, in the order of time."""
     segments: dict[str, Segment] = {}
     for name, kind in SIGNALS.items():
-        path = folder / kind / f"{subject}.csv"
+        path = where[subject] / kind / f"{subject}.csv"
         recording = read_recording(path, sampling_rate=RATE, time=False)
         _check_columns(path, recording.channels)
         if segments and list(segments) != list(recording.channels):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ._subjects import find_folder, read_each
 
 SIGNALS = {"eda": "gsr", "ecg": "ecg", "emg": "emg_trapezius"}
 RATE = 512.0  # Hz
+N_SUBJECTS = 87
 N_TIMES = 2816  # 5.5 s
 CLASSES = ("BL1", "PA1", "PA2", "PA3", "PA4")
 SAMPLES = "starting_point/samples.csv"
@@ -131,12 +133,9 @@ def load_biovid(
     if subjects == "expressive":
         samples = samples[~samples["subject"].isin(UNEXPRESSIVE.split())]
     by_subject = {str(name): rows for name, rows in samples.groupby("subject")}
-    tables, skipped = read_each(
-        by_subject,
-        lambda subject: _read_subject(root, by_subject[subject], classes),
-        on_error,
-        _GET,
-    )
+    expected = N_SUBJECTS - len(UNEXPRESSIVE.split()) * (subjects == "expressive")
+    read = partial(_read_subject, root, by_subject, classes)
+    tables, skipped = read_each(by_subject, read, expected, on_error, _GET)
     data = pd.concat(tables.values(), ignore_index=True)
     events = data[["subject", "sample", "class"]]
     return Bunch(
@@ -165,7 +164,10 @@ def _read_samples(path: Path, classes: Sequence[str]) -> pd.DataFrame:
     return samples[samples["class"].isin(classes)]
 
 
-def _read_subject(root: Path, samples: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+def _read_subject(
+    root: Path, by_subject: Mapping[str, pd.DataFrame], classes: Sequence[str], subject: str
+) -> pd.DataFrame:
+    samples = by_subject[subject]
     if missing := sorted(set(classes) - set(samples["class"])):
         raise ValueError(f"{root / SAMPLES} lists no windows of class {missing[0]}.")
     rows = []

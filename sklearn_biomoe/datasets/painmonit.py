@@ -27,6 +27,7 @@ SIGNALS = {
     "emg": "Emg",
 }
 HEATER, RATING = "Heater_cleaned", "COVAS"
+N_SUBJECTS = 52
 RATE = 250.0  # Hz
 DURATION = 10.0  # seconds of a stimulus
 PAUSE = 5.0  # seconds between a window of baseline and the stimulus after it
@@ -134,7 +135,7 @@ default=("baseline", "pain_4")
     inside = ["raw-data", "dataset/raw-data", "PMED", "PMED/raw-data", "PMED/dataset/raw-data"]
     root = find_folder(folder, [f"S_*{SUFFIX}"], inside, _GET)
     subjects = sorted(path.name.removesuffix(SUFFIX) for path in root.glob(f"S_*{SUFFIX}"))
-    read, skipped = read_each(subjects, partial(_read_subject, root), on_error, _GET)
+    read, skipped = read_each(subjects, partial(_read_subject, root), N_SUBJECTS, on_error, _GET)
     recordings = {subject: recording for subject, (recording, _) in read.items()}
     events = pd.concat([table.assign(subject=name) for name, (_, table) in read.items()])
     events = events[events["class"].isin(classes)].reset_index(drop=True)

@@ -120,7 +120,7 @@ def load_wesad(
     """
     check_number("duration", duration, above=0, unit="seconds")
     root = find_folder(folder, ["S*/S*_quest.csv"], ["WESAD"], _GET)
-    read, skipped = read_each(SUBJECTS, partial(_read_subject, root), on_error, _GET)
+    read, skipped = read_each(SUBJECTS, partial(_read_subject, root), len(SUBJECTS), on_error, _GET)
     recordings = {int(subject[1:]): recording for subject, (recording, _) in read.items()}
     events = pd.concat(
         [table.assign(subject=int(subject[1:])) for subject, (_, table) in read.items()],
