@@ -18,6 +18,7 @@ from ..signals import SubjectScaler, WindowReport, check_windows, missing_window
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
 from .folds import Fold
+from .tasks import Task
 
 
 class LeakWarning(UserWarning):
@@ -47,15 +48,15 @@ class Alarm:
 
 
 def data_alarms(
-    X: Any, y: Array, groups: Array, folds: list[Fold], intervals: FloatArray | None
+    X: Any, y: Array | None, groups: Array, folds: list[Fold], intervals: FloatArray | None
 ) -> list[Alarm]:
-    """Return alarms about the data and the folds."""
+    """Return alarms about the data and the folds; y are classes or levels, None for ratings."""
     messages = {
         "subject in both parts": _shared_subjects(groups, folds),
         "overlapping windows": _overlapping_windows(groups, folds, intervals),
         "equal windows": _equal_windows(X, folds) if intervals is None else None,
         "scaling over test subjects": _scaled_before(X, groups),
-        "class not trained on": _unseen_classes(y, folds),
+        "class not trained on": None if y is None else _unseen_classes(y, folds),
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
@@ -130,20 +131,24 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
             yield Alarm("fitted before", name, message)
 
 
-def time_alarms(summary: pd.DataFrame, controls: list[str]) -> Iterator[Alarm]:
-    """Yield alarms about controls that score above chance, or as high as a method."""
+def time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iterator[Alarm]:
+    """Yield alarms about controls that score better than chance, or as well as a method."""
     methods = summary.drop(index=controls)
+    above, limit, sign = ("above", "chance_high", 1)
+    if not task.main.greater_is_better:
+        above, limit, sign = ("below", "chance_low", -1)
     for name in controls:
-        mean, chance_high = (float(summary[column][name]) for column in ("mean", "chance_high"))
-        if mean <= chance_high:
+        mean, chance = (float(summary[column][name]) for column in ("mean", limit))
+        if sign * mean <= sign * chance:
             continue
         message = (
-            f"scores {mean:.3f}, above the chance limit {chance_high:.3f}: the time of a window "
-            "predicts its class, so any signal that drifts over time can score above chance."
+            f"scores {mean:.3f}, {above} the chance limit {chance:.3f}: the time of a window "
+            f"predicts its {task.target}, so any signal that drifts over time can score better "
+            "than chance."
         )
         yield Alarm("time alone scores", name, message)
-        if len(beaten := methods.index[methods["mean"] <= mean]):
-            message = f"scores {mean:.3f}, as high as or higher than {name_some(beaten)}."
+        if len(beaten := methods.index[sign * methods["mean"] <= sign * mean]):
+            message = f"scores {mean:.3f}, as well as or better than {name_some(beaten)}."
             yield Alarm("time alone scores", name, message)
 
 
