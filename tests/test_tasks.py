@@ -192,7 +192,7 @@ def test_a_predictor_of_subject_means_is_visible(ratings):
     assert summary["n_undefined"] == N_SUBJECTS
     assert summary["p_value"] == 1
     assert np.isnan(study.pooled().loc["means", "within_subjects"])
-    assert study.pooled().loc["means", "pearson"] > 0.5  # looks good, and is not
+    assert study.pooled().loc["means", "pearson"] > 0.4  # looks good, and is not
 
 
 def test_constant_ratings_of_a_subject_are_counted(ratings):
@@ -207,12 +207,13 @@ def test_constant_ratings_of_a_subject_are_counted(ratings):
     assert summary["n_subjects"] == N_SUBJECTS
     assert summary["pearson"] == pytest.approx(own["pearson"].drop("S2").mean())
     (found,) = [each for each in study.decisions if "constant" in each]
-    assert "Ratings of subjects 'S2' are constant" in found
+    assert "The ratings of subjects 'S2' (1 of 6) are constant" in found
 
 
 def test_metrics_undefined_in_one_repeat_are_undefined():
-    study = run_study({"mean": DummyRegressor()}, np.zeros((36, 1)), np.tile(np.arange(12), 3),
-                      np.repeat([1, 2, 3], 12), cv=RepeatedGroupKFold(3, n_repeats=2))  # fmt: skip
+    X, y, groups = np.arange(36.0)[:, None], np.tile(np.arange(12), 3), np.repeat([1, 2, 3], 12)
+    cv = RepeatedGroupKFold(3, n_repeats=2)
+    study = run_study({"mean": DummyRegressor()}, X, y, groups, cv=cv)
     windows = study.predictions
     first = (windows["repeat"] == 0) & (windows["subject"] == 1) & (windows["method"] == "mean")
     windows.loc[first, "predicted"] = np.arange(12.0)

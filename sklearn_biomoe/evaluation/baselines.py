@@ -15,7 +15,7 @@ from .._typing import Array, FloatArray
 from ..ordinal import OrdinalClassifier
 from ..signals.checks.study_design import CLASSIFIER
 from ..signals.windows import read_windows
-from .tasks import CLASSIFICATION, ORDINAL, REGRESSION, Target, Task
+from .tasks import CLASSIFICATION, ORDINAL, REGRESSION, Target
 
 WHOLE_INPUT = ""  # instead of the column of a signal
 # Of few features. Embeddings need a stronger penalty.
@@ -43,6 +43,9 @@ OWN = {
     ORDINAL.name: {"median": DecisionTreeRegressor(criterion="absolute_error", random_state=0)},
     REGRESSION.name: {"mean": DecisionTreeRegressor(random_state=0)},
 }
+BASELINE_NAMES = ["statistics"]
+BASELINE_NAMES += [f"training {name}" for each in TRAINING.values() for name in each]
+BASELINE_NAMES += [f"own {name}" for each in OWN.values() for name in each]
 
 
 def make_baselines(
