@@ -18,7 +18,9 @@ from ..signals import SubjectScaler, WindowReport, check_windows, missing_window
 from ..signals.checks.study_design import find_label
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
+from .baselines import WHOLE_INPUT
 from .folds import Fold
+from .tasks import Task
 
 
 class LeakWarning(UserWarning):
@@ -48,16 +50,16 @@ class Alarm:
 
 
 def data_alarms(
-    X: Any, y: Array, groups: Array, folds: list[Fold], intervals: FloatArray | None
+    X: Any, y: Array | None, groups: Array, folds: list[Fold], intervals: FloatArray | None
 ) -> list[Alarm]:
-    """Return alarms about the data and the folds."""
+    """Return alarms about the data and the folds; y are classes or levels, None for ratings."""
     messages = {
         "subject in both parts": _shared_subjects(groups, folds),
         "overlapping windows": _overlapping_windows(groups, folds, intervals),
         "equal windows": _equal_windows(X, folds) if intervals is None else None,
         "label among features": _label_in_features(X, y),
         "scaling over test subjects": _scaled_before(X, groups),
-        "class not trained on": _unseen_classes(y, folds),
+        "class not trained on": None if y is None else _unseen_classes(y, folds),
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
@@ -66,9 +68,7 @@ def check_inputs(
     methods: Mapping[str, Any], X: Any, y: Array, groups: Array, intervals: FloatArray | None
 ) -> WindowReport | None:
     """Check the windows that the methods draw, or return None if none draws windows of X."""
-    signals: dict[str, tuple[str, float]] = {}
-    for method in methods.values():
-        signals |= dict(_drawn_columns(method))
+    signals = drawn_signals(methods)
     if not signals:
         return None
     start = None if intervals is None else intervals[:, 0]
@@ -78,7 +78,17 @@ def check_inputs(
     return check_windows(X, y, groups, sampling_rates=rate, modalities=modality, start=start)
 
 
-WHOLE_INPUT = ""  # instead of a column
+def drawn_signals(methods: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return modality and sampling rate in Hz of the columns that methods draw, by their name.
+
+    X itself has the name "".
+    """
+    signals: dict[str, tuple[str, float]] = {}
+    for method in methods.values():
+        signals |= dict(_drawn_columns(method))
+    return signals
+
+
 FOUND_BY_STUDY = ("order", "overlap", "subjects", "classes")  # with better controls
 
 
@@ -132,20 +142,24 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
             yield Alarm("fitted before", name, message)
 
 
-def time_alarms(summary: pd.DataFrame, controls: list[str]) -> Iterator[Alarm]:
-    """Yield alarms about controls that score above chance, or as high as a method."""
+def time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iterator[Alarm]:
+    """Yield alarms about controls that score better than chance, or as well as a method."""
     methods = summary.drop(index=controls)
+    above, limit, sign = ("above", "chance_high", 1)
+    if not task.main.greater_is_better:
+        above, limit, sign = ("below", "chance_low", -1)
     for name in controls:
-        mean, chance_high = (float(summary[column][name]) for column in ("mean", "chance_high"))
-        if mean <= chance_high:
+        mean, chance = (float(summary[column][name]) for column in ("mean", limit))
+        if sign * mean <= sign * chance:
             continue
         message = (
-            f"scores {mean:.3f}, above the chance limit {chance_high:.3f}: the time of a window "
-            "predicts its class, so any signal that drifts over time can score above chance."
+            f"scores {mean:.3f}, {above} the chance limit {chance:.3f}: the time of a window "
+            f"predicts its {task.target}, so any signal that drifts over time can score better "
+            "than chance."
         )
         yield Alarm("time alone scores", name, message)
-        if len(beaten := methods.index[methods["mean"] <= mean]):
-            message = f"scores {mean:.3f}, as high as or higher than {name_some(beaten)}."
+        if len(beaten := methods.index[sign * methods["mean"] <= sign * mean]):
+            message = f"scores {mean:.3f}, as well as or better than {name_some(beaten)}."
             yield Alarm("time alone scores", name, message)
 
 

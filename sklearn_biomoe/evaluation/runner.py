@@ -22,6 +22,7 @@ from .._validation.subjects import groups_for, name_some
 from .._validation.targets import predict_probabilities
 from ..pipelines import find_embedders
 from .folds import Fold
+from .tasks import Target, read_predictions
 
 FORMAT_VERSION = 2
 
@@ -32,8 +33,8 @@ class FoldResult:
 
     Parameters
     ----------
-    predicted : list of int
-        Position of the predicted class of each test window.
+    predicted : list of int or of float
+        Position of the predicted class of each test window, or the predicted rating.
     probabilities : list of list of float, or None
         One for each test window and class; None if the method has no probabilities.
     weights_sha256 : list of str
@@ -42,7 +43,7 @@ class FoldResult:
         To fit and predict.
     """
 
-    predicted: list[int]
+    predicted: list[int] | list[float]
     probabilities: list[list[float]] | None
     weights_sha256: list[str]
     seconds: float
@@ -50,7 +51,7 @@ class FoldResult:
 
 def run_folds(
     methods: dict[str, tuple[Any, Any]],
-    y: Array,
+    target: Target,
     groups: Array,
     folds: list[Fold],
     *,
@@ -68,7 +69,7 @@ def run_folds(
         result = _read(path, fold)
         if result is None:
             tasks[name, fold.number] = delayed(_run_fold)(
-                name, *methods[name], y, groups, fold, path
+                name, *methods[name], target, groups, fold, path
             )
         else:
             results[name, fold.number] = result
@@ -82,18 +83,18 @@ def run_folds(
 
 
 def _run_fold(
-    name: str, method: Any, X: Any, y: Array, groups: Array, fold: Fold, path: Path | None
+    name: str, method: Any, X: Any, target: Target, groups: Array, fold: Fold, path: Path | None
 ) -> FoldResult:
     started = time.perf_counter()
-    classes = np.unique(y)
     try:
         fitted = clone(method)
         subjects = groups_for(fitted, groups[fold.train])
-        fitted.fit(_safe_indexing(X, fold.train), y[fold.train], **subjects)
+        fitted.fit(_safe_indexing(X, fold.train), target.values[fold.train], **subjects)
         test = _safe_indexing(X, fold.test)
-        predicted = np.searchsorted(classes, fitted.predict(test))
+        predicted = read_predictions(fitted.predict(test), target)
         probabilities = None
-        if hasattr(fitted, "predict_proba"):
+        if target.classes is not None and hasattr(fitted, "predict_proba"):
+            classes = np.unique(target.values)
             probabilities = predict_probabilities(fitted, test, classes).tolist()
     except Exception as error:
         held_out = name_some(np.unique(groups[fold.test]))

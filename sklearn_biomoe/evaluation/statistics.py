@@ -1,14 +1,13 @@
 """Statistics over subjects: confidence intervals, permutation tests and corrected p-values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .._typing import FloatArray, Rows
-from .metrics import balanced_accuracy, confusion_counts
+from .._typing import Array, FloatArray
 
 N_BOOTSTRAPS = 10_000
 N_PERMUTATIONS = 1_000
@@ -29,14 +28,18 @@ def bootstrap_interval(scores: FloatArray, random: np.random.Generator) -> tuple
 
 
 def permuted_scores(
-    target: Rows, predicted: Rows, n_classes: int, random: np.random.Generator
+    main_scores: Callable[[Array, Array, int], FloatArray],
+    target: Array,
+    predicted: Array,
+    n_classes: int,
+    random: np.random.Generator,
 ) -> FloatArray:
-    """Return balanced accuracies of one subject with permuted predictions, (N_PERMUTATIONS,).
+    """Return main scores of one subject with permuted predictions, (N_PERMUTATIONS,).
 
-    Targets and predictions are positions of classes.
+    Parameters are those of `Task.main_scores`.
     """
     permuted = random.permuted(np.tile(predicted, (N_PERMUTATIONS, 1)), axis=1)
-    return balanced_accuracy(confusion_counts(target, permuted, n_classes))
+    return main_scores(target, permuted, n_classes)
 
 
 def sign_flip_p_values(differences: FloatArray, random: np.random.Generator) -> FloatArray:

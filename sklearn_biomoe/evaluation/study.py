@@ -14,21 +14,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 
 from .._typing import Array, FloatArray
 from .._validation.subjects import check_subjects, name_some
-from .._validation.targets import read_targets
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
 from ..signals import WindowReport
 from ..signals.checks.study_design import time_only_methods
+from .baselines import BASELINE_NAMES, PREDICTORS, make_baselines
 from .folds import Fold, make_folds
 from .leaks import (
     LeakWarning,
     check_alarms,
     check_inputs,
     data_alarms,
+    drawn_signals,
     hash_rows,
     method_alarms,
     time_alarms,
@@ -36,7 +37,13 @@ from .leaks import (
 from .report import write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
+from .tasks import CLASSIFICATION, ORDINAL, Target, describe_constant, read_target
 
+KINDS = {
+    "classification": ["classifier"],
+    "ordinal": ["classifier", "regressor"],
+    "regression": ["regressor"],
+}
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy", "pandas"]
 
 
@@ -49,10 +56,10 @@ class Study(StudyResults):
     ----------
     predictions : DataFrame
         A row for each method, repeat and window, with the columns method, repeat, fold, subject,
-        window (position of the row in X), target, predicted, and ``probability_<class>``, which
-        are NaN for methods without probabilities.
-    classes : ndarray of shape (n_classes,)
-        Sorted.
+        window (position of the row in X), target, predicted, and, unless the task is regression,
+        ``probability_<class>``, which are NaN for methods without probabilities.
+    classes : ndarray of shape (n_classes,) or None
+        Sorted classes, or levels in their order; None if the task is regression.
     alarms : tuple of Alarm
         Reasons why scores may be too optimistic.
     methods : dict of str to str
@@ -62,11 +69,15 @@ class Study(StudyResults):
     seconds : dict of str to float
         To fit and predict with each method in all folds.
     controls : tuple of str
-        Methods that use only the time of a window.
+        Methods that `run_study` adds: baselines, and methods that use only the time of a window.
     random_state : int
         Seed of bootstraps and permutations.
     checked : tuple of str
         What `check_windows` looked for.
+    task : Task
+        What was predicted, and the metrics.
+    decisions : tuple of str
+        What `run_study` decided, such as the task, and why.
     """
 
     def report(
@@ -86,6 +97,7 @@ def run_study(
     y: ArrayLike,
     groups: ArrayLike,
     *,
+    task: str = "auto",
     cv: Any = "leave_one_subject_out",
     intervals: ArrayLike | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -94,22 +106,33 @@ def run_study(
     progress: bool = False,
     random_state: int = 0,
 ) -> Study:
-    """Compare methods on the same held-out subjects.
+    """Compare methods with baselines, and with each other, on the same held-out subjects.
 
     Each method is cloned and fitted in each fold. The training subjects are passed to `fit` as
     ``groups`` if it takes them: with metadata routing, of estimators that request groups; without
     it, of estimators with such a parameter, searches whose ``cv`` splits by group, and Pipelines
     that end in one.
 
+    Controls are added to the methods: "training majority", "training median" and "training mean",
+    which predict the most frequent class, the median or the mean of the training windows, as the
+    task allows; "statistics", of the mean, standard deviation, minimum and maximum of each signal
+    that the methods draw, if they do; and methods of elapsed time, if ``intervals`` are given.
+
     Parameters
     ----------
     methods : dict of str to estimator
-        Classifiers, or Pipelines that end in one, by names for tables and reports.
+        By names for tables and reports: classifiers, regressors if the task is regression, either
+        if it is ordinal, or Pipelines that end in one.
     X : DataFrame or array-like of shape (n_windows, ...)
     y : array-like of shape (n_windows,)
-        Classes.
+        Classes, ordered levels (an ordered `pandas.Categorical`, or whole numbers) or ratings.
     groups : array-like of shape (n_windows,)
         Subjects.
+    task : {"auto", "classification", "ordinal", "regression"}, default="auto"
+        With "auto", ordered categories of three or more levels are ordinal, numbers that are
+        fractions or of more than five values are ratings (regression), and all else is classes.
+        ``Study.decisions`` reports what was decided. In an ordinal study, methods are fitted to the
+        positions of levels, 0 for the lowest; what a regressor predicts is rounded to a level.
     cv : "leave_one_subject_out" or splitter, default="leave_one_subject_out"
         Such as `RepeatedGroupKFold`.
     intervals : array-like of shape (n_windows, 2), default=None
@@ -167,38 +190,48 @@ def run_study(
     {'logistic': 0.7, 'dummy': 0.5}
     """
     started = time.perf_counter()
-    y, groups, times = _check_data(X, y, groups, intervals)
-    _check_methods(methods)
-    folds = make_folds(cv, y, groups)
+    target = read_target(y, X, task)
+    groups, times = _check_data(target, groups, intervals)
+    _check_methods(methods, target)
+    folds = make_folds(cv, target.values, groups)
+    labels = target.values if target.classes is None else _labels(target, target.values)
     if isinstance(check, WindowReport):
         checked: WindowReport | None = check
     else:
-        checked = check_inputs(methods, X, y, groups, times) if check else None
+        checked = check_inputs(methods, X, labels, groups, times) if check else None
+    classes = None if target.classes is None else labels
     alarms = [
-        *check_alarms(checked), *data_alarms(X, y, groups, folds, times), *method_alarms(methods)
-    ]  # fmt: skip
-    inputs = {name: (method, X) for name, method in methods.items()}
-    controls: list[str] = []
+        *check_alarms(checked),
+        *data_alarms(X, classes, groups, folds, times),
+        *method_alarms(methods),
+    ]
+    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=False)
+    inputs = {name: (method, X) for name, method in methods.items()} | baselines
+    by_time: dict[str, Any] = {}
     if times is not None:
-        inputs |= {name: (method, times[:, :1]) for name, method in time_only_methods().items()}
-        controls = list(time_only_methods())
+        by_time = time_only_methods(PREDICTORS[target.task.name])
+        inputs |= {name: (method, times[:, :1]) for name, method in by_time.items()}
     descriptions = {name: describe_estimator(method) for name, (method, _) in inputs.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        check_folder(folder, _signature(X, y, groups, times, folds, descriptions))
-    results = run_folds(inputs, y, groups, folds, folder=folder, n_jobs=n_jobs, progress=progress)
+        check_folder(folder, _signature(X, target.values, groups, times, folds, descriptions))
+    results = run_folds(
+        inputs, target, groups, folds, folder=folder, n_jobs=n_jobs, progress=progress
+    )
     study = Study(
-        predictions=_tabulate_predictions(results, y, groups, folds),
-        classes=np.unique(y),
+        predictions=_tabulate_predictions(results, target, groups, folds),
+        classes=target.classes,
         alarms=(),
         methods=descriptions,
         environment=_describe_environment(results, cv, folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=tuple(controls),
+        controls=(*baselines, *by_time),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
+        task=target.task,
+        decisions=tuple(filter(None, [target.decision, describe_constant(target, groups)])),
     )
-    study.alarms = (*alarms, *time_alarms(study.summary(), controls))
+    study.alarms = (*alarms, *time_alarms(study.summary(), list(by_time), study.task))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
@@ -208,22 +241,28 @@ def run_study(
 
 
 def _check_data(
-    X: Any, y: ArrayLike, groups: ArrayLike, intervals: ArrayLike | None
-) -> tuple[Array, Array, FloatArray | None]:
-    labels = read_targets(y, X, "run_study")
-    subjects = check_subjects(groups, len(labels))
-    for kind, values in {"class": np.unique(labels), "subject": np.unique(subjects)}.items():
-        if len(values) < 2:
+    target: Target, groups: ArrayLike, intervals: ArrayLike | None
+) -> tuple[Array, FloatArray | None]:
+    values = target.values
+    subjects = check_subjects(groups, len(values))
+    for kind, each in {target.task.target: values, "subject": subjects}.items():
+        if len(np.unique(each)) < 2:
+            found = _labels(target, each[:1]) if each is values else each[:1]
             raise ValueError(
-                f"All windows are of {kind} {name_some(values)}; a study needs two or more."
+                f"All windows are of {kind} {name_some(found)}; a study needs two or more."
             )
-    single = [each for each in np.unique(subjects) if len(np.unique(labels[subjects == each])) == 1]
-    if single:
+    single = [each for each in np.unique(subjects) if len(np.unique(values[subjects == each])) == 1]
+    if single and target.task is CLASSIFICATION:
         raise ValueError(
             f"Subjects {name_some(single)} have windows of a single class, which balanced accuracy "
             "cannot score. Drop these subjects, or add their windows of other classes."
         )
-    return labels, subjects, None if intervals is None else _check_intervals(intervals, len(labels))
+    return subjects, None if intervals is None else _check_intervals(intervals, len(values))
+
+
+def _labels(target: Target, values: Array) -> Array:
+    """Return the names of levels at these positions; classes and ratings as they are."""
+    return target.classes[values] if target.task is ORDINAL else values
 
 
 def _check_intervals(intervals: ArrayLike, n_windows: int) -> FloatArray:
@@ -243,23 +282,23 @@ def _check_intervals(intervals: ArrayLike, n_windows: int) -> FloatArray:
     return times
 
 
-def _check_methods(methods: Any) -> None:
+def _check_methods(methods: Any, target: Target) -> None:
     if not isinstance(methods, Mapping) or not methods:
-        raise ValueError(f"methods={methods!r}; expected a dict of names to classifiers.")
+        raise ValueError(f"methods={methods!r}; expected a dict of names to estimators.")
     for name, method in methods.items():
         if not isinstance(name, str):
             raise TypeError(f"methods has the name {name!r}; expected a string.")
-        if isinstance(method, type) or not is_classifier(method):
+        fits = {"classifier": is_classifier, "regressor": is_regressor}
+        kinds = KINDS[target.task.name]
+        if isinstance(method, type) or not any(fits[kind](method) for kind in kinds):
+            expected = " or a ".join(kinds)
             raise TypeError(
-                f"Method {name!r} is {method!r:.80}, which is not a classifier; pass a classifier, "
-                "or a Pipeline that ends in one."
+                f"Method {name!r} is {method!r:.80}, which is not a {expected}; pass a {expected}, "
+                f"or a Pipeline that ends in one, or another task. {target.decision}"
             )
-    clashing = [name for name in time_only_methods() if name in methods]
+    clashing = [name for name in (*BASELINE_NAMES, *time_only_methods()) if name in methods]
     if clashing:
-        raise ValueError(
-            f"Methods {name_some(clashing)} have the names of the controls that intervals adds; "
-            "rename them."
-        )
+        raise ValueError(f"Methods {name_some(clashing)} have the names of controls; rename them.")
 
 
 def _signature(
@@ -286,28 +325,30 @@ def _hash(text: str) -> str:
 
 
 def _tabulate_predictions(
-    results: dict[str, list[FoldResult]], y: Array, groups: Array, folds: list[Fold]
+    results: dict[str, list[FoldResult]], target: Target, groups: Array, folds: list[Fold]
 ) -> pd.DataFrame:
-    classes = np.unique(y)
+    labels, classes = _labels(target, target.values), target.classes
     tables = []
     for name, own in results.items():
         for fold, result in zip(folds, own, strict=True):
-            probabilities = np.full((len(fold.test), len(classes)), np.nan)
-            if result.probabilities is not None:
-                probabilities[:] = result.probabilities
+            predicted = np.array(result.predicted)
             columns = {
                 "method": name,
                 "repeat": fold.repeat,
                 "fold": fold.number,
                 "subject": groups[fold.test],
                 "window": fold.test,
-                "target": y[fold.test],
-                "predicted": classes[result.predicted],
+                "target": labels[fold.test],
+                "predicted": predicted if classes is None else classes[predicted],
             }
-            columns |= {
-                f"probability_{label}": probabilities[:, position]
-                for position, label in enumerate(classes)
-            }
+            if classes is not None:
+                probabilities = np.full((len(fold.test), len(classes)), np.nan)
+                if result.probabilities is not None:
+                    probabilities[:] = result.probabilities
+                columns |= {
+                    f"probability_{label}": probabilities[:, position]
+                    for position, label in enumerate(classes)
+                }
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 

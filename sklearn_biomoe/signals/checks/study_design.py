@@ -24,13 +24,15 @@ STANDARD_ERRORS = 3  # over subjects, above chance
 FIXED_SHARE = 0.9  # of subjects with the same order
 
 
-def time_only_methods() -> dict[str, Pipeline]:
-    """Return classifiers of the start time of a window, the controls of a study."""
-    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+CLASSIFIER = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+
+
+def time_only_methods(predictor: Any = CLASSIFIER) -> dict[str, Pipeline]:
+    """Return predictors by the start time of a window, the controls of a study."""
     spline = SplineTransformer(n_knots=20)
     return {
-        "elapsed time only, linear": make_pipeline(StandardScaler(), classifier),
-        "elapsed time only, spline": make_pipeline(spline, StandardScaler(), classifier),
+        "elapsed time only, linear": make_pipeline(StandardScaler(), predictor),
+        "elapsed time only, spline": make_pipeline(spline, StandardScaler(), predictor),
     }
 
 
