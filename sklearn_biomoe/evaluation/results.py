@@ -129,13 +129,12 @@ class StudyResults:
         if not any(metric.of == "study" for metric in self.metrics):
             return {}
         own = self.predictions[self.predictions["method"] == method]
+        columns = ["target", "predicted", "subject"]
         scores = [
-            between_subjects(
-                *(part[name].to_numpy() for name in ("target", "predicted", "subject"))
-            )
+            between_subjects(*(part[name].to_numpy() for name in columns))
             for _, part in own.groupby("repeat")
         ]
-        return pd.DataFrame(scores).mean(skipna=False).to_dict()
+        return {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
 
     def comparisons(self, pairs: Sequence[tuple[str, str]] | None = None) -> pd.DataFrame:
         """Compare pairs of methods over the same subjects.
