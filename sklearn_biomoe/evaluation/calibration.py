@@ -1,5 +1,6 @@
 """Calibration: the first windows of each test subject, which methods may use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +10,12 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array, FloatArray, Mask
 from .._validation.parameters import check_integer, check_number
-from .._validation.subjects import check_subjects, name_some
+from .._validation.subjects import check_subjects, column_names, column_values, name_some
+from ..signals import SubjectScaler
 from .folds import Fold
 
 CALIBRATION, SCORED, NEITHER = 0, 1, 2
+TOLERANCE = 1e-6  # seconds
 
 
 @dataclass(frozen=True)
@@ -82,78 +85,71 @@ class Calibration:
             If a subject has no window in the first minutes, or no window is left to score.
         """
         times = np.asarray(intervals, dtype=np.float64)
-        return self._uses(check_subjects(groups, len(times)), times) == CALIBRATION
+        return assign_windows(self, check_subjects(groups, len(times)), times) == CALIBRATION
 
-    def split(
-        self, folds: list[Fold], groups: Array, intervals: FloatArray
-    ) -> tuple[list[Fold], pd.DataFrame]:
-        """Move calibration windows out of the test windows of folds.
 
-        Returns
-        -------
-        folds : list of Fold
-        table : DataFrame
-            Indexed by test subject, with the columns described in ``Study.calibration``.
-        """
-        uses = self._uses(groups, intervals)
-        tested = np.unique(np.concatenate([fold.test for fold in folds]))
-        calibrated = [
-            replace(
-                fold,
-                test=fold.test[uses[fold.test] == SCORED],
-                calibration=fold.test[uses[fold.test] == CALIBRATION],
-                calibration_labels=self.labels,
-            )
-            for fold in folds
-        ]
-        rows = {
-            subject: self._describe(uses[own], intervals[own])
-            for subject in np.unique(groups[tested])
-            for own in [tested[groups[tested] == subject]]
-        }
-        return calibrated, pd.DataFrame.from_dict(rows, orient="index").rename_axis("subject")
+def assign_windows(calibration: Calibration, groups: Array, intervals: FloatArray | None) -> Array:
+    """Return what each window is used for if its subject is tested: one of three constants.
 
-    def _uses(self, groups: Array, intervals: FloatArray) -> Array:
-        """Return what each window is used for, shape (n_windows,)."""
-        uses = np.full(len(groups), SCORED)
-        for subject in np.unique(groups):
-            own = np.flatnonzero(groups == subject)
-            uses[own] = self._uses_of_subject(intervals[own])
-        without = {
-            use: [each for each in np.unique(groups) if not (uses[groups == each] == use).any()]
-            for use in (CALIBRATION, SCORED)
-        }
-        if without[CALIBRATION]:
+    Raise ValueError if a subject has no windows for one of the two uses.
+    """
+    if intervals is None:
+        raise ValueError(
+            f"calibration={calibration}; it requires intervals=, the start and stop of each window."
+        )
+    uses = np.full(len(groups), SCORED)
+    for subject in np.unique(groups):
+        own = groups == subject
+        uses[own] = _assign_windows_of_subject(calibration, intervals[own])
+    for use, message in {
+        CALIBRATION: "have no window that ends in these minutes; pass more minutes",
+        SCORED: "have no windows left to score; use fewer for calibration",
+    }.items():
+        without = np.setdiff1d(groups, groups[uses == use])
+        if len(without):
             raise ValueError(
-                f"{self}: subjects {name_some(without[CALIBRATION])} have no window that ends in "
-                "the first minutes; pass more minutes, or drop these subjects."
+                f"{calibration}: subjects {name_some(without)} {message}, or drop these subjects."
             )
-        if without[SCORED]:
-            raise ValueError(
-                f"{self}: no windows of subjects {name_some(without[SCORED])} are left to score; "
-                "use fewer for calibration, or drop these subjects."
-            )
-        return uses
+    return uses
 
-    def _uses_of_subject(self, intervals: FloatArray) -> Array:
-        starts, stops = intervals.T
-        if self.minutes is not None:
-            limit = starts.min() + 60 * self.minutes
-            used = stops <= limit
-        else:
-            used = np.zeros(len(starts), dtype=bool)
-            used[np.argsort(starts, kind="stable")[: self.n_windows]] = True
-            limit = stops[used].max()
-        return np.where(used, CALIBRATION, np.where(starts >= limit, SCORED, NEITHER))
 
-    def _describe(self, uses: Array, intervals: FloatArray) -> dict[str, Any]:
-        return {
-            "n_windows": int((uses == CALIBRATION).sum()),
-            "seconds": _covered_seconds(intervals[uses == CALIBRATION]),
-            "labels": self.labels,
-            "n_scored": int((uses == SCORED).sum()),
-            "n_neither": int((uses == NEITHER).sum()),
-        }
+def _assign_windows_of_subject(calibration: Calibration, intervals: FloatArray) -> Array:
+    starts, stops = intervals.T
+    if calibration.minutes is not None:
+        limit = starts.min() + 60 * calibration.minutes
+        used = stops <= limit + TOLERANCE
+    else:
+        used = np.zeros(len(starts), dtype=bool)
+        used[np.argsort(starts, kind="stable")[: calibration.n_windows]] = True
+        limit = stops[used].max()
+    return np.where(used, CALIBRATION, np.where(starts >= limit - TOLERANCE, SCORED, NEITHER))
+
+
+def move_windows(calibration: Calibration, folds: list[Fold], uses: Array) -> list[Fold]:
+    """Return folds whose test windows are the scored ones, with the calibration windows apart."""
+    return [
+        replace(
+            fold,
+            test=fold.test[uses[fold.test] == SCORED],
+            calibration=fold.test[uses[fold.test] == CALIBRATION],
+            calibration_labels=calibration.labels,
+        )
+        for fold in folds
+    ]
+
+
+def tabulate_use(
+    calibration: Calibration, groups: Array, intervals: FloatArray, uses: Array
+) -> pd.DataFrame:
+    """Return what is used of each subject, as described in ``Study.calibration``."""
+    rows = {}
+    for subject in np.unique(groups):
+        own = groups == subject
+        counts = [int((uses[own] == use).sum()) for use in (CALIBRATION, SCORED, NEITHER)]
+        seconds = _covered_seconds(intervals[own & (uses == CALIBRATION)])
+        rows[subject] = [counts[0], seconds, calibration.labels, *counts[1:]]
+    columns = ["n_windows", "seconds", "labels", "n_scored", "n_neither"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("subject")
 
 
 def _covered_seconds(intervals: FloatArray) -> float:
@@ -161,3 +157,45 @@ def _covered_seconds(intervals: FloatArray) -> float:
     starts, stops = intervals[np.argsort(intervals[:, 0])].T
     covered_until = np.maximum.accumulate(np.r_[starts[0], stops[:-1]])
     return float(np.maximum(stops - np.maximum(starts, covered_until), 0).sum())
+
+
+def describe_calibration(calibration: Calibration, table: pd.DataFrame) -> str:
+    """Return a sentence about what is used of test subjects."""
+    what = "signals and targets" if calibration.labels else "signals, not targets"
+    text = (
+        f"Calibration: the first {_count(table['n_windows'])} windows "
+        f"({_count(table['seconds'])} s) of each test subject are used ({what}) and not scored"
+    )
+    if not table["n_neither"].any():
+        return f"{text}."
+    return f"{text}; {_count(table['n_neither'])} windows that overlap with them are left out."
+
+
+def _count(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def check_marks(methods: Mapping[str, Any], X: Any, marks: Mask) -> None:
+    """Raise ValueError if a column of X that marks calibration windows marks others."""
+    for name, method in methods.items():
+        for scaler in calibrated_scalers(method):
+            column = scaler.calibration_column
+            if column is None or column not in column_names(X):
+                continue
+            found = column_values(X, column_names(X).index(column))
+            wrong = np.flatnonzero(found != marks)
+            if len(wrong):
+                raise ValueError(
+                    f"Method {name!r} takes calibration windows from column {column!r}, which "
+                    f"differs from calibration= in rows {name_some(wrong)}; fill it by "
+                    "calibration.mark(groups, intervals)."
+                )
+
+
+def calibrated_scalers(method: Any) -> list[SubjectScaler]:
+    """Return the parts of a method that scale subjects by calibration windows."""
+    parts = [method, *method.get_params(deep=True).values()]
+    return [
+        part for part in parts if isinstance(part, SubjectScaler) and part.unseen == "calibration"
+    ]

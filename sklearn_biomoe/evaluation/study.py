@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier, is_regressor
-from sklearn.linear_model import Ridge
 
 from .._typing import Array, FloatArray
 from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
-from ..signals.checks.study_design import CLASSIFIER, time_only_methods
+from ..signals.checks.study_design import time_only_methods
+from .calibration import Calibration, check_marks
+from .comparisons import describe_limits
+from .designs import Design, find_design, plan_time_controls
 from .folds import Fold, make_folds
 from .leaks import (
     LeakWarning,
@@ -30,7 +32,7 @@ from .leaks import (
     data_alarms,
     hash_rows,
     method_alarms,
-    time_alarms,
+    score_alarms,
 )
 from .report import write_report
 from .results import StudyResults
@@ -189,27 +191,41 @@ def run_study(
     folds = make_folds(cv, target.values, groups)
     labels = target.values if target.classes is None else _labels(target, target.values)
     checked = check_inputs(methods, X, labels, groups, times) if check else None
-    classes = None if target.classes is None else labels
+    inputs: Inputs = {name: (method, X, folds) for name, method in methods.items()}
+    controls: list[str] = []
+    decisions = [target.decision]
+    design = None
+    if times is not None:
+        design = find_design(labels, groups, times[:, 0], has_classes=target.classes is not None)
+        by_time = plan_time_controls(target.task, target.values, groups, folds, design)
+        inputs |= {name: (each, times[:, :1], by_time.folds) for name, each in by_time.methods.items()}
+        controls = list(by_time.methods)
+        decisions.append(by_time.decision)
+    used = None
+    if calibration is not None:
+        uses = assign_windows(calibration, groups, times)
+        check_marks(methods, X, uses == CALIBRATION)
+        inputs = {
+            name: (method, data, move_windows(calibration, own, uses))
+            for name, (method, data, own) in inputs.items()
+        }
+        folds = move_windows(calibration, folds, uses)
+        used = tabulate_use(calibration, groups, times, uses)
+        decisions.append(describe_calibration(calibration, used))
+    _check_scored(target, groups, folds)
     alarms = [
         *check_alarms(checked),
-        *data_alarms(X, classes, groups, folds, times),
-        *method_alarms(methods),
+        *data_alarms(X, None if target.classes is None else labels, groups, folds, times),
+        *method_alarms(methods, is_calibrated=calibration is not None),
     ]
-    inputs = {name: (method, X) for name, method in methods.items()}
-    controls: list[str] = []
-    if times is not None:
-        by_time = time_only_methods(Ridge() if target.task is REGRESSION else CLASSIFIER)
-        inputs |= {name: (method, times[:, :1]) for name, method in by_time.items()}
-        controls = list(by_time)
-    descriptions = {name: describe_estimator(method) for name, (method, _) in inputs.items()}
+    descriptions = {name: describe_estimator(method) for name, (method, _, _) in inputs.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        check_folder(folder, _signature(X, target.values, groups, times, folds, descriptions))
-    results = run_folds(
-        inputs, target, groups, folds, folder=folder, n_jobs=n_jobs, progress=progress
-    )
+        signature = _signature(X, target.values, groups, times, folds, descriptions)
+        check_folder(folder, signature)
+    results = run_folds(inputs, target, groups, folder=folder, n_jobs=n_jobs, progress=progress)
     study = Study(
-        predictions=_tabulate_predictions(results, target, groups, folds),
+        predictions=_tabulate_predictions(results, inputs, target, groups),
         classes=target.classes,
         alarms=(),
         methods=descriptions,
@@ -219,9 +235,12 @@ def run_study(
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
-        decisions=(target.decision,),
+        calibration=used,
+        calibrated=() if calibration is None else _calibrated(calibration, inputs),
     )
-    study.alarms = (*alarms, *time_alarms(study.summary(), controls, study.task))
+    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
+    study.decisions = tuple(filter(None, [*decisions, limits]))
+    study.alarms = (*alarms, *score_alarms(study.summary(), controls, study.task, design))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
