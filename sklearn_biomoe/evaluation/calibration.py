@@ -29,7 +29,7 @@ class Calibration:
     n_windows : int, default=None
         The first windows of a subject by their start.
     minutes : float, default=None
-        Instead: windows that end in the first minutes after the start of the subject's first window.
+        Instead: windows that end in the first minutes, counted from the start of the first window.
     labels : bool, default=False
         - False: their signals are used. They are passed to `predict` together with the scored
           windows, so that ``SubjectScaler(unseen="calibration")`` scales a subject by them.
@@ -139,7 +139,7 @@ def move_windows(calibration: Calibration, folds: list[Fold], uses: Array) -> li
 
 
 def tabulate_use(
-    calibration: Calibration, groups: Array, intervals: FloatArray, uses: Array
+    calibration: Calibration, groups: Array, intervals: Any, uses: Array
 ) -> pd.DataFrame:
     """Return what is used of each subject, as described in ``Study.calibration``."""
     rows = {}
@@ -176,7 +176,7 @@ def _count(values: pd.Series) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
-def check_marks(methods: Mapping[str, Any], X: Any, marks: Mask) -> None:
+def check_marks(methods: Mapping[str, Any], X: Any, uses: Array) -> None:
     """Raise ValueError if a column of X that marks calibration windows marks others."""
     for name, method in methods.items():
         for scaler in calibrated_scalers(method):
@@ -184,13 +184,20 @@ def check_marks(methods: Mapping[str, Any], X: Any, marks: Mask) -> None:
             if column is None or column not in column_names(X):
                 continue
             found = column_values(X, column_names(X).index(column))
-            wrong = np.flatnonzero(found != marks)
+            wrong = np.flatnonzero(found != (uses == CALIBRATION))
             if len(wrong):
                 raise ValueError(
                     f"Method {name!r} takes calibration windows from column {column!r}, which "
                     f"differs from calibration= in rows {name_some(wrong)}; fill it by "
                     "calibration.mark(groups, intervals)."
                 )
+
+
+def find_calibrated(calibration: Calibration, methods: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of methods that use calibration windows."""
+    return tuple(
+        name for name, method in methods.items() if calibration.labels or calibrated_scalers(method)
+    )
 
 
 def calibrated_scalers(method: Any) -> list[SubjectScaler]:

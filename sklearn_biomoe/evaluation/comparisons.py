@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._typing import FloatArray
 from .statistics import (
     LEVEL,
     effect_size,
@@ -71,10 +72,10 @@ def compare_pairs(
         return table.reindex(columns=COLUMNS)
     differences = scores[table["method"]].to_numpy() - scores[table["other"]].to_numpy()
     low, high = mean_interval(differences, cross_validated=cross_validated)
-    effects = [effect_size(each, cross_validated=cross_validated) for each in differences.T]
+    effects = effect_size(differences, cross_validated=cross_validated)
     table = table.assign(difference=differences.mean(axis=0), low=low, high=high)
-    table[["effect_size", "effect_low", "effect_high"]] = effects
-    table["p_value"] = _p_values(differences, random_state, cross_validated)
+    table[["effect_size", "effect_low", "effect_high"]] = np.column_stack(effects)
+    table["p_value"] = paired_p_values(differences, random_state, cross_validated=cross_validated)
     family = table["other"] if by_other else np.zeros(len(table))
     grouped = table["p_value"].groupby(family)
     table["p_corrected"] = grouped.transform(lambda own: holm(own.to_numpy()))
@@ -85,12 +86,17 @@ def compare_pairs(
     return table
 
 
-def _p_values(differences: Any, random_state: int, cross_validated: bool) -> Any:
-    """Return two-sided p-values, the larger ones of a sign-flip test and of a t-test."""
-    options = {"cross_validated": cross_validated}
-    one_sided = np.minimum(*(upper_t_p_values(sign * differences, **options) for sign in (1, -1)))
+def paired_p_values(differences: FloatArray, random_state: int, *, cross_validated: bool) -> Any:
+    """Return two-sided p-values, the larger ones of a sign-flip test and of a t-test.
+
+    Differences have the shape (n_subjects, n_pairs). The sign-flip test assumes no distribution,
+    the t-test has the corrected error of `standard_error`.
+    """
     by_flips = sign_flip_p_values(differences, np.random.default_rng(random_state))
-    return np.maximum(by_flips, np.minimum(2 * one_sided, 1))
+    one_sided = [
+        upper_t_p_values(sign * differences, cross_validated=cross_validated) for sign in (1, -1)
+    ]
+    return np.maximum(by_flips, np.minimum(2 * np.minimum(*one_sided), 1))
 
 
 def subjects_needed(n_pairs: int) -> int:
@@ -116,16 +122,15 @@ def describe_limits(comparisons: pd.DataFrame, n_subjects: int) -> str:
     >>> found = compare_pairs(scores, [("a", "b")], 0, cross_validated=True, by_other=True)
     >>> describe_limits(found, n_subjects=4)
     'Nothing can be concluded from p-values of comparisons with b: with 4 subjects they cannot be
-    below 0.125 after correction for 1 pair; 6 subjects or more are needed for a p-value below 0.05.'
+    below 0.125 after correction for 1 pair; 6 subjects are needed for a p-value below 0.05.'
     """
     limited = comparisons[comparisons["p_lowest"] >= LEVEL]
     if limited.empty:
         return ""
-    worst = limited.loc[limited["p_lowest"].idxmax()]
-    n_pairs, others = worst["n_corrected"], ", ".join(limited["other"].unique())
+    n_pairs, others = int(limited["n_corrected"].max()), ", ".join(limited["other"].unique())
     return (
         f"Nothing can be concluded from p-values of comparisons with {others}: with "
-        f"{n_subjects} subjects they cannot be below {worst['p_lowest']:.3g} after correction for "
-        f"{n_pairs} pair{'s' if n_pairs > 1 else ''}; {worst['n_subjects_needed']} subjects or "
-        "more are needed for a p-value below 0.05."
+        f"{n_subjects} subjects they cannot be below {limited['p_lowest'].max():.3g} after "
+        f"correction for {n_pairs} pair{'s' if n_pairs > 1 else ''}; {subjects_needed(n_pairs)} "
+        "subjects are needed for a p-value below 0.05."
     )

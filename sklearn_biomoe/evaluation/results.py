@@ -14,7 +14,7 @@ from .._validation.parameters import check_option
 from .comparisons import compare_pairs, plan_pairs
 from .leaks import Alarm
 from .metrics import between_subjects, confusion_counts
-from .statistics import mean_interval, permuted_scores, test_against_chance
+from .statistics import mean_interval, permuted_scores, compare_with_chance
 from .tasks import CLASSIFICATION, Metric, Task
 
 
@@ -33,6 +33,8 @@ class StudyResults:
     checked: tuple[str, ...] = ()
     task: Task = CLASSIFICATION
     decisions: tuple[str, ...] = ()
+    calibration: pd.DataFrame | None = None
+    calibrated: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -87,6 +89,9 @@ class StudyResults:
               correlations between subjects, their value over all subjects;
             - n_undefined: subjects for whom a metric is undefined, such as a correlation of
               constant ratings or predictions (levels and ratings only);
+            - n_calibration, calibration_seconds: number and length of windows for calibration that
+              the method uses of a test subject, on average; calibration_labels: whether it uses
+              their targets (only with ``calibration``);
             - seconds: to fit and predict in all folds.
 
         Notes
@@ -125,14 +130,25 @@ class StudyResults:
             "n_subjects": len(values),
         }
         permuted = self._permuted_scores(method)
-        summary |= test_against_chance(
+        summary |= compare_with_chance(
             values, permuted, greater_is_better=self.task.main.greater_is_better, **options
         )
         summary |= {name: scores[name].mean() for name in others}
         summary |= self._score_study(method)
         if self.task is not CLASSIFICATION:
             summary["n_undefined"] = int(scores[others].isna().any(axis=1).sum())
-        return summary | {"seconds": self.seconds[method]}
+        return summary | self._describe_calibration(method) | {"seconds": self.seconds[method]}
+
+    def _describe_calibration(self, method: str) -> dict[str, Any]:
+        if self.calibration is None:
+            return {}
+        tested = self.calibration.loc[self.scores["subject"].unique()]
+        is_used = method in self.calibrated
+        return {
+            "n_calibration": tested["n_windows"].mean() * is_used,
+            "calibration_seconds": tested["seconds"].mean() * is_used,
+            "calibration_labels": bool(tested["labels"].all()) and is_used,
+        }
 
     def _score_study(self, method: str) -> dict[str, float]:
         """Return the metrics of the whole study, averaged over repeats."""
@@ -200,7 +216,7 @@ class StudyResults:
     @property
     def _is_cross_validated(self) -> bool:
         """Whether folds train on each other's test subjects."""
-        return self.predictions["fold"].nunique() > 1
+        return bool((self.predictions["fold"] != self.predictions["fold"].iloc[0]).any())
 
     def confusion(self, method: str) -> pd.DataFrame:
         """Return the confusion matrix of a method over all subjects and repeats.

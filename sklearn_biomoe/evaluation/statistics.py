@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special, stats
 
 from .._typing import Array, FloatArray
 
@@ -12,6 +12,7 @@ N_PERMUTATIONS = 1_000
 N_FLIPS = 100_000  # p-values stay below 0.05 after correction for a thousand pairs
 FLIPS_PER_BATCH = 1_000
 LEVEL = 0.05
+EQUAL = 1e-12  # rounding errors of equal scores
 
 
 def standard_error(values: FloatArray, *, cross_validated: bool) -> Any:
@@ -83,7 +84,7 @@ def upper_t_p_values(values: FloatArray, *, cross_validated: bool) -> Any:
     return np.where((mean == 0) & (error == 0), 1.0, p_values)
 
 
-def test_against_chance(
+def compare_with_chance(
     scores: FloatArray,
     permuted: FloatArray,
     *,
@@ -209,18 +210,18 @@ def holm(p_values: FloatArray) -> FloatArray:
     return corrected
 
 
-def effect_size(differences: FloatArray, *, cross_validated: bool) -> tuple[float, float, float]:
+def effect_size(differences: FloatArray, *, cross_validated: bool) -> tuple[Any, Any, Any]:
     """Return Cohen's d_z, the mean of differences by their standard deviation, and its interval.
 
     Parameters
     ----------
-    differences : ndarray of shape (n_subjects,)
+    differences : ndarray of shape (n_subjects, ...)
     cross_validated : bool
         As in `standard_error`.
 
     Returns
     -------
-    d_z, low, high : float
+    d_z, low, high : ndarray of shape (...)
         With the 95 % interval from the noncentral t distribution. NaN for a single subject, or if
         all differences are equal.
 
@@ -235,26 +236,18 @@ def effect_size(differences: FloatArray, *, cross_validated: bool) -> tuple[floa
     Examples
     --------
     >>> differences = np.array([0.1, 0.3, 0.2, 0.0, 0.2])
-    >>> [round(each, 2) for each in effect_size(differences, cross_validated=False)]
-    [1.4, 0.1, 2.65]
+    >>> [each.round(2).item() for each in effect_size(differences, cross_validated=False)]
+    [1.4, 0.09, 2.65]
     """
     n_subjects = len(differences)
-    if n_subjects == 1 or np.ptp(differences) < 1e-12:
-        return np.nan, np.nan, np.nan
-    d_z = float(differences.mean() / differences.std(ddof=1))
+    if n_subjects == 1:
+        return (differences[0] * np.nan,) * 3
+    deviation = differences.std(axis=0, ddof=1)
+    d_z = differences.mean(axis=0) / np.where(deviation < EQUAL, np.nan, deviation)
     scale = np.sqrt(_variance_factor(n_subjects, cross_validated))
+    # stats.nct is NaN for many values as of SciPy 1.16.
     low, high = (
-        _noncentrality(d_z / scale, n_subjects - 1, quantile)
+        special.nctdtrinc(n_subjects - 1, quantile, d_z / scale) * scale
         for quantile in (1 - LEVEL / 2, LEVEL / 2)
     )
-    return d_z, low * scale, high * scale
-
-
-def _noncentrality(t: float, df: int, quantile: float) -> float:
-    """Return the noncentrality of the t distribution that has this quantile at t."""
-    width = 10 + 5 * abs(t)
-
-    def distance(noncentrality: float) -> float:
-        return float(stats.nct.cdf(t, df, noncentrality)) - quantile
-
-    return float(optimize.brentq(distance, t - width, t + width))
+    return d_z, low, high
