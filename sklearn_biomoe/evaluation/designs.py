@@ -2,20 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 
 from .._typing import Array, FloatArray
-from ..signals.checks.study_design import (
-    CLASSIFIER,
-    order_kind,
-    order_sequences,
-    time_only_methods,
-)
+from ..signals.checks.study_design import order_kind, order_sequences, time_only_methods
+from .baselines import PREDICTORS
 from .folds import Fold, make_folds
 from .tasks import Task
 
@@ -45,17 +40,10 @@ class Design:
         return self.kind != "fixed" and len(set(self.orders.values())) > 1
 
 
-@dataclass(frozen=True)
-class TimeControls:
+class TimeControls(NamedTuple):
     """Methods that use only the start of a window, and how they are evaluated.
 
-    Parameters
-    ----------
-    methods : dict of str to Pipeline
-        Empty if they are left out.
-    folds : list of Fold
-    decision : str
-        A sentence about the design and the folds.
+    Without methods if they are left out. The decision is a sentence about the design and the folds.
     """
 
     methods: dict[str, Pipeline]
@@ -122,7 +110,7 @@ def plan_time_controls(
     Görgen et al., "The same analysis approach: practical protection against the pitfalls of novel
     neuroimaging analysis methods", 2018, doi:10.1016/j.neuroimage.2017.12.083.
     """
-    methods = time_only_methods(CLASSIFIER if task.name != "regression" else Ridge())
+    methods = time_only_methods(PREDICTORS[task.name])
     if len(folds) == 1 or not design.has_several_orders:
         return TimeControls(methods, folds, design.description)
     tested = np.unique(np.concatenate([fold.test for fold in folds]))

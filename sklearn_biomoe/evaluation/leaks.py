@@ -17,10 +17,11 @@ from .._validation.subjects import name_some
 from ..signals import SubjectScaler, WindowReport, check_windows, missing_windows
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
+from .baselines import WHOLE_INPUT
 from .calibration import calibrated_scalers
 from .designs import Design
 from .folds import Fold
-from .statistics import LEVEL
+from .statistics import LEVEL, holm
 from .tasks import Task
 
 
@@ -68,9 +69,7 @@ def check_inputs(
     methods: Mapping[str, Any], X: Any, y: Array, groups: Array, intervals: FloatArray | None
 ) -> WindowReport | None:
     """Check the windows that the methods draw, or return None if none draws windows of X."""
-    signals: dict[str, tuple[str, float]] = {}
-    for method in methods.values():
-        signals |= dict(_drawn_columns(method))
+    signals = drawn_signals(methods)
     if not signals:
         return None
     start = None if intervals is None else intervals[:, 0]
@@ -80,7 +79,17 @@ def check_inputs(
     return check_windows(X, y, groups, sampling_rates=rate, modalities=modality, start=start)
 
 
-WHOLE_INPUT = ""  # instead of a column
+def drawn_signals(methods: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return modality and sampling rate in Hz of the columns that methods draw, by their name.
+
+    X itself has the name "".
+    """
+    signals: dict[str, tuple[str, float]] = {}
+    for method in methods.values():
+        signals |= dict(_drawn_columns(method))
+    return signals
+
+
 FOUND_BY_STUDY = ("order", "overlap", "subjects", "classes")  # with better controls
 
 
@@ -145,9 +154,10 @@ def score_alarms(
 ) -> Iterator[Alarm]:
     """Yield alarms about controls that score well, and methods that score worse than chance."""
     yield from _time_alarms(summary, controls, task)
-    for name, row in summary[summary["p_worse"] < LEVEL].iterrows():
+    for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
         message = (
-            f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}). "
+            f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
+            f"p = {row['p_worse']:.2g}). "
             "This is not a reversed effect: where each fold leaves out a subject, the others "
             "deviate in the opposite direction."
         )

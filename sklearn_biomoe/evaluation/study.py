@@ -21,6 +21,7 @@ from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
 from ..signals.checks.study_design import time_only_methods
+from .baselines import BASELINE_NAMES, make_baselines
 from .calibration import (
     Calibration,
     assign_windows,
@@ -38,6 +39,7 @@ from .leaks import (
     check_alarms,
     check_inputs,
     data_alarms,
+    drawn_signals,
     hash_rows,
     method_alarms,
     score_alarms,
@@ -45,9 +47,9 @@ from .leaks import (
 from .report import write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
-from .tasks import CLASSIFICATION, ORDINAL, Target, read_target
+from .tasks import CLASSIFICATION, ORDINAL, Target, describe_constant, read_target
 
-PREDICTORS = {
+KINDS = {
     "classification": ["classifier"],
     "ordinal": ["classifier", "regressor"],
     "regression": ["regressor"],
@@ -77,7 +79,7 @@ class Study(StudyResults):
     seconds : dict of str to float
         To fit and predict with each method in all folds.
     controls : tuple of str
-        Methods that use only the time of a window.
+        Methods that `run_study` adds: baselines, and methods that use only the time of a window.
     random_state : int
         Seed of bootstraps and permutations.
     checked : tuple of str
@@ -122,12 +124,17 @@ def run_study(
     progress: bool = False,
     random_state: int = 0,
 ) -> Study:
-    """Compare methods on the same held-out subjects.
+    """Compare methods with baselines, and with each other, on the same held-out subjects.
 
     Each method is cloned and fitted in each fold. The training subjects are passed to `fit` as
     ``groups`` if it takes them: with metadata routing, of estimators that request groups; without
     it, of estimators with such a parameter, searches whose ``cv`` splits by group, and Pipelines
     that end in one.
+
+    Controls are added to the methods: "training majority", "training median" and "training mean",
+    which predict the most frequent class, the median or the mean of the training windows, as the
+    task allows; "statistics", of the mean, standard deviation, minimum and maximum of each signal
+    that the methods draw, if they do; and methods of elapsed time, if ``intervals`` are given.
 
     Parameters
     ----------
@@ -203,7 +210,7 @@ def run_study(
     >>> methods = {"logistic": LogisticRegression(), "dummy": DummyClassifier()}
     >>> study = run_study(methods, X, y, groups)
     >>> study.summary()["mean"].round(3).to_dict()
-    {'logistic': 0.7, 'dummy': 0.5}
+    {'logistic': 0.7, 'dummy': 0.5, 'training majority': 0.5}
     """
     started = time.perf_counter()
     target = read_target(y, X, task)
@@ -212,16 +219,20 @@ def run_study(
     folds = make_folds(cv, target.values, groups)
     labels = target.values if target.classes is None else _labels(target, target.values)
     checked = check_inputs(methods, X, labels, groups, times) if check else None
+    has_own = calibration is not None and calibration.labels
+    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=has_own)
     inputs: Inputs = {name: (method, X, folds) for name, method in methods.items()}
-    decisions, design, used = [target.decision], None, None
+    inputs |= {name: (*each, folds) for name, each in baselines.items()}
+    decisions = [target.decision, describe_constant(target, groups)]
+    time_only: dict[str, Any] = {}
+    design, used = None, None
     if times is not None:
         design = find_design(labels, groups, times[:, 0], has_classes=target.classes is not None)
-        by_time = plan_time_controls(target.task, target.values, groups, folds, design)
-        inputs |= {
-            name: (method, times[:, :1], by_time.folds) for name, method in by_time.methods.items()
-        }
-        decisions.append(by_time.decision)
-    controls = [name for name in inputs if name not in methods]
+        time_only, own_folds, decision = plan_time_controls(
+            target.task, target.values, groups, folds, design
+        )
+        inputs |= {name: (each, times[:, :1], own_folds) for name, each in time_only.items()}
+        decisions.append(decision)
     if calibration is not None:
         inputs, used = _calibrate(calibration, inputs, X, groups, times)
         folds = inputs[next(iter(methods))][2]
@@ -232,7 +243,8 @@ def run_study(
         *data_alarms(X, None if target.classes is None else labels, groups, folds, times),
         *method_alarms(methods, is_calibrated=calibration is not None),
     ]
-    descriptions = {name: describe_estimator(method) for name, (method, _, _) in inputs.items()}
+    estimators = {name: method for name, (method, _, _) in inputs.items()}
+    descriptions = {name: describe_estimator(method) for name, method in estimators.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
         check_folder(folder, _signature(X, target.values, groups, times, inputs, descriptions))
@@ -244,16 +256,16 @@ def run_study(
         methods=descriptions,
         environment=_describe_environment(results, cv, folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=tuple(controls),
+        controls=(*baselines, *time_only),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
         calibration=used,
-        calibrated=() if calibration is None else find_calibrated(calibration, methods),
+        calibrated=() if calibration is None else find_calibrated(calibration, estimators),
     )
     limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
     study.decisions = tuple(filter(None, [*decisions, limits]))
-    study.alarms = (*alarms, *score_alarms(study.summary(), controls, study.task, design))
+    study.alarms = (*alarms, *score_alarms(study.summary(), list(time_only), study.task, design))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
@@ -334,19 +346,16 @@ def _check_methods(methods: Any, target: Target) -> None:
         if not isinstance(name, str):
             raise TypeError(f"methods has the name {name!r}; expected a string.")
         fits = {"classifier": is_classifier, "regressor": is_regressor}
-        kinds = PREDICTORS[target.task.name]
+        kinds = KINDS[target.task.name]
         if isinstance(method, type) or not any(fits[kind](method) for kind in kinds):
             expected = " or a ".join(kinds)
             raise TypeError(
                 f"Method {name!r} is {method!r:.80}, which is not a {expected}; pass a {expected}, "
                 f"or a Pipeline that ends in one, or another task. {target.decision}"
             )
-    clashing = [name for name in time_only_methods() if name in methods]
+    clashing = [name for name in (*BASELINE_NAMES, *time_only_methods()) if name in methods]
     if clashing:
-        raise ValueError(
-            f"Methods {name_some(clashing)} have the names of the controls that intervals adds; "
-            "rename them."
-        )
+        raise ValueError(f"Methods {name_some(clashing)} have the names of controls; rename them.")
 
 
 def _signature(
