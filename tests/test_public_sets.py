@@ -111,6 +111,17 @@ def test_bidmc_windows_and_rates(tmp_path, pin):
     assert np.isnan(first["breathing_rate_2"])
 
 
+@pytest.mark.parametrize("fetch", [fetch_bidmc, fetch_exam_stress])
+def test_wrong_windows_are_refused_before_files_are_read(fetch, tmp_path):
+    for wrong in ({"duration": 0}, {"duration": "60"}, {"step": -1}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}=.*; expected"):
+            fetch(data_home=tmp_path, **wrong)
+    with pytest.raises(ValueError, match=r"around=\(3,\); expected seconds"):
+        fetch_fmov(data_home=tmp_path, around=(3,))
+    with pytest.raises(ValueError, match="Unknown on_error 'ignore'"):
+        fetch(data_home=tmp_path, on_error="ignore")
+
+
 def test_bidmc_steps_and_compressed_files(tmp_path, pin):
     folder = write_bidmc(tmp_path / "bidmc_csv", patients=["07"])
     pin(folder)
@@ -254,6 +265,27 @@ def test_cogwear_renamed_file(tmp_path, pin):
         fetch_cogwear(data_home=tmp_path)
     registry["pilot/3/cognitive_load/empatica_eda.csv"] = hashlib.sha256(content).hexdigest()
     assert (fetch_cogwear(data_home=tmp_path).groups == 3).sum() == 6
+
+
+def test_cogwear_download(tmp_path, pin, monkeypatch):
+    """The published names are downloaded, not those of copies."""
+    pooch = pytest.importorskip("pooch")
+    folder = write_cogwear(tmp_path / "origin")
+    registry = pin(folder)
+    registry["pilot/3/cognitive_load/empatica_eda.csv"] = "0" * 64
+    monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE")
+    urls = []
+
+    def download(self, url, output_file, pooch):
+        urls.append(url)
+        path = url.removeprefix("https://physionet.org/files/consumer-grade-wearables/1.0.0/")
+        Path(output_file).write_bytes((folder / path).read_bytes())
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", download)
+    windows = fetch_cogwear(data_home=tmp_path / "home")
+    assert set(windows.groups) == {3, 11}
+    assert len(urls) == 8
+    assert (tmp_path / "home/cogwear/pilot/3/cognitive_load/empatica_emda.csv").is_file()
 
 
 def test_cogwear_damaged_file_is_skipped(tmp_path, pin):

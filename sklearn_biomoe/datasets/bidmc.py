@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from .._typing import FloatArray
+from .._validation.parameters import check_number
 from ..recordings import read_study
 from ..signals.cutting import cut_windows
 from ._folders import Source, describe, open_files
@@ -44,12 +45,12 @@ Biomedical Engineering 64(8):1914-1923, doi:10.1109/TBME.2016.2613124; the recor
 doi:10.13026/C2208R; and Goldberger A.L. et al. 2000, "PhysioBank, PhysioToolkit, and PhysioNet",
 Circulation 101(23):e215-e220.
 
-Pitfalls: the patients are severely ill, and some have arrhythmias or are ventilated, so their rates
-vary little within 8 minutes: split by patient. The annotators see the respiration signal, so their
-rates are not independent of column `resp`. They differ by more than 2 breaths per minute in 24 of
-424 windows of 60 s. The monitor's breathing rate is 0 for 220 s of patient 13, whose annotated
-breaths continue at 20 per minute: 0 is taken as missing. Signals are in the units of the monitor,
-not calibrated. Other leads differ between patients and are not read.
+Pitfalls: the patients are severely ill. Rates differ more between patients than within the 8
+minutes of one: split by patient. The annotators saw the respiration signal, so their rates are not
+independent of column `resp`. They differ by more than 2 breaths per minute in 24 of 424 windows of
+60 s. The monitor's breathing rate is 0 for 220 s of patient 13, whose annotated breaths continue at
+20 per minute: 0 is taken as missing. Signals are in the units of the monitor, not calibrated. Other
+leads differ between patients and are not read.
 """
 
 
@@ -127,6 +128,9 @@ def fetch_bidmc(
     >>> windows.data.shape, windows.target.shape  # doctest: +SKIP
     ((424, 4), (424, 6))
     """
+    check_number("duration", duration, above=0, unit="seconds")
+    if step is not None:
+        check_number("step", step, above=0, unit="seconds", alternative="None")
     files, skipped = open_files(
         SOURCE,
         data_home,

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._validation.parameters import check_number
 from ..recordings import read_study
 from ..signals.cutting import cut_windows
 from ._folders import Source, describe, open_files
@@ -37,8 +38,8 @@ PhysioNet", Circulation 101(23):e215-e220.
 
 Pitfalls: skin conductance is near 0 for most of some recordings (S6 midterm 2, S3 and S6 final), so
 the electrodes had no contact. The notes state that exams start at 9:00; recordings of midterms
-start about an hour before that, those of finals one and a half hours after it. Dates are shifted.
-The heart rate is the device's own and is an average of the last 10 seconds. Blood volume pulse,
+start 40 to 65 minutes before that, those of finals 90 minutes after it. Dates are shifted. The
+heart rate is the device's own and is an average of the last 10 seconds. Blood volume pulse,
 acceleration and intervals between beats are not read. Wrist signals contain movement artefacts.
 """
 
@@ -115,6 +116,9 @@ def fetch_exam_stress(
     >>> windows.data.shape  # doctest: +SKIP
     (7370, 4)
     """
+    check_number("duration", duration, above=0, unit="seconds")
+    if step is not None:
+        check_number("step", step, above=0, unit="seconds", alternative="None")
     files, skipped = open_files(
         SOURCE,
         data_home,

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from ..recordings import Recording, read_study
 from ..signals.cutting import cut_windows
+from ..signals.events import EventSettings
 from ._folders import Source, describe, open_files
 
 _REPOSITORY = "GNilsonne/Data-and-analysis-code-Oxazepam-and-emotion-2"
@@ -36,9 +37,9 @@ STEP_AT_ONSET = -5  # V
 _DESCR = """\
 Oxazepam and emotion, experiment FMOV: skin conductance (in microsiemens) and electromyograms of the
 zygomaticus major and corrugator supercilii (in mV), raw and as average rectified values, at 100 Hz,
-of 36 subjects who watched 12 clips each of angry, happy and neutral faces (four of each). These are
-the subjects of the first wave, 9 to 47, of the 75 in the experiment. The labels are the stimuli,
-not pain or stress.
+of 36 subjects who watched 12 clips of angry, happy and neutral faces, four of each. These are the
+subjects of the first wave, 9 to 47, of the 75 in the experiment. The labels are the stimuli, not
+pain or stress.
 
 Licence: CC0 1.0. Cite: Nilsonne G. et al. 2017, "Effects of 25 mg oxazepam on emotional mimicry and
 empathy for pain: a randomized controlled experiment", Royal Society Open Science 4:160607,
@@ -125,6 +126,7 @@ def fetch_fmov(
     >>> windows.data.shape  # doctest: +SKIP
     (432, 6)
     """
+    EventSettings(None, None, None, around, None, "drop").check()
     files, skipped = open_files(
         SOURCE,
         data_home,

@@ -186,9 +186,10 @@ def _read_events(path: Path, subjects: list[str], duration: float) -> pd.DataFra
             )
     middle = (table["onset"] + table["core_end_ms"]) / 2
     onset = pd.to_datetime(middle - 500 * duration, unit="ms", utc=True)
-    table = table.assign(onset=onset, block=table["block"].astype(int))
+    table = table.assign(onset=onset, duration=duration, block=table["block"].astype(int))
     table = table[table["subject"].isin(subjects)].sort_values(["subject", "block"])
-    return table[["subject", "onset", "condition", "block"]].reset_index(drop=True)
+    columns = ["subject", "onset", "duration", "condition", "block"]
+    return table[columns].reset_index(drop=True)
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, pd.DatetimeIndex]:

@@ -36,7 +36,7 @@ temperature (4 Hz, in degrees Celsius) of 15 subjects, recorded with an Empatica
 baseline of 20 minutes, stress (the Trier social stress test, 10 minutes) and amusement (films, 6.5
 minutes). The labels are not pain.
 
-Licence: for scientific, non-commercial use. Cite: Schmidt P. et al. 2018, "Introducing WESAD, a
+Licence: the one stated where you get it. Cite: Schmidt P. et al. 2018, "Introducing WESAD, a
 Multimodal Dataset for Wearable Stress and Affect Detection", International Conference on Multimodal
 Interaction, doi:10.1145/3242969.3242985.
 
@@ -45,12 +45,12 @@ or stress against baseline and amusement together.
 
 Pitfalls: baseline is always first, so the time since the start predicts it; stress and amusement
 are in either order. Times of conditions count from the start of the chest device, which began up to
-many minutes after the wrist device. Its start is in the header of SX_respiban.txt, in local time;
-both devices had the clock of a computer, so times are right to some seconds, and 10 s at each end
-of a condition are left out. The synchronised files SX.pkl are not read, since pickles may run code.
-Meditation, reading and the chest signals are not read. The loader was compared with a public copy
-of the wrist recordings and times of all subjects, and the header of one; the chest recordings were
-not at hand.
+many minutes after the wrist device. Its start is in the header of SX_respiban.txt, in local time.
+The authors aligned the devices by a gesture; here their clocks are assumed to agree to some
+seconds, and 10 s at each end of a condition are left out. The synchronised files SX.pkl are not
+read, since pickles may run code. Meditation, reading and the chest signals are not read. The loader
+was compared with a public copy of the wrist recordings and times of all subjects, and the header of
+one; the chest recordings were not at hand.
 """
 
 
@@ -119,6 +119,8 @@ def load_wesad(
     >>> windows = load_wesad("WESAD")  # doctest: +SKIP
     """
     check_number("duration", duration, above=0, unit="seconds")
+    if step is not None:
+        check_number("step", step, above=0, unit="seconds", alternative="None")
     root = find_folder(folder, ["S*/S*_quest.csv"], ["WESAD"], _GET)
     read, skipped = read_each(SUBJECTS, partial(_read_subject, root), len(SUBJECTS), on_error, _GET)
     recordings = {int(subject[1:]): recording for subject, (recording, _) in read.items()}
