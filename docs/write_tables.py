@@ -229,6 +229,49 @@ def variants(data: str) -> str:
     )
 
 
+def findings(data: str) -> str:
+    """Return the findings of checks in untouched windows."""
+    found = pd.read_csv(RESULTS / f"{data}.csv", keep_default_na=False)
+    rows = [
+        [row.set, f"{row.windows:,}", f"{row.subjects}",
+         *(each or "none" for each in (row.errors, row.warnings, row.notes))]
+        for row in found.itertuples()
+    ]  # fmt: skip
+    return table(["set", "windows", "subjects", "errors", "warnings", "notes"], rows)
+
+
+def faults(data: str) -> str:
+    """Return how many planted faults were found, of simulated and of real signals."""
+    found = _read_faults(data)
+    signals = list(dict.fromkeys(found["signal"]))
+    rows = []
+    for fault, planted in found.groupby("fault", sort=False):
+        simulated = planted["set"] == "simulated"
+        real = planted[~simulated]
+        by_signal = (real[real["signal"] == signal] for signal in signals)
+        rows.append([str(fault), _share(planted[simulated]), *map(_share, by_signal)])
+    return table(["fault", "simulated", *signals], rows)
+
+
+def misses(data: str) -> str:
+    """Return the planted faults that were not found."""
+    found = _read_faults(data)
+    missed = found[found["found"] == "not found"]
+    rows = [[str(name), "; ".join(own["set"])] for name, own in missed.groupby("planted")]
+    return table(["not found", "set"], rows)
+
+
+def _read_faults(data: str) -> pd.DataFrame:
+    found = pd.read_csv(RESULTS / f"{data}.csv", keep_default_na=False)
+    signals = found["planted"].str.extract(r"^(\w+)(?:,| in | as )")[0]
+    return found.assign(signal=signals.fillna("labels"))
+
+
+def _share(planted: pd.DataFrame) -> str:
+    n_found = int((planted["found"] != "not found").sum())
+    return f"{n_found} of {len(planted)}" if len(planted) else ""
+
+
 def by_signal(row: Any) -> list[str]:
     """Return the scores of each signal and of both."""
     return [
@@ -277,6 +320,9 @@ TABLES = {
     "ablations": ablations,
     "pointing": pointing,
     "variants": variants,
+    "findings": findings,
+    "faults": faults,
+    "misses": misses,
 }
 
 if __name__ == "__main__":

@@ -209,7 +209,9 @@ class ModalityEnsemble(_BaseComposition):
             warnings.warn(
                 f"{type(self).__name__}(fusion={self.fusion!r}) has no subjects: its inner folds "
                 "split the windows of a subject, which favours modalities that recognise people. "
-                "Pass fit(..., groups=subjects), or subject_column=.",
+                "Pass fit(..., groups=subjects), or subject_column=. A search such as GridSearchCV "
+                "uses groups for its own folds only, and passes them on with metadata routing and "
+                "set_fit_request(groups=True): in a search, subject_column= is simpler.",
                 UserWarning,
                 stacklevel=3,
             )

@@ -145,7 +145,8 @@ class BiosignalImages:
             lengths = np.array([each.shape[1] for each in samples])
             for n_times in np.unique(lengths):
                 same = np.flatnonzero(lengths == n_times)
-                signals = torch.from_numpy(np.stack([samples[at] for at in same])).to(device)
+                values = torch.from_numpy(np.stack([samples[at] for at in same]))
+                signals = copy_to_device(values, device)
                 self._draw_panel(signals, panel, shown[same], out)
         blank = torch.from_numpy(self.missing[rows])
         if blank.any():
@@ -184,3 +185,10 @@ class BiosignalImages:
                     samples = self._samples(row, tile, panel)
                     look = repr((self.settings.identity(panel), samples.shape)).encode()
                     yield look + samples.tobytes()
+
+
+def copy_to_device(values: Tensor, device: str) -> Tensor:
+    """Copy values from the CPU to a device; to CUDA without waiting for its earlier work."""
+    if device.startswith("cuda"):
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)

@@ -16,7 +16,7 @@ from .page import format_number, render_paragraph
 
 WINDOWS_PER_OUTCOME = 2  # correct or wrong, of each class
 MAX_IMAGES = 4  # of a window
-WIDTH, HEIGHT, DPI = 2.4, 2.25, 200  # inches, dots per inch
+WIDTH, HEIGHT, DPI = 2.4, 2.75, 200  # inches, dots per inch
 
 
 def render_examples(study: StudyResults, method: str, images: Mapping[str, BiosignalImages]) -> str:
@@ -32,7 +32,7 @@ def render_examples(study: StudyResults, method: str, images: Mapping[str, Biosi
     text = (
         f"Windows that <strong>{escape(method)}</strong> classified with the highest probability: "
         f"for each class up to {WINDOWS_PER_OUTCOME} correct and {WINDOWS_PER_OUTCOME} wrong ones, "
-        "each of a different subject."
+        "each of a different subject. Above each image is the signal on its own scale."
     )
     if len(available) > len(shown):
         text += f" The first {len(shown)} of {len(available)} images of each window are shown."
@@ -75,7 +75,7 @@ def _render_window(row: pd.Series, images: list[tuple[str, BiosignalImages, int]
 
 
 def _render_image(name: str, stack: BiosignalImages, position: int, window: int) -> str:
-    """Return one image of a window with its axes, as PNG data."""
+    """Return one image of a window below the signal, with their axes, as PNG data."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -84,7 +84,8 @@ def _render_image(name: str, stack: BiosignalImages, position: int, window: int)
             "images."
         ) from error
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
-    plot_image(figure.subplots(), stack, window, position)
+    above, axis = figure.subplots(2, height_ratios=(1, 4))
+    plot_image(axis, stack, window, position, above=above)
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     alt = f"{name}: {stack.image_names[position]} of row {window}"

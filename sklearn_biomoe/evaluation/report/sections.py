@@ -91,19 +91,20 @@ def render_alarms(study: StudyResults) -> str:
 
 
 CHECKS = (
-    "Subjects, overlapping or equal windows in training and test; features scaled before the "
-    "study; methods that scale or were fitted by test subjects; classes that a fold lacks; with "
-    "intervals, scores of elapsed time alone."
+    "Subjects, overlapping or equal windows in training and test; the label among the columns; "
+    "features scaled before the study; methods that scale or were fitted by test subjects; classes "
+    "that a fold lacks; with intervals, scores of elapsed time alone."
 )
 
 
 def _render_checks(study: StudyResults) -> str:
-    """Return what was checked; the page "Checks of windows" of the documentation has details."""
+    """Return what was checked, and where it is documented."""
     windows = study.checked or (
         "Windows: not checked, since no method draws columns of X, or check=False. See "
         "check_windows.",
     )
-    items = "".join(f"<li>{escape(line)}</li>" for line in (CHECKS, *windows))
+    documented = "Thresholds and their sources: documentation, Checks of windows (docs/checks.md)."
+    items = "".join(f"<li>{escape(line)}</li>" for line in (CHECKS, *windows, documented))
     return render_details("What was checked", f'<ul class="note">{items}</ul>')
 
 
