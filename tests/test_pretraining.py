@@ -5,13 +5,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import signal as filters
 from scipy import stats
+from sklearn.utils import Bunch
 from torch.nn import functional
 
-from sklearn_biomoe.pretraining import KINDS, simulate
+from sklearn_biomoe.pretraining import KINDS, real_recordings, simulate
 from sklearn_biomoe.pretraining.cardiorespiratory import Breathing, heart, pulse_and_breathing
 from sklearn_biomoe.pretraining.image_groups import (
     IMAGES,
@@ -370,7 +372,7 @@ def test_modalities_have_their_shares(columns):
 
 
 def test_a_quarter_of_the_groups_is_cut_from_recordings(columns):
-    signal = torch.sin(torch.arange(20_000, dtype=torch.float64) / 50) + 2
+    signal = np.sin(np.arange(20_000) / 50) + 2
     recordings = Recordings({("eda", 4.0): [signal]})
     groups = ImageGroups(0, ("eda",), 1, columns, recordings)
     parameters = columns.columns["eda", "parameters"]
@@ -407,7 +409,7 @@ def test_windows_of_recordings(recordings):
         assert windows.signals.shape == (6, draw.n_times)
         assert windows.signals.isfinite().all()
         assert windows.parameters == {}
-    levels = torch.cat(
+    levels = np.concatenate(
         [s for (m, _), kept in recordings.signals.items() if m == "eda" for s in kept]
     )
     assert levels.min() > 0
@@ -417,3 +419,31 @@ def test_windows_of_recordings(recordings):
 def test_missing_recordings(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No recording at .*neurokit_csv"):
         read_recordings(tmp_path)
+
+
+def test_only_odd_patients_of_bidmc_and_contact_of_exam_stress(monkeypatch):
+    def fetch_bidmc(duration):
+        times = np.arange(125 * duration) / 125
+        cells = [np.sin(2 * np.pi * (times + patient)) + patient for patient in (1, 2, 3, 53)]
+        cells[2][7] = np.nan
+        data = pd.DataFrame({"ppg": cells, "resp": cells})
+        rates = {"ppg": 125.0, "resp": 125.0}
+        return Bunch(data=data, groups=np.array([1, 2, 3, 53]), sampling_rates=rates)
+
+    def fetch_exam_stress(duration):
+        cells = [np.full(4 * duration, level) for level in (0.01, 2.0)]
+        return Bunch(data=pd.DataFrame({"eda": cells}), sampling_rates={"eda": 4.0})
+
+    monkeypatch.setattr(real_recordings, "fetch_bidmc", fetch_bidmc)
+    monkeypatch.setattr(real_recordings, "fetch_exam_stress", fetch_exam_stress)
+    found = read_recordings(data_sets=["bidmc", "exam_stress"])
+    assert found.sources == ("bidmc", "exam_stress")
+    pulses = found.signals["bvp", 64.0]
+    assert [round(signal.mean()) for signal in pulses] == [1, 53]
+    expected = np.sin(2 * np.pi * np.arange(64 * 480) / 64) + 1
+    np.testing.assert_allclose(pulses[0][64:-64], expected[64:-64], atol=2e-3)
+    assert {rate for modality, rate in found.signals if modality == "resp"} == {25.0, 10.0, 50.0}
+    (contact,) = found.signals["eda", 4.0]
+    assert (contact == 2).all()
+    with pytest.raises(ValueError, match="Unknown data set 'cogwear'"):
+        read_recordings(data_sets=["cogwear"])

@@ -314,6 +314,8 @@ def test_another_recipe_in_the_folder_is_an_error(small_backbone, tmp_path):
     TrainingRun(short(), tmp_path, NOTHING).save()
     with pytest.raises(ValueError, match="trained with other values of batch_size, seed"):
         TrainingRun(short(batch_size=16, seed=1), tmp_path, NOTHING)
+    with pytest.raises(ValueError, match="trained with other values of recordings"):
+        TrainingRun(short(), tmp_path, Recordings({}, ("bidmc",)))
     longer = TrainingRun(short(n_images=48, n_workers=3), tmp_path, NOTHING)
     assert not longer.is_complete
 

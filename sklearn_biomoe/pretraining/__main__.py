@@ -7,7 +7,7 @@ from pathlib import Path
 from ..weights import convert
 from .image_groups import SHARES
 from .objectives import OBJECTIVES
-from .real_recordings import Recordings, read_recordings
+from .real_recordings import DATA_SETS, read_recordings
 from .recipe import Recipe
 from .training_run import TrainingRun
 
@@ -54,6 +54,14 @@ def read_options() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         "--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES, metavar="OBJECTIVE"
     )
     parser.add_argument("--recordings", type=Path, help="folder of recordings to cut windows from")
+    parser.add_argument(
+        "--data-sets",
+        nargs="+",
+        default=[],
+        choices=DATA_SETS,
+        metavar="NAME",
+        help=f"to cut windows from too: {', '.join(DATA_SETS)}",
+    )
     return parser, parser.parse_args()
 
 
@@ -62,11 +70,11 @@ def main() -> None:
     parser, given = read_options()
     options = vars(given)
     options |= {name: tuple(options[name]) for name in ("modalities", "objectives")}
-    folder, source = options.pop("folder"), options.pop("recordings")
+    folder = options.pop("folder")
+    sources = options.pop("recordings"), options.pop("data_sets")
     try:
         recipe = Recipe(**options)
-        recordings = read_recordings(source) if source else Recordings({})
-        run = TrainingRun(recipe, folder, recordings)
+        run = TrainingRun(recipe, folder, read_recordings(*sources))
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:

@@ -185,14 +185,18 @@ class TrainingRun:
             "n_seen": self.n_seen,
             "n_steps": self.n_steps,
             "seconds": self.seconds,
-            "recipe": self.recipe.fixed(),
+            "recipe": self._fixed(),
         }
         with new_file(self.checkpoint) as file:
             torch.save(state, file)
 
+    def _fixed(self) -> dict[str, Any]:
+        """Return what cannot change when a run is resumed."""
+        return self.recipe.fixed() | {"recordings": list(self.groups.recordings.sources)}
+
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        saved, now = state["recipe"], self.recipe.fixed()
+        saved, now = state["recipe"], self._fixed()
         others = [name for name in now if saved.get(name) != now[name]]
         if others:
             raise ValueError(
