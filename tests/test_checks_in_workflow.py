@@ -169,6 +169,16 @@ class TestFeatures:
             "Column 'condition' of X has one value for each class" in found["label among features"]
         )
 
+    def test_rating_in_a_table_of_embeddings(self):
+        X, _, groups = features()
+        y = np.random.default_rng(1).uniform(0, 10, len(X))
+        assert "label among features" not in study_alarms(X, y, groups)
+        found = study_alarms(X.assign(score=10 * y - 3), y, groups)
+        assert (
+            "Column 'score' of X is a linear function of the rating"
+            in (found["label among features"])
+        )
+
     def test_label_in_an_array(self):
         X, y, groups = features()
         found = study_alarms(np.column_stack([X, y]), y, groups)

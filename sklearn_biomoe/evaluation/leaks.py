@@ -53,16 +53,24 @@ class Alarm:
 
 
 def data_alarms(
-    X: Any, y: Array | None, groups: Array, folds: list[Fold], intervals: FloatArray | None
+    X: Any,
+    y: Array,
+    groups: Array,
+    folds: list[Fold],
+    intervals: FloatArray | None,
+    *,
+    has_classes: bool,
 ) -> list[Alarm]:
-    """Return alarms about the data and the folds; y are classes or levels, None for ratings."""
+    """Return alarms about the data and the folds; y are classes or levels, else ratings."""
     messages = {
         "subject in both parts": _shared_subjects(groups, folds),
         "overlapping windows": _overlapping_windows(groups, folds, intervals),
         "equal windows": _equal_windows(X, folds) if intervals is None else None,
-        "label among features": _label_in_features(X, y),
+        "label among features": (
+            _label_in_features(X, y) if has_classes else _rating_in_features(X, y)
+        ),
         "scaling over test subjects": _scaled_before(X, groups),
-        "class not trained on": None if y is None else _unseen_classes(y, folds),
+        "class not trained on": _unseen_classes(y, folds) if has_classes else None,
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
@@ -254,6 +262,19 @@ def _label_in_features(X: Any, y: Array) -> str | None:
         f"Column {name!r} of X has one value for each class: it is the label. Remove it, and "
         "compute again what was computed from it, such as tables of embeddings."
     )
+
+
+def _rating_in_features(X: Any, y: Array) -> str | None:
+    """Find a column that is a linear function of the rating."""
+    for name, values in _scalar_columns(X).items():
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or np.ptp(values) == 0:
+            continue
+        if abs(np.corrcoef(values, y)[0, 1]) > 1 - 1e-9:
+            return (
+                f"Column {name!r} of X is a linear function of the rating. Remove it, and compute "
+                "again what was computed from it, such as tables of embeddings."
+            )
+    return None
 
 
 def _scalar_columns(X: Any) -> dict[Any, Array]:

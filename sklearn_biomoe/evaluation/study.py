@@ -244,7 +244,7 @@ def run_study(
     _check_scored(target, groups, folds)
     alarms = [
         *check_alarms(checked),
-        *data_alarms(X, None if target.classes is None else labels, groups, folds, times),
+        *data_alarms(X, labels, groups, folds, times, has_classes=target.classes is not None),
         *method_alarms(methods, is_calibrated=calibration is not None),
     ]
     estimators = {name: method for name, (method, _, _) in inputs.items()}
