@@ -14,35 +14,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier, is_regressor
 
 from .._typing import Array, FloatArray
-from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
-from ..signals.checks.study_design import time_only_methods
-from .baselines import BASELINE_NAMES, PREDICTORS, make_baselines
+from .calibration import Calibration
+from .comparisons import describe_limits
 from .folds import Fold, make_folds
+from .inputs import check_groups, check_intervals, check_methods, check_scored
 from .leaks import (
     LeakWarning,
     check_alarms,
     check_inputs,
     data_alarms,
-    drawn_signals,
     hash_rows,
     method_alarms,
-    time_alarms,
+    score_alarms,
 )
+from .plan import Inputs, plan_study
 from .report import write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
-from .tasks import CLASSIFICATION, ORDINAL, Target, describe_constant, read_target
+from .tasks import Target, read_target
 
-KINDS = {
-    "classification": ["classifier"],
-    "ordinal": ["classifier", "regressor"],
-    "regression": ["regressor"],
-}
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy", "pandas"]
 
 
@@ -76,7 +70,14 @@ class Study(StudyResults):
     task : Task
         What was predicted, and the metrics.
     decisions : tuple of str
-        What `run_study` decided, such as the task, and why.
+        What `run_study` decided, such as the task, and why; and which comparisons cannot be
+        significant because there are too few subjects.
+    calibration : DataFrame or None
+        What is used of each subject when it is tested, indexed by subject: n_windows for
+        calibration, their seconds and whether their targets (labels) are used; n_scored windows;
+        and n_neither, windows that overlap with calibration windows.
+    calibrated : tuple of str
+        Methods that use the calibration windows.
     """
 
     def report(
@@ -98,6 +99,7 @@ def run_study(
     *,
     task: str = "auto",
     cv: Any = "leave_one_subject_out",
+    calibration: Calibration | None = None,
     intervals: ArrayLike | None = None,
     folder: str | os.PathLike[str] | None = None,
     check: bool = True,
@@ -133,11 +135,16 @@ def run_study(
         ``Study.decisions`` reports what was decided. In an ordinal study, methods are fitted to the
         positions of levels, 0 for the lowest; what a regressor predicts is rounded to a level.
     cv : "leave_one_subject_out" or splitter, default="leave_one_subject_out"
-        Such as `RepeatedGroupKFold`.
+        Such as `RepeatedGroupKFold`, or `FixedSplit` for lists of subjects of a challenge.
+    calibration : Calibration, default=None
+        First windows or minutes of each test subject that methods may use, and that are not scored.
+        Requires intervals.
     intervals : array-like of shape (n_windows, 2), default=None
         Start and stop of each window in seconds of its subject's session. If given, the study
         looks for overlapping windows across folds, and adds two control methods that use only
-        the start: "elapsed time only, linear" and "elapsed time only, spline".
+        the start: "elapsed time only, linear" and "elapsed time only, spline". If subjects have
+        the conditions in different orders, the controls have folds of their own, or are left out:
+        see ``Study.decisions``.
     folder : path-like, default=None
         Where to keep the result of each method in each fold. The same call after an interruption,
         or with more methods, computes only missing results.
@@ -170,9 +177,9 @@ def run_study(
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
         overlapping windows in training and test; features scaled before the study; methods that
         scale a test subject by its own windows or that were fitted before; scores above chance
-        from elapsed time alone. Also if `check_windows` finds errors or warnings, and if the
-        training windows of a fold lack a class, which then has probability 0 and whose test windows
-        count as wrong.
+        from elapsed time alone; scores below chance. Also if `check_windows` finds errors or
+        warnings, and if the training windows of a fold lack a class, which then has probability 0
+        and whose test windows count as wrong.
 
     Examples
     --------
@@ -190,44 +197,43 @@ def run_study(
     """
     started = time.perf_counter()
     target = read_target(y, X, task)
-    groups, times = _check_data(target, groups, intervals)
-    _check_methods(methods, target)
+    check_methods(methods, target)
+    groups = check_groups(target, groups)
+    times = check_intervals(intervals, len(groups))
     folds = make_folds(cv, target.values, groups)
-    labels = target.values if target.classes is None else _labels(target, target.values)
-    checked = check_inputs(methods, X, labels, groups, times) if check else None
-    classes = None if target.classes is None else labels
+    checked = check_inputs(methods, X, target.labels, groups, times) if check else None
+    plan = plan_study(methods, X, target, groups, times, folds, calibration)
+    check_scored(target, groups, plan.folds)
+    classes = None if target.classes is None else target.labels
     alarms = [
         *check_alarms(checked),
-        *data_alarms(X, classes, groups, folds, times),
-        *method_alarms(methods),
+        *data_alarms(X, classes, groups, plan.folds, times),
+        *method_alarms(methods, is_calibrated=calibration is not None),
     ]
-    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=False)
-    inputs = {name: (method, X) for name, method in methods.items()} | baselines
-    by_time: dict[str, Any] = {}
-    if times is not None:
-        by_time = time_only_methods(PREDICTORS[target.task.name])
-        inputs |= {name: (method, times[:, :1]) for name, method in by_time.items()}
-    descriptions = {name: describe_estimator(method) for name, (method, _) in inputs.items()}
+    descriptions = {name: describe_estimator(each) for name, (each, _, _) in plan.inputs.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        check_folder(folder, _signature(X, target.values, groups, times, folds, descriptions))
-    results = run_folds(
-        inputs, target, groups, folds, folder=folder, n_jobs=n_jobs, progress=progress
-    )
+        signature = _signature(X, target.values, groups, times, plan.inputs, descriptions)
+        check_folder(folder, signature)
+    options: dict[str, Any] = {"folder": folder, "n_jobs": n_jobs, "progress": progress}
+    results = run_folds(plan.inputs, target, groups, **options)
     study = Study(
-        predictions=_tabulate_predictions(results, target, groups, folds),
+        predictions=_tabulate_predictions(results, plan.inputs, target, groups),
         classes=target.classes,
         alarms=(),
         methods=descriptions,
-        environment=_describe_environment(results, cv, folds, n_jobs),
+        environment=_describe_environment(results, cv, plan.folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=(*baselines, *by_time),
+        controls=tuple(name for name in plan.inputs if name not in methods),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
-        decisions=tuple(filter(None, [target.decision, describe_constant(target, groups)])),
+        calibration=plan.calibration,
+        calibrated=plan.calibrated,
     )
-    study.alarms = (*alarms, *time_alarms(study.summary(), list(by_time), study.task))
+    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
+    study.decisions = tuple(filter(None, [*plan.decisions, limits]))
+    study.alarms = (*alarms, *score_alarms(study, plan.time_controls, plan.design))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
@@ -236,84 +242,34 @@ def run_study(
     return study
 
 
-def _check_data(
-    target: Target, groups: ArrayLike, intervals: ArrayLike | None
-) -> tuple[Array, FloatArray | None]:
-    values = target.values
-    subjects = check_subjects(groups, len(values))
-    for kind, each in {target.task.target: values, "subject": subjects}.items():
-        if len(np.unique(each)) < 2:
-            found = _labels(target, each[:1]) if each is values else each[:1]
-            raise ValueError(
-                f"All windows are of {kind} {name_some(found)}; a study needs two or more."
-            )
-    single = [each for each in np.unique(subjects) if len(np.unique(values[subjects == each])) == 1]
-    if single and target.task is CLASSIFICATION:
-        raise ValueError(
-            f"Subjects {name_some(single)} have windows of a single class, which balanced accuracy "
-            "cannot score. Drop these subjects, or add their windows of other classes."
-        )
-    return subjects, None if intervals is None else _check_intervals(intervals, len(values))
-
-
-def _labels(target: Target, values: Array) -> Array:
-    """Return the names of levels at these positions; classes and ratings as they are."""
-    return target.classes[values] if target.task is ORDINAL else values
-
-
-def _check_intervals(intervals: ArrayLike, n_windows: int) -> FloatArray:
-    times = np.asarray(intervals, dtype=np.float64)
-    if times.shape != (n_windows, 2):
-        raise ValueError(
-            f"intervals has shape {times.shape}, but X has {n_windows} rows; expected start and "
-            "stop of each."
-        )
-    wrong = ~(times[:, 0] < times[:, 1])  # including NaN
-    if wrong.any():
-        row = int(wrong.argmax())
-        start, stop = times[row]
-        raise ValueError(
-            f"intervals of row {row} are {start} s to {stop} s; expected a start before its stop."
-        )
-    return times
-
-
-def _check_methods(methods: Any, target: Target) -> None:
-    if not isinstance(methods, Mapping) or not methods:
-        raise ValueError(f"methods={methods!r}; expected a dict of names to estimators.")
-    for name, method in methods.items():
-        if not isinstance(name, str):
-            raise TypeError(f"methods has the name {name!r}; expected a string.")
-        fits = {"classifier": is_classifier, "regressor": is_regressor}
-        kinds = KINDS[target.task.name]
-        if isinstance(method, type) or not any(fits[kind](method) for kind in kinds):
-            expected = " or a ".join(kinds)
-            raise TypeError(
-                f"Method {name!r} is {method!r:.80}, which is not a {expected}; pass a {expected}, "
-                f"or a Pipeline that ends in one, or another task. {target.decision}"
-            )
-    clashing = [name for name in (*BASELINE_NAMES, *time_only_methods()) if name in methods]
-    if clashing:
-        raise ValueError(f"Methods {name_some(clashing)} have the names of controls; rename them.")
-
-
 def _signature(
     X: Any,
     y: Array,
     groups: Array,
     times: FloatArray | None,
-    folds: list[Fold],
+    inputs: Inputs,
     descriptions: dict[str, str],
 ) -> dict[str, Any]:
-    splits = [[fold.train.tolist(), fold.test.tolist()] for fold in folds]
+    hashes = {name: _hash(repr(_list_rows(folds))) for name, (_, _, folds) in inputs.items()}
+    of_study = next(iter(hashes.values()))
+    own_folds = {name: "" if one == of_study else one for name, one in hashes.items()}
     return {
         "X": _hash("".join(hash_rows(X))),
         "y": _hash(repr(y.tolist())),
         "groups": _hash(repr(groups.tolist())),
         "intervals": _hash(repr(None if times is None else times.tolist())),
-        "folds": _hash(repr(splits)),
-        "methods": {name: _hash(text) for name, text in descriptions.items()},
+        "folds": of_study,
+        "methods": {name: _hash(text + own_folds[name]) for name, text in descriptions.items()},
     }
+
+
+def _list_rows(folds: list[Fold]) -> list[list[list[int]]]:
+    """Return the rows of each fold, with those for calibration if there are any."""
+    return [
+        [rows.tolist() for rows in (fold.train, fold.test)]
+        + ([fold.fitted.tolist(), fold.predicted.tolist()] if len(fold.calibration) else [])
+        for fold in folds
+    ]
 
 
 def _hash(text: str) -> str:
@@ -321,12 +277,12 @@ def _hash(text: str) -> str:
 
 
 def _tabulate_predictions(
-    results: dict[str, list[FoldResult]], target: Target, groups: Array, folds: list[Fold]
+    results: dict[str, list[FoldResult]], inputs: Inputs, target: Target, groups: Array
 ) -> pd.DataFrame:
-    labels, classes = _labels(target, target.values), target.classes
+    labels, classes = target.labels, target.classes
     tables = []
     for name, own in results.items():
-        for fold, result in zip(folds, own, strict=True):
+        for fold, result in zip(inputs[name][2], own, strict=True):
             predicted = np.array(result.predicted)
             columns = {
                 "method": name,
