@@ -2,18 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 
 from .._typing import Array, FloatArray
-from ..signals.checks.study_design import (
-    order_kind,
-    order_sequences,
-    time_only_methods,
-)
+from ..signals.checks.study_design import order_kind, order_sequences, time_only_methods
 from .baselines import PREDICTORS
 from .folds import Fold, make_folds
 from .tasks import Task
@@ -44,17 +40,10 @@ class Design:
         return self.kind != "fixed" and len(set(self.orders.values())) > 1
 
 
-@dataclass(frozen=True)
-class TimeControls:
+class TimeControls(NamedTuple):
     """Methods that use only the start of a window, and how they are evaluated.
 
-    Parameters
-    ----------
-    methods : dict of str to Pipeline
-        Empty if they are left out.
-    folds : list of Fold
-    decision : str
-        A sentence about the design and the folds.
+    Without methods if they are left out. The decision is a sentence about the design and the folds.
     """
 
     methods: dict[str, Pipeline]

@@ -21,7 +21,7 @@ from .baselines import WHOLE_INPUT
 from .calibration import calibrated_scalers
 from .designs import Design
 from .folds import Fold
-from .statistics import LEVEL
+from .statistics import LEVEL, holm
 from .tasks import Task
 
 
@@ -156,9 +156,10 @@ def score_alarms(
     summary = study.summary()
     methods = summary.drop(index=list(study.controls))
     yield from _time_alarms(summary.loc[list(time_controls)], methods, study.task)
-    for name, row in summary[summary["p_worse"] < LEVEL].iterrows():
+    for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
         message = (
-            f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}). "
+            f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
+            f"p = {row['p_worse']:.2g}). "
             "This is not a reversed effect: where each fold leaves out a subject, the others "
             "deviate in the opposite direction."
         )

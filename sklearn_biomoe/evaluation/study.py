@@ -193,7 +193,7 @@ def run_study(
     >>> methods = {"logistic": LogisticRegression(), "dummy": DummyClassifier()}
     >>> study = run_study(methods, X, y, groups)
     >>> study.summary()["mean"].round(3).to_dict()
-    {'logistic': 0.7, 'dummy': 0.5}
+    {'logistic': 0.7, 'dummy': 0.5, 'training majority': 0.5}
     """
     started = time.perf_counter()
     target = read_target(y, X, task)
