@@ -55,7 +55,7 @@ def test_controls_of_counterbalanced_orders_are_at_chance(orders):
     chance, summary = 1 / len(orders[0]), study.summary()
     assert set(BY_TIME) <= set(study.controls)
     np.testing.assert_allclose(summary.loc[BY_TIME, "mean"], chance, atol=0.15)
-    assert summary.loc["method", "mean"] < 0.1
+    assert summary.loc["method", "mean"] < chance - 0.25
     message = alarms_of(study, "method")["below chance"]
     assert "Subjects have the conditions in different orders" in message
     assert "PredefinedSplit" in message
