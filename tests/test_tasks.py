@@ -355,6 +355,7 @@ def test_late_fusion_of_ratings(signals):
     assert study.summary().loc[["mean", "weighted", "stacking"], "mean"].notna().all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
 @pytest.mark.parametrize("method", [WindowVotingRegressor(Ridge()), AttentionMILRegressor(
     max_epochs=2, random_state=0)], ids=["voting", "attention"])  # fmt: skip
 def test_trials_with_ratings(method):

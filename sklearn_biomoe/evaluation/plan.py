@@ -1,13 +1,13 @@
 """The plan of a study: methods and controls, each with its input and its folds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from .._typing import Array, FloatArray
-from .baselines import make_baselines
+from .baselines import TRAINING_NAMES, make_baselines
 from .calibration import (
     Calibration,
     assign_windows,
@@ -75,7 +75,7 @@ def plan_study(
     if times is not None:
         _add_time_controls(plan, target, groups, times)
     if calibration is not None:
-        _calibrate(plan, calibration, methods, X, groups, times)
+        _calibrate(plan, calibration, X, groups, times)
     return plan
 
 
@@ -91,20 +91,19 @@ def _add_time_controls(plan: Plan, target: Target, groups: Array, times: FloatAr
 
 
 def _calibrate(
-    plan: Plan,
-    calibration: Calibration,
-    methods: Mapping[str, Any],
-    X: Any,
-    groups: Array,
-    times: FloatArray | None,
+    plan: Plan, calibration: Calibration, X: Any, groups: Array, times: FloatArray | None
 ) -> None:
-    """Move calibration windows out of the test windows."""
+    """Move calibration windows out of the test windows; baselines of training do not use them."""
     uses = assign_windows(calibration, groups, times)
-    check_marks(methods, X, uses)
-    plan.inputs = {
-        name: (method, own, move_windows(calibration, folds, uses))
-        for name, (method, own, folds) in plan.inputs.items()
+    methods = {
+        name: each for name, (each, _, _) in plan.inputs.items() if name not in TRAINING_NAMES
     }
+    check_marks(methods, X, uses)
+    for name, (method, own, folds) in plan.inputs.items():
+        moved = move_windows(calibration, folds, uses)
+        if name in TRAINING_NAMES:
+            moved = [replace(fold, calibration=fold.calibration[:0]) for fold in moved]
+        plan.inputs[name] = (method, own, moved)
     plan.folds = move_windows(calibration, plan.folds, uses)
     plan.calibration = tabulate_use(calibration, groups, times, uses)
     estimators = {name: method for name, (method, _, _) in plan.inputs.items()}
