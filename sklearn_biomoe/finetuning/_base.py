@@ -215,6 +215,7 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
                 self.batch_size,
                 self.patience,
                 device,
+                self.precision,
                 self.seed_,
             ),
             WindowDataset(read, targets.values, training),
