@@ -14,7 +14,7 @@ def plot_losses(log: pd.DataFrame, path: Path) -> None:
     Parameters
     ----------
     log : DataFrame
-        Content of ``log.csv`` of `sklearn_biomoe.pretraining.recipe.Training`.
+        Content of ``log.csv`` of `sklearn_biomoe.pretraining.training_run.TrainingRun`.
     path : Path
     """
     from matplotlib.figure import Figure

@@ -6,7 +6,6 @@ from os import PathLike
 from pathlib import Path
 
 import safetensors.torch
-import torch
 
 from .._files import replace_file
 from .._validation.parameters import check_option
@@ -140,7 +139,8 @@ def convert(
     target : path
         A ``.safetensors`` file; an existing one is replaced.
     dtype : {"float32", "float16"}, default="float32"
-        float16 takes half the space; values are rounded to 11 significant bits.
+        float16 takes half the space: the values of tensors with two or more dimensions are rounded
+        to 11 significant bits. Others, such as biases and variances, stay in float32.
 
     Returns
     -------
@@ -159,13 +159,14 @@ def convert(
         raise ValueError(f"target={str(target)!r}; expected a name that ends in .safetensors.")
     check_option("dtype", dtype, ["float32", "float16"])
     sha256 = weights_sha256(source)
-    state = load_backbone(source, expected=sha256).state_dict()
-    converted = {
-        key: value.to(getattr(torch, dtype)) if value.is_floating_point() else value
-        for key, value in state.items()
-    }
-    content = safetensors.torch.save(converted, {"format": "pt", "source_sha256": sha256})
-    fit_to_backbone(parse_state_dict(content, target), state, target)
+    state = expected = load_backbone(source, expected=sha256).state_dict()
+    if dtype == "float16":
+        state = {
+            key: value.half() if value.is_floating_point() and value.ndim > 1 else value
+            for key, value in state.items()
+        }
+    content = safetensors.torch.save(state, {"format": "pt", "source_sha256": sha256})
+    fit_to_backbone(parse_state_dict(content, target), expected, target)
     replace_file(target, content)
     return target
 
