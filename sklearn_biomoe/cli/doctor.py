@@ -21,6 +21,7 @@ EXTRAS = {
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "recordings": ["bioread", "pyarrow", "wfdb"],
     "dask": ["distributed", "pyarrow"],
+    "hub": ["huggingface_hub"],
 }
 N_WINDOWS = 8  # embedded in a few seconds
 

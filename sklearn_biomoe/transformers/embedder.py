@@ -59,8 +59,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
     weights : str or path, default="open"
         "open" for those in the package, pretrained on simulated signals of all modalities. "paper"
         for the authors' checkpoint, which is downloaded at first use (extra ``data``). "random"
-        for an untrained backbone, seeded by ``random_state``, with a warning. Otherwise the path of
-        a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+        for an untrained backbone, seeded by ``random_state``, with a warning.
+        ``hf://owner/name`` or ``hf://owner/name@revision`` for those of a repository on the
+        Hugging Face Hub (extra ``hub``), whose commit and hash are recorded at first use.
+        Otherwise the path of a ``.safetensors`` or ``.pth`` state dict. Files are read without
+        executing code.
     weights_sha256 : str or None, default=None
         Required hash of the weights, as in ``weights_sha256_``. A file with another hash is refused
         before it is parsed.
