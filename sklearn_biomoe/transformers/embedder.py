@@ -32,6 +32,7 @@ from ..inference import (
     resolve_engine,
 )
 from ..weights import BackboneWeights, weights_sha256
+from .diagrams import show_weights
 from .pickling import VersionedPickle
 
 
@@ -260,6 +261,9 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        return show_weights(self)
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self, "weights_sha256_")
