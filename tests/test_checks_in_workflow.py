@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -137,13 +137,9 @@ def features():
     return X, made.target, made.groups
 
 
-def study_alarms(X, y, groups):
+def study_alarms(X, y, groups, model=LogisticRegression()):  # noqa: B008
     numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
-    method = (
-        make_pipeline(numbers, LogisticRegression())
-        if hasattr(X, "columns")
-        else (LogisticRegression())
-    )
+    method = make_pipeline(numbers, model) if hasattr(X, "columns") else model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LeakWarning)
         study = run_study({"m": method}, X, y, groups)
@@ -167,6 +163,16 @@ class TestFeatures:
         found = study_alarms(X.assign(condition=label(y)), y, groups)
         assert (
             "Column 'condition' of X has one value for each class" in found["label among features"]
+        )
+
+    def test_rating_in_a_table_of_embeddings(self):
+        X, _, groups = features()
+        y = np.random.default_rng(1).uniform(0, 10, len(X))
+        assert "label among features" not in study_alarms(X, y, groups, Ridge())
+        found = study_alarms(X.assign(score=10 * y - 3), y, groups, Ridge())
+        assert (
+            "Column 'score' of X is a linear function of the rating"
+            in (found["label among features"])
         )
 
     def test_label_in_an_array(self):

@@ -1,6 +1,7 @@
 """The command, in this process where it needs no other."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,28 @@ def test_the_program(tmp_path):
     assert "self-test: passed" in output
     missing = execute("embed", tmp_path / "S1.csv", *EDA, "--duration", "60", "-o", tmp_path)
     assert_fails(1, missing, "S1.csv", "no such file")
+
+
+def test_doctor_compares_a_device_with_the_cpu(execute, monkeypatch):
+    code, output, errors = execute("doctor", "--device", "cpu")
+    assert (code, errors) == (0, "")
+    assert "device cpu; CUDA devices: none" in output
+    line = r"^cpu in float32: [\d.]+ images/s; largest deviation from the CPU in float32 0.0e\+00$"
+    assert re.search(line, output, re.M)
+    assert "cpu in tf32: not supported" in output
+    for device, message in [("cuda:9", "finds 0 CUDA devices"), ("gpu", "Unknown device 'gpu'")]:
+        assert_fails(1, execute("doctor", "--device", device), message)
+    original = TinyBioMoEEmbedder.transform
+    calls = []
+
+    def inexact(embedder, X):
+        calls.append(embedder.precision)
+        return original(embedder, X) + 1e-3 * (len(calls) > 1)
+
+    monkeypatch.setattr(TinyBioMoEEmbedder, "transform", inexact)
+    code, output, errors = execute("doctor")
+    assert code == 1
+    assert "error: self-test failed: embeddings in float32 deviate by 1.0e-03 from those" in errors
 
 
 def test_help_does_not_import_torch():

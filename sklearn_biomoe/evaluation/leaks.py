@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,16 +53,24 @@ class Alarm:
 
 
 def data_alarms(
-    X: Any, y: Array | None, groups: Array, folds: list[Fold], intervals: FloatArray | None
+    X: Any,
+    y: Array,
+    groups: Array,
+    folds: list[Fold],
+    intervals: FloatArray | None,
+    *,
+    has_classes: bool,
 ) -> list[Alarm]:
-    """Return alarms about the data and the folds; y are classes or levels, None for ratings."""
+    """Return alarms about the data and the folds; y are classes or levels, else ratings."""
     messages = {
         "subject in both parts": _shared_subjects(groups, folds),
         "overlapping windows": _overlapping_windows(groups, folds, intervals),
         "equal windows": _equal_windows(X, folds) if intervals is None else None,
-        "label among features": _label_in_features(X, y),
+        "label among features": (
+            _label_in_features(X, y) if has_classes else _rating_in_features(X, y)
+        ),
         "scaling over test subjects": _scaled_before(X, groups),
-        "class not trained on": None if y is None else _unseen_classes(y, folds),
+        "class not trained on": _unseen_classes(y, folds) if has_classes else None,
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
@@ -152,34 +160,35 @@ def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterato
 
 
 def score_alarms(
-    summary: pd.DataFrame, controls: list[str], task: Task, design: Design | None
+    study: Any, time_controls: Sequence[str], design: Design | None
 ) -> Iterator[Alarm]:
     """Yield alarms about controls that score well, and methods that score worse than chance."""
-    yield from _time_alarms(summary, controls, task)
+    summary = study.summary()
+    methods = summary.drop(index=list(study.controls))
+    yield from _time_alarms(summary.loc[list(time_controls)], methods, study.task)
     for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
         message = (
             f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
-            f"p = {row['p_worse']:.2g}). "
-            "This is not a reversed effect: where each fold leaves out a subject, the others "
-            "deviate in the opposite direction."
+            f"p = {row['p_worse']:.2g}). This is an artefact, not information: a held-out subject "
+            "deviates from the mean in the opposite direction from the training subjects, so that "
+            "methods without information can score below chance."
         )
         if design is not None and design.has_several_orders:
             message += (
-                " Subjects have the conditions in different orders, and a fold trains on fewer of "
+                " Subjects have the conditions in different orders, and folds train on fewer of "
                 "the test subject's order: signals that drift over time then predict the opposite. "
-                "Pass folds with equally many subjects of every order, such as PredefinedSplit."
+                "Pass folds with equally many subjects of each order, such as PredefinedSplit."
             )
         yield Alarm("below chance", str(name), message)
 
 
-def _time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iterator[Alarm]:
-    """Yield alarms about controls that score better than chance, or as well as a method."""
-    methods = summary.drop(index=controls)
+def _time_alarms(controls: pd.DataFrame, methods: pd.DataFrame, task: Task) -> Iterator[Alarm]:
+    """Yield alarms about time controls that score better than chance, or as well as a method."""
     above, limit, sign = ("above", "chance_high", 1)
     if not task.main.greater_is_better:
         above, limit, sign = ("below", "chance_low", -1)
-    for name in controls:
-        mean, chance = (float(summary[column][name]) for column in ("mean", limit))
+    for name, row in controls.iterrows():
+        mean, chance = row["mean"], row[limit]
         if sign * mean <= sign * chance:
             continue
         message = (
@@ -187,10 +196,10 @@ def _time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iter
             f"predicts its {task.target}, so any signal that drifts over time can score better "
             "than chance."
         )
-        yield Alarm("time alone scores", name, message)
+        yield Alarm("time alone scores", str(name), message)
         if len(beaten := methods.index[sign * methods["mean"] <= sign * mean]):
             message = f"scores {mean:.3f}, as well as or better than {name_some(beaten)}."
-            yield Alarm("time alone scores", name, message)
+            yield Alarm("time alone scores", str(name), message)
 
 
 def _shared_subjects(groups: Array, folds: list[Fold]) -> str | None:
@@ -254,6 +263,19 @@ def _label_in_features(X: Any, y: Array) -> str | None:
         f"Column {name!r} of X has one value for each class: it is the label. Remove it, and "
         "compute again what was computed from it, such as tables of embeddings."
     )
+
+
+def _rating_in_features(X: Any, y: Array) -> str | None:
+    """Find a column that is a linear function of the rating."""
+    for name, values in _scalar_columns(X).items():
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or np.ptp(values) == 0:
+            continue
+        if abs(np.corrcoef(values, y)[0, 1]) > 1 - 1e-9:
+            return (
+                f"Column {name!r} of X is a linear function of the rating. Remove it, and compute "
+                "again what was computed from it, such as tables of embeddings."
+            )
+    return None
 
 
 def _scalar_columns(X: Any) -> dict[Any, Array]:

@@ -32,6 +32,7 @@ from ..inference import (
     resolve_engine,
 )
 from ..weights import BackboneWeights, weights_sha256
+from .diagrams import show_weights
 from .pickling import VersionedPickle
 
 
@@ -59,8 +60,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
     weights : str or path, default="open"
         "open" for those in the package, pretrained on simulated signals of all modalities. "paper"
         for the authors' checkpoint, which is downloaded at first use (extra ``data``). "random"
-        for an untrained backbone, seeded by ``random_state``, with a warning. Otherwise the path of
-        a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+        for an untrained backbone, seeded by ``random_state``, with a warning.
+        ``hf://owner/name`` or ``hf://owner/name@revision`` for those of a repository on the
+        Hugging Face Hub (extra ``hub``), whose commit and hash are recorded at first use.
+        Otherwise the path of a ``.safetensors`` or ``.pth`` state dict. Files are read without
+        executing code.
     weights_sha256 : str or None, default=None
         Required hash of the weights, as in ``weights_sha256_``. A file with another hash is refused
         before it is parsed.
@@ -265,6 +269,9 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        return show_weights(self)
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self, "weights_sha256_")

@@ -10,7 +10,8 @@ import safetensors.torch
 from .._files import replace_file
 from .._validation.parameters import check_option
 from ..backbone.network import TinyBioMoE
-from .named_weights import check_sha256, check_weights, find_weights
+from .hashes import check_sha256
+from .named_weights import check_weights, find_weights
 from .random_weights import random_backbone, random_sha256
 from .state_dict import fit_to_backbone, parse_state_dict, read_content
 
@@ -69,8 +70,8 @@ def weights_sha256(
 
     Examples
     --------
-    >>> weights_sha256("open")[:8]
-    '1eed70ce'
+    >>> len(weights_sha256("open"))
+    64
     """
     if weights == "random":
         sha256 = random_sha256(seed)
@@ -87,11 +88,12 @@ def load_backbone(
     Parameters
     ----------
     weights : str or path
-        "open", "random", "paper", or a file: ``.safetensors``, or a state dict or checkpoint of
-        torch or Lightning (``.pth``, ``.pt``, ``.ckpt``), of which only ``model_state_dict`` or
-        ``state_dict`` is used. Prefixes ``module.``, ``_orig_mod.``, ``backbone.``, ``model.`` and
-        ``network.`` are removed, and the encoders' old names m1 and m2 replaced. Files are read as
-        data: nothing in them is executed.
+        "open", "random", "paper", a repository ``hf://owner/name`` or ``hf://owner/name@revision``
+        of the Hugging Face Hub (extra ``hub``), or a file: ``.safetensors``, or a state dict or
+        checkpoint of torch or Lightning (``.pth``, ``.pt``, ``.ckpt``), of which only
+        ``model_state_dict`` or ``state_dict`` is used. Prefixes ``module.``, ``_orig_mod.``,
+        ``backbone.``, ``model.`` and ``network.`` are removed, and the encoders' old names m1 and
+        m2 replaced. Files are read as data: nothing in them is executed.
     seed : int, default=0
         Of random weights.
     expected : str or None, default=None
