@@ -89,6 +89,7 @@ def test_as_many_images_are_made_as_seen():
         ({"peak_rate": float("nan")}, "peak_rate=nan"),
         ({"pool_size": 1000}, "pool_size=1000; expected a multiple of 128: groups of 64 windows"),
         ({"precision": "float16"}, "Unknown precision 'float16'"),
+        ({"precision": "tf32"}, "device 'cpu' has no instructions for it"),
         ({"device": "gpu"}, "Unknown device 'gpu'"),
         ({"modalities": ()}, "expected some of eda, .*, generic, each at most once"),
         ({"modalities": ("eda", "emu")}, "expected some of eda, .*, generic, each at most once"),
@@ -318,6 +319,17 @@ def test_another_recipe_in_the_folder_is_an_error(small_backbone, tmp_path):
         TrainingRun(short(), tmp_path, Recordings({}, ("bidmc",)))
     longer = TrainingRun(short(n_images=48, n_workers=3), tmp_path, NOTHING)
     assert not longer.is_complete
+
+
+def test_mixed_precision(small_backbone, tmp_path, monkeypatch):
+    """The backbone computes in bfloat16, also on a CPU without instructions for it."""
+    monkeypatch.setattr("sklearn_biomoe.inference.precision._is_supported", lambda *_: True)
+    run = TrainingRun(short(precision="bfloat16"), tmp_path, NOTHING)
+    dtypes = set()
+    run.backbone.linear.register_forward_hook(lambda *given: dtypes.add(given[2].dtype))
+    run.run()
+    assert dtypes == {torch.bfloat16}
+    assert load_backbone(run.checkpoint).linear.weight.dtype == torch.float32
 
 
 def test_a_diverging_run_says_so_and_keeps_its_checkpoint(small_backbone, tmp_path, monkeypatch):

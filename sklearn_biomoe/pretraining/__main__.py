@@ -4,6 +4,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from ..inference.precision import PRECISIONS
 from ..weights import convert
 from .image_groups import SHARES
 from .objectives import OBJECTIVES
@@ -43,9 +44,7 @@ def read_options() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         "--peak-rate", type=float, default=DEFAULTS["peak_rate"], help="highest learning rate"
     )
     parser.add_argument("--device", default=DEFAULTS["device"])
-    parser.add_argument(
-        "--precision", default=DEFAULTS["precision"], choices=["float32", "bfloat16"]
-    )
+    parser.add_argument("--precision", default=DEFAULTS["precision"], choices=list(PRECISIONS))
     parser.add_argument("--start", default=DEFAULTS["start"], help="initial weights")
     parser.add_argument(
         "--modalities", nargs="+", default=list(SHARES), choices=SHARES, metavar="MODALITY"

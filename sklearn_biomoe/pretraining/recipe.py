@@ -4,8 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .._validation.parameters import check_integer, check_number, check_option
-from ..inference import resolve_device
+from .._validation.parameters import check_integer, check_number
+from ..inference import check_precision, resolve_device
 from .image_groups import N_VIEWS, SHARES
 from .objectives import OBJECTIVES
 
@@ -48,13 +48,13 @@ class Recipe:
         Initial weights, as in `sklearn_biomoe.weights.load_backbone`.
     device : str
         As in `sklearn_biomoe.inference.resolve_device`.
-    precision : {"float32", "bfloat16"}
-        bfloat16 is faster on devices that have instructions for it, and far slower on others.
+    precision : {"float32", "tf32", "bfloat16"}
+        Of the backbone. "bfloat16" is automatic mixed precision: weights stay in float32.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, or a device is not available.
+        If a parameter is out of range, or the device or its precision is not available.
 
     Examples
     --------
@@ -93,8 +93,7 @@ class Recipe:
         for name in ("n_workers", "seed"):
             check_integer(name, getattr(self, name), minimum=0)
         check_number("peak_rate", self.peak_rate, above=0)
-        check_option("precision", self.precision, ["float32", "bfloat16"])
-        resolve_device(self.device)
+        check_precision(self.precision, resolve_device(self.device))
         self._check_names("objectives", self.objectives, OBJECTIVES)
         self._check_names("modalities", self.modalities, tuple(SHARES))
         check_integer("pool_size", self.pool_size)

@@ -4,7 +4,7 @@ import csv
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .._files import new_file
 from ..backbone.fast import use_channels_last
-from ..inference import resolve_device
+from ..inference import resolve_device, use_precision
 from ..weights import load_backbone
 from .group_workers import open_groups
 from .image_groups import IMAGES, ImageGroups
@@ -109,9 +109,15 @@ class TrainingRun:
             If a loss is not finite, images cannot be made, or a process that makes them was killed.
         """
         if not self.is_complete:
-            with self._open_pool() as pool:
+            with self._open_pool() as pool, self._use_precision():
                 self._train(pool)
         plot_losses(pd.read_csv(self.log), self.folder / "curves.png")
+
+    def _use_precision(self) -> AbstractContextManager[None]:
+        """Set torch to float32 or TF32; bfloat16 keeps the faster algorithms of convolutions."""
+        if self.recipe.precision == "bfloat16":
+            return nullcontext()
+        return use_precision(self.recipe.precision, self.device)
 
     @contextmanager
     def _open_pool(self) -> Iterator[ImagePool]:
