@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,6 @@ def study(
         frame[subject].to_numpy(),
         intervals=None if start is None else _intervals(X, frame[start], signals),
         folder=folder,
-        progress=sys.stderr.isatty(),
     )
     for method, row in result.summary().iterrows():
         click.echo(f"{method}: {row['mean']:.3f} ± {row['sd']:.3f}")

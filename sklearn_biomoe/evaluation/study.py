@@ -101,7 +101,7 @@ def run_study(
     folder: str | os.PathLike[str] | None = None,
     check: bool = True,
     n_jobs: int | None = None,
-    progress: bool = False,
+    progress: bool | str = "auto",
     random_state: int = 0,
 ) -> Study:
     """Compare methods on the same held-out subjects.
@@ -140,8 +140,8 @@ def run_study(
         ``Study.alarms``.
     n_jobs : int or None, default=None
         Number of folds computed at the same time, by joblib.
-    progress : bool, default=False
-        Show a progress bar.
+    progress : "auto" or bool, default="auto"
+        Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
     random_state : int, default=0
         Seed of bootstraps and permutations.
 
