@@ -9,13 +9,15 @@ from typing import Any
 import click
 import numpy as np
 import pandas as pd
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from .._typing import FloatArray
+from .._validation.subjects import name_some
 from ..evaluation import run_study
+from ..evaluation.tasks import TASKS, read_target
+from ..ordinal import OrdinalClassifier
 from ..pipelines import make_multimodal_embedder
 from ..signals import WindowReport, check_windows
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
@@ -41,23 +43,46 @@ from .options import (
 from .sources import SourceOptions, read_source
 from .windows_file import StudyWindows
 
+# Of embeddings: hundreds of columns, which are correlated.
+PREDICTORS = {
+    "classification": LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000),
+    "ordinal": OrdinalClassifier(LogisticRegression(C=0.1, max_iter=1000), class_weight="balanced"),
+    "regression": Ridge(alpha=300.0),
+}
+
+
+# fmt: off
+STUDY_OPTIONS = [
+    click.option("--task", type=click.Choice(["auto", *TASKS]), default="auto", show_default=True,
+                 help="What --label holds. With auto, --levels are ordinal, text and up to five "
+                      "whole numbers are classes, and other numbers are ratings."),
+    click.option("--levels", metavar="LOW,...,HIGH",
+                 help="Names of ordered levels, from the lowest to the highest."),
+    click.option("--title", help="Of the report. [default: Study of LABEL]"),
+    click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP),
+    click.option("--ignore-checks", is_flag=True,
+                 help="Continue if `sklearn-biomoe check` finds errors in the windows."),
+    click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
+                 help="Keeps results, so that a second call continues."),
+    click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
+                 help="The report, an .html file."),
+]
+# fmt: on
+
 
 @click.command(cls=SignalCommand)
 @click.argument("source", type=click.Path(path_type=Path))
 @add_options(
-    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO, *IMAGE_OPTIONS
-)
-@click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP)
-@click.option("--ignore-checks", is_flag=True,
-              help="Continue if `sklearn-biomoe check` finds errors in the windows.")  # fmt: skip
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path),
-              help="Keeps results, so that a second call continues.")  # fmt: skip
-@click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The report, an .html file.")  # fmt: skip
+    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO, *IMAGE_OPTIONS,
+    *STUDY_OPTIONS,
+)  # fmt: skip
 def study(
     source: Path,
     representation: tuple[str, ...],
     value_range: tuple[str, ...],
+    task: str,
+    levels: str | None,
+    title: str | None,
     weights: str,
     ignore_checks: bool,
     folder: Path | None,
@@ -68,16 +93,19 @@ def study(
 
     SOURCE is what `sklearn-biomoe windows` takes or writes; or a CSV or Parquet file with a row for
     each window, or, with --duration, a row for each sample; windows in which the label changes are
-    dropped. Each signal alone, and all signals together, are embedded and classified by logistic
-    regression with leave-one-subject-out. Start times of windows are used to find overlaps, and for
-    methods that use only this time.
+    dropped. Each signal alone, and all signals together, are embedded; classes are predicted by
+    logistic regression, ordered levels by a logistic regression for each threshold, and ratings by
+    ridge regression, with leave-one-subject-out. Controls predict by targets alone and by
+    statistics of the signals. Start times of windows are used to find overlaps, and for controls
+    that use only this time.
 
     \b
     Examples:
       sklearn-biomoe study windows.parquet --weights paper -o study.html
       sklearn-biomoe study pain_study --pattern '{subject}_{signal}.csv' --signal eda EDA 4 \\
           --signal bvp BVP 64 --events pain_study/events.csv --label level --around -2 18 \\
-          -o study.html
+          --levels none,low,high --title "Levels of heat" -o levels.html
+      sklearn-biomoe study windows.parquet --label nrs --title "Ratings of heat" -o ratings.html
       sklearn-biomoe study samples.csv --subject who --label task --signal EDA eda 4 \\
           --duration 60 --step 30 -o study.html
     """
@@ -86,24 +114,34 @@ def study(
     subject, label, start = (getattr(windows.description, x) for x in ("subject", "label", "start"))
     if label is None:
         names = ", ".join(windows.description.labels)
-        raise click.UsageError(f"Pass --label, the column of classes{names and f': {names}'}.")
+        expected = f"the column of classes, levels or ratings{names and f': {names}'}"
+        raise click.UsageError(f"Pass --label, {expected}.")
     frame, signals = windows.table, windows.description.signals
     unlabelled = frame[label].isna()
     if unlabelled.any():
         click.echo(f"note: {unlabelled.sum()} windows without {label} are left out", err=True)
         frame = frame[~unlabelled].reset_index(drop=True)
+    target = frame[label] if levels is None else order_levels(frame[label], levels, task)
+    if task == "ordinal" and levels is None and target.dtype.kind not in "iuf":
+        found = ",".join(map(str, target.unique()))
+        raise click.UsageError(f"--task ordinal needs --levels, in the right order: {found}.")
     if not ignore_checks:
         _stop_at_errors(check_study_windows(windows))
     images = image_parameters(signals, representation, value_range)
     X = frame[[signal.name for signal in signals]]
+    predictor = PREDICTORS[read_target(target, X, task).task.name]
     result = run_study(
-        make_methods(signals, images, weights),
+        make_methods(signals, images, weights, predictor),
         X,
-        frame[label].to_numpy(),
+        target,
         frame[subject].to_numpy(),
+        task=task,
         intervals=None if start is None else _intervals(X, frame[start], signals),
         folder=folder,
     )
+    for decision in result.decisions:
+        click.echo(f"note: {decision}", err=True)
+    click.echo(f"{result.task.main.label}, mean ± standard deviation over subjects:")
     for method, row in result.summary().iterrows():
         click.echo(f"{method}: {row['mean']:.3f} ± {row['sd']:.3f}")
     drawn = {
@@ -112,7 +150,29 @@ def study(
         ).fit_transform(X[signal.name])
         for signal in signals
     }
-    click.echo(f"{result.report(output, images=drawn, title=source.stem)}")
+    click.echo(f"{result.report(output, images=drawn, title=title or f'Study of {label}')}")
+
+
+def order_levels(labels: pd.Series, levels: str, task: str) -> pd.Series:
+    """Return labels as ordered categories; raise UsageError if they do not match the levels."""
+    if task not in ("auto", "ordinal"):
+        raise click.UsageError(f"--levels is for ordered levels, not for --task {task}.")
+    names: list[Any] = [name.strip() for name in levels.split(",")]
+    if labels.dtype.kind in "iuf":
+        try:
+            names = [float(name) for name in names]
+        except ValueError:
+            raise click.UsageError(f"--levels {levels}, but {labels.name} holds numbers.") from None
+    known = labels.isin(names)
+    if not known.all():
+        raise click.UsageError(
+            f"--levels {levels}, but {labels.name} also holds {name_some(labels[~known].unique())}."
+        )
+    if len(set(names)) < len(names):
+        raise click.UsageError(f"--levels {levels}: a level is given twice.")
+    if unused := [name for name in names if name not in set(labels)]:
+        raise click.UsageError(f"--levels {levels}, but no window is {name_some(unused)}.")
+    return labels.astype(pd.CategoricalDtype(names, ordered=True))
 
 
 def check_study_windows(windows: StudyWindows) -> WindowReport:
@@ -142,11 +202,10 @@ def _stop_at_errors(report: WindowReport) -> None:
 
 
 def make_methods(
-    signals: Sequence[Signal], images: ImageParameters, weights: str
+    signals: Sequence[Signal], images: ImageParameters, weights: str, predictor: Any
 ) -> dict[str, Any]:
-    """Return classifiers of each signal alone, and of all signals if there are several."""
+    """Return Pipelines of each signal alone, and of all signals if there are several."""
     embedder = TinyBioMoEEmbedder(weights)
-    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
     rates = {signal.name: (signal.modality, signal.rate) for signal in signals}
     selections = {name: [name] for name in rates}
     if len(rates) > 1:
@@ -159,23 +218,8 @@ def make_methods(
         for name in selected:
             for parameter, value in images[name].items():
                 embed.set_params(**{f"{name}__image__{parameter}": value})
-        methods[f"embeddings, {title}"] = make_pipeline(embed, StandardScaler(), classifier)
-        describe = FunctionTransformer(describe_windows, kw_args={"names": selected})
-        methods[f"statistics, {title}"] = make_pipeline(
-            describe, SimpleImputer(), StandardScaler(), classifier
-        )
+        methods[f"embeddings, {title}"] = make_pipeline(embed, StandardScaler(), predictor)
     return methods
-
-
-def describe_windows(X: pd.DataFrame, names: list[str]) -> FloatArray:
-    """Return mean, deviation, minimum and maximum of each signal, (n_windows, 4 x n_signals)."""
-    measures = (np.mean, np.std, np.min, np.max)
-    columns = [
-        [np.nan if cell is None else measure(cell) for cell in X[name]]
-        for name in names
-        for measure in measures
-    ]
-    return np.array(columns, dtype=np.float64).T
 
 
 def _intervals(X: pd.DataFrame, start: pd.Series, signals: Sequence[Signal]) -> FloatArray:

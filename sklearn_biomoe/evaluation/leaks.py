@@ -17,6 +17,7 @@ from .._validation.subjects import name_some
 from ..signals import SubjectScaler, WindowReport, check_windows, missing_windows
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
+from .baselines import WHOLE_INPUT
 from .folds import Fold
 from .tasks import Task
 
@@ -65,9 +66,7 @@ def check_inputs(
     methods: Mapping[str, Any], X: Any, y: Array, groups: Array, intervals: FloatArray | None
 ) -> WindowReport | None:
     """Check the windows that the methods draw, or return None if none draws windows of X."""
-    signals: dict[str, tuple[str, float]] = {}
-    for method in methods.values():
-        signals |= dict(_drawn_columns(method))
+    signals = drawn_signals(methods)
     if not signals:
         return None
     start = None if intervals is None else intervals[:, 0]
@@ -77,7 +76,17 @@ def check_inputs(
     return check_windows(X, y, groups, sampling_rates=rate, modalities=modality, start=start)
 
 
-WHOLE_INPUT = ""  # instead of a column
+def drawn_signals(methods: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return modality and sampling rate in Hz of the columns that methods draw, by their name.
+
+    X itself has the name "".
+    """
+    signals: dict[str, tuple[str, float]] = {}
+    for method in methods.values():
+        signals |= dict(_drawn_columns(method))
+    return signals
+
+
 FOUND_BY_STUDY = ("order", "overlap", "subjects", "classes")  # with better controls
 
 

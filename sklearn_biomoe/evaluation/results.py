@@ -11,7 +11,7 @@ import pandas as pd
 
 from .._typing import Array, FloatArray
 from .leaks import Alarm
-from .metrics import between_subjects, confusion_counts
+from .metrics import between_subjects, confusion_counts, within_subjects
 from .statistics import bootstrap_interval, compare_pairs, permuted_scores
 from .tasks import CLASSIFICATION, Metric, Task
 
@@ -165,6 +165,32 @@ class StudyResults:
         table = self.scores.pivot_table(self.task.main.name, "subject", "method", sort=False)
         return compare_pairs(table, pairs, self.random_state)
 
+    def pooled(self) -> pd.DataFrame:
+        """Score each method on the windows of all subjects together.
+
+        Returns
+        -------
+        scores : DataFrame
+            Indexed by method, with the metrics of a subject, averaged over repeats. Pooled
+            correlations and R² mix differences between subjects with those within subjects; for
+            ratings, ``within_subjects`` is the repeated-measures correlation [1]_, which is that of
+            deviations from the means of subjects.
+
+        References
+        ----------
+        .. [1] Bakdash and Marusich, "Repeated measures correlation", 2017,
+           doi:10.3389/fpsyg.2017.00456.
+        """
+        rows = []
+        for (method, repeat), windows in self.predictions.groupby(["method", "repeat"], sort=False):
+            scores = {"method": method, "repeat": repeat} | self._score_windows(windows)
+            if self.classes is None:
+                columns = (windows[name].to_numpy() for name in ("target", "predicted", "subject"))
+                scores["within_subjects"] = within_subjects(*columns)
+            rows.append(scores)
+        by_repeat = pd.DataFrame(rows).drop(columns="repeat")
+        return by_repeat.groupby("method", sort=False).mean(skipna=False)
+
     def confusion(self, method: str) -> pd.DataFrame:
         """Return the confusion matrix of a method over all subjects and repeats.
 
@@ -203,15 +229,19 @@ class StudyResults:
         target, predicted = (classes.get_indexer(pd.Index(column)) for column in columns)
         return target, predicted
 
-    def _score(self, windows: pd.DataFrame) -> dict[str, Any]:
-        """Score one method on one subject in one repeat."""
-        target, predicted = self._positions(windows)
+    def _score_windows(self, windows: pd.DataFrame) -> dict[str, float]:
+        """Return the metrics of some windows."""
         classes = [] if self.classes is None else self.classes.tolist()
         probabilities = windows[[f"probability_{name}" for name in classes]].to_numpy(float)
-        scores = {"n_windows": len(windows)} | self.task.score(target, predicted, probabilities)
-        if not classes:
+        return self.task.score(*self._positions(windows), probabilities)
+
+    def _score(self, windows: pd.DataFrame) -> dict[str, Any]:
+        """Score one method on one subject in one repeat."""
+        scores = {"n_windows": len(windows)} | self._score_windows(windows)
+        if self.classes is None:
             return scores
-        counts = confusion_counts(target, predicted, len(classes))
+        classes = self.classes.tolist()
+        counts = confusion_counts(*self._positions(windows), len(classes))
         pairs = itertools.product(classes, classes)
         return scores | {
             f"confusion_{true}_{other}": int(count)

@@ -15,19 +15,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier, is_regressor
-from sklearn.linear_model import Ridge
 
 from .._typing import Array, FloatArray
 from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
-from ..signals.checks.study_design import CLASSIFIER, time_only_methods
+from ..signals.checks.study_design import time_only_methods
+from .baselines import BASELINE_NAMES, PREDICTORS, make_baselines
 from .folds import Fold, make_folds
 from .leaks import (
     LeakWarning,
     check_alarms,
     check_inputs,
     data_alarms,
+    drawn_signals,
     hash_rows,
     method_alarms,
     time_alarms,
@@ -35,9 +36,9 @@ from .leaks import (
 from .report import write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
-from .tasks import CLASSIFICATION, ORDINAL, REGRESSION, Target, read_target
+from .tasks import CLASSIFICATION, ORDINAL, Target, describe_constant, read_target
 
-PREDICTORS = {
+KINDS = {
     "classification": ["classifier"],
     "ordinal": ["classifier", "regressor"],
     "regression": ["regressor"],
@@ -67,7 +68,7 @@ class Study(StudyResults):
     seconds : dict of str to float
         To fit and predict with each method in all folds.
     controls : tuple of str
-        Methods that use only the time of a window.
+        Methods that `run_study` adds: baselines, and methods that use only the time of a window.
     random_state : int
         Seed of bootstraps and permutations.
     checked : tuple of str
@@ -104,12 +105,17 @@ def run_study(
     progress: bool | str = "auto",
     random_state: int = 0,
 ) -> Study:
-    """Compare methods on the same held-out subjects.
+    """Compare methods with baselines, and with each other, on the same held-out subjects.
 
     Each method is cloned and fitted in each fold. The training subjects are passed to `fit` as
     ``groups`` if it takes them: with metadata routing, of estimators that request groups; without
     it, of estimators with such a parameter, searches whose ``cv`` splits by group, and Pipelines
     that end in one.
+
+    Controls are added to the methods: "training majority", "training median" and "training mean",
+    which predict the most frequent class, the median or the mean of the training windows, as the
+    task allows; "statistics", of the mean, standard deviation, minimum and maximum of each signal
+    that the methods draw, if they do; and methods of elapsed time, if ``intervals`` are given.
 
     Parameters
     ----------
@@ -195,12 +201,12 @@ def run_study(
         *data_alarms(X, classes, groups, folds, times),
         *method_alarms(methods),
     ]
-    inputs = {name: (method, X) for name, method in methods.items()}
-    controls: list[str] = []
+    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=False)
+    inputs = {name: (method, X) for name, method in methods.items()} | baselines
+    by_time: dict[str, Any] = {}
     if times is not None:
-        by_time = time_only_methods(Ridge() if target.task is REGRESSION else CLASSIFIER)
+        by_time = time_only_methods(PREDICTORS[target.task.name])
         inputs |= {name: (method, times[:, :1]) for name, method in by_time.items()}
-        controls = list(by_time)
     descriptions = {name: describe_estimator(method) for name, (method, _) in inputs.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
@@ -215,13 +221,13 @@ def run_study(
         methods=descriptions,
         environment=_describe_environment(results, cv, folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=tuple(controls),
+        controls=(*baselines, *by_time),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
-        decisions=(target.decision,),
+        decisions=tuple(filter(None, [target.decision, describe_constant(target, groups)])),
     )
-    study.alarms = (*alarms, *time_alarms(study.summary(), controls, study.task))
+    study.alarms = (*alarms, *time_alarms(study.summary(), list(by_time), study.task))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
@@ -279,19 +285,16 @@ def _check_methods(methods: Any, target: Target) -> None:
         if not isinstance(name, str):
             raise TypeError(f"methods has the name {name!r}; expected a string.")
         fits = {"classifier": is_classifier, "regressor": is_regressor}
-        kinds = PREDICTORS[target.task.name]
+        kinds = KINDS[target.task.name]
         if isinstance(method, type) or not any(fits[kind](method) for kind in kinds):
             expected = " or a ".join(kinds)
             raise TypeError(
                 f"Method {name!r} is {method!r:.80}, which is not a {expected}; pass a {expected}, "
                 f"or a Pipeline that ends in one, or another task. {target.decision}"
             )
-    clashing = [name for name in time_only_methods() if name in methods]
+    clashing = [name for name in (*BASELINE_NAMES, *time_only_methods()) if name in methods]
     if clashing:
-        raise ValueError(
-            f"Methods {name_some(clashing)} have the names of the controls that intervals adds; "
-            "rename them."
-        )
+        raise ValueError(f"Methods {name_some(clashing)} have the names of controls; rename them.")
 
 
 def _signature(

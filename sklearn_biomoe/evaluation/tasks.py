@@ -203,6 +203,19 @@ def _read_classes(targets: Array, task: str) -> Target:
     return Target(CLASSIFICATION, targets, classes, _decision(CLASSIFICATION, task, found))
 
 
+def describe_constant(target: Target, groups: Array) -> str | None:
+    """Return a sentence about subjects whose targets are constant, or None if there are none."""
+    subjects = np.unique(groups)
+    constant = [each for each in subjects if len(np.unique(target.values[groups == each])) == 1]
+    if not constant:
+        return None
+    which = f"{name_some(constant)} ({len(constant)} of {len(subjects)})"
+    return (
+        f"The {target.task.target}s of subjects {which} are constant: metrics that are undefined "
+        "for them, such as correlations, are means over the others, and counted in n_undefined."
+    )
+
+
 def read_predictions(predicted: Any, target: Target) -> Array:
     """Return predictions as positions of classes or levels, or as ratings.
 
