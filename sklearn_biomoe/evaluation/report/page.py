@@ -133,11 +133,17 @@ def format_tick(value: float) -> str:
     return f"{round(value, 10):,g}".replace("-", MINUS)
 
 
-def format_interval(low: Any, high: Any) -> str:
+def format_interval(low: Any, high: Any, digits: int = 3) -> str:
     """Return two numbers as a range."""
     if pd.isna(low) or pd.isna(high):
         return MISSING
-    return f"{format_number(low)} to {format_number(high)}"
+    return f"{format_number(low, digits)} to {format_number(high, digits)}"
+
+
+def format_range(numbers: pd.Series) -> str:
+    """Return the lowest and highest of some counts, or the only one: 8, 8 to 12."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def format_p_value(p_value: float) -> str:
