@@ -18,7 +18,10 @@ from ..signals import SubjectScaler, WindowReport, check_windows, missing_window
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
 from .baselines import WHOLE_INPUT
+from .calibration import calibrated_scalers
+from .designs import Design
 from .folds import Fold
+from .statistics import LEVEL, holm
 from .tasks import Task
 
 
@@ -122,7 +125,7 @@ def _drawn_columns(method: Any) -> Iterator[tuple[str, tuple[str, float]]]:
         yield from _drawn_columns(part)
 
 
-def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
+def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterator[Alarm]:
     """Yield alarms about methods that use the test subject."""
     for name, method in methods.items():
         parts = [method, *method.get_params(deep=True).values()]
@@ -130,6 +133,12 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
             message = (
                 "scales the test subject by all windows of that subject: its scores apply only "
                 "after a recording has ended."
+            )
+            yield Alarm("scaling over test subjects", name, message)
+        if calibrated_scalers(method) and not is_calibrated:
+            message = (
+                "scales the test subject by calibration windows, which are scored too: pass "
+                "calibration= to run_study."
             )
             yield Alarm("scaling over test subjects", name, message)
         if any(isinstance(part, FrozenEstimator) for part in parts):
@@ -140,7 +149,28 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
             yield Alarm("fitted before", name, message)
 
 
-def time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iterator[Alarm]:
+def score_alarms(
+    summary: pd.DataFrame, controls: list[str], task: Task, design: Design | None
+) -> Iterator[Alarm]:
+    """Yield alarms about controls that score well, and methods that score worse than chance."""
+    yield from _time_alarms(summary, controls, task)
+    for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
+        message = (
+            f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
+            f"p = {row['p_worse']:.2g}). "
+            "This is not a reversed effect: where each fold leaves out a subject, the others "
+            "deviate in the opposite direction."
+        )
+        if design is not None and design.has_several_orders:
+            message += (
+                " Subjects have the conditions in different orders, and a fold trains on fewer of "
+                "the test subject's order: signals that drift over time then predict the opposite. "
+                "Pass folds with equally many subjects of every order, such as PredefinedSplit."
+            )
+        yield Alarm("below chance", str(name), message)
+
+
+def _time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iterator[Alarm]:
     """Yield alarms about controls that score better than chance, or as well as a method."""
     methods = summary.drop(index=controls)
     above, limit, sign = ("above", "chance_high", 1)

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from .._typing import Array, FloatArray
+from .._validation.parameters import check_option
+from .comparisons import compare_pairs, plan_pairs
 from .leaks import Alarm
 from .metrics import between_subjects, confusion_counts, within_subjects
-from .statistics import bootstrap_interval, compare_pairs, permuted_scores
+from .statistics import compare_with_chance, mean_interval, permuted_scores
 from .tasks import CLASSIFICATION, Metric, Task
 
 
@@ -31,6 +33,8 @@ class StudyResults:
     checked: tuple[str, ...] = ()
     task: Task = CLASSIFICATION
     decisions: tuple[str, ...] = ()
+    calibration: pd.DataFrame | None = None
+    calibrated: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -71,22 +75,37 @@ class StudyResults:
             Indexed by method, in the order given to `run_study`, with the columns
 
             - mean, sd: of the main metric over subjects (ddof=0);
-            - low, high: 95 % interval of the mean, from 10,000 bootstraps over subjects;
+            - low, high: 95 % interval of the mean, a t interval over subjects. If folds train on
+              each other's test subjects, the variance is corrected for it (Nadeau and Bengio, see
+              Notes). The interval can exceed the range of the metric if scores are near its limits;
             - n_subjects;
             - chance, chance_low, chance_high: mean, 2.5th and 97.5th percentile of the mean of the
               main metric with predictions permuted within subjects, 1,000 times;
-            - p_value: share of permutations that score as well as the method;
+            - p_value: one-sided, for a mean better than chance: the larger one of the share of
+              permutations that score as well as the method, which treats windows as independent,
+              and of the p-value of a t-test over subjects with the corrected variance;
+            - p_worse: likewise, for a mean worse than chance;
             - each other metric: its mean over the subjects for whom it is defined, or, for
               correlations between subjects, their value over all subjects;
             - n_undefined: subjects for whom a metric is undefined, such as a correlation of
               constant ratings or predictions (levels and ratings only);
+            - n_calibration, calibration_seconds: number and length of windows for calibration that
+              the method uses of a test subject, on average; calibration_labels: whether it uses
+              their targets (only with ``calibration``);
             - seconds: to fit and predict in all folds.
 
         Notes
         -----
-        Permutations treat windows as independent. If windows overlap or follow closely, the p-value
-        is a lower bound. They keep the mean prediction of each subject: a method that predicts only
-        the means of subjects has a p-value of 1.
+        In a cross-validation, scores of subjects are not independent: each subject also trains the
+        methods that are tested on the others. Without the correction, intervals contain the true
+        mean too rarely and tests find too many differences, mostly for methods near chance.
+        ``docs/evaluation.md`` has the measured rates. Permutations keep the mean prediction of each
+        subject: a method that predicts only the means of subjects has a p-value of 1.
+
+        References
+        ----------
+        Nadeau and Bengio, "Inference for the generalization error", 2003,
+        doi:10.1023/A:1024068626366.
         """
         return self._summary.copy()
 
@@ -99,30 +118,37 @@ class StudyResults:
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
     def _summarise(self, method: str, scores: pd.DataFrame) -> dict[str, Any]:
-        random = np.random.default_rng(self.random_state)
         main, *others = [metric.name for metric in self.metrics if metric.of == "subject"]
         values = scores[main].to_numpy()
-        low, high = bootstrap_interval(values, random)
-        permuted = self._permuted_means(method, random)
-        sign = 1 if self.task.main.greater_is_better else -1
-        n_as_good = int((sign * permuted >= sign * values.mean() - 1e-12).sum())
-        chance_low, chance_high = np.quantile(permuted, [0.025, 0.975])
+        options = {"cross_validated": self._is_cross_validated}
+        low, high = mean_interval(values, **options)
         summary = {
             "mean": values.mean(),
             "sd": values.std(),
             "low": low,
             "high": high,
             "n_subjects": len(values),
-            "chance": permuted.mean(),
-            "chance_low": chance_low,
-            "chance_high": chance_high,
-            "p_value": (1 + n_as_good) / (1 + len(permuted)),
         }
+        permuted = self._permuted_scores(method)
+        summary |= compare_with_chance(
+            values, permuted, greater_is_better=self.task.main.greater_is_better, **options
+        )
         summary |= {name: scores[name].mean() for name in others}
         summary |= self._score_study(method)
         if self.task is not CLASSIFICATION:
             summary["n_undefined"] = int(scores[others].isna().any(axis=1).sum())
-        return summary | {"seconds": self.seconds[method]}
+        return summary | self._describe_calibration(method) | {"seconds": self.seconds[method]}
+
+    def _describe_calibration(self, method: str) -> dict[str, Any]:
+        if self.calibration is None:
+            return {}
+        tested = self.calibration.loc[self.scores["subject"].unique()]
+        is_used = method in self.calibrated
+        return {
+            "n_calibration": tested["n_windows"].mean() * is_used,
+            "calibration_seconds": tested["seconds"].mean() * is_used,
+            "calibration_labels": bool(tested["labels"].all()) and is_used,
+        }
 
     def _score_study(self, method: str) -> dict[str, float]:
         """Return the metrics of the whole study, averaged over repeats."""
@@ -136,34 +162,61 @@ class StudyResults:
         ]
         return {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
 
-    def comparisons(self, pairs: Sequence[tuple[str, str]] | None = None) -> pd.DataFrame:
+    def comparisons(self, pairs: Sequence[tuple[str, str]] | str | None = None) -> pd.DataFrame:
         """Compare pairs of methods over the same subjects.
 
         Parameters
         ----------
-        pairs : sequence of (str, str), default=None
-            Methods to compare, such as planned comparisons, which need no correction for other
-            pairs. All pairs if None.
+        pairs : sequence of (str, str) or "all", default=None
+            If None, the planned pairs: each method with the reference, which is the first method,
+            and with each control. P-values are then corrected for the methods that are compared
+            with the same other one, and otherwise for all pairs.
 
         Returns
         -------
         comparisons : DataFrame
-            With the columns method, other; difference of the means of the main metric; low, high:
-            95 % interval of the difference, from 10,000 bootstraps over subjects; p_value of the
-            paired sign-flip permutation test over subjects; p_corrected, by Holm's method for all
-            of these pairs.
+            With the columns
+
+            - method, other;
+            - difference: of the means of the main metric; low, high: its 95 % interval, computed as
+              in `summary`;
+            - effect_size: Cohen's d_z, the mean by the standard deviation of the differences over
+              subjects; effect_low, effect_high: its 95 % interval, from the noncentral t
+              distribution;
+            - p_value: two-sided, the larger one of a paired sign-flip permutation test over
+              subjects and of a paired t-test with the corrected variance of `summary`;
+            - p_corrected: by Holm's method;
+            - p_lowest: the smallest p_corrected that the number of subjects allows; n_corrected:
+              the number of pairs that are corrected for; n_subjects_needed: the fewest subjects
+              whose p_corrected can be below 0.05.
 
         Raises
         ------
         ValueError
             If a method is not in the study.
         """
-        if pairs is None:
-            pairs = list(itertools.combinations(self.methods, 2))
-        for method in itertools.chain(*pairs):
+        if isinstance(pairs, str):
+            check_option("pairs", pairs, ["all"])
+            compared = list(itertools.combinations(self.methods, 2))
+        elif pairs is None:
+            compared = plan_pairs(list(self.methods), self.reference, self.controls)
+        else:
+            compared = list(pairs)
+        for method in itertools.chain(*compared):
             self._check_method(method)
         table = self.scores.pivot_table(self.task.main.name, "subject", "method", sort=False)
-        return compare_pairs(table, pairs, self.random_state)
+        return compare_pairs(
+            table,
+            compared,
+            self.random_state,
+            cross_validated=self._is_cross_validated,
+            by_other=pairs is None,
+        )
+
+    @property
+    def _is_cross_validated(self) -> bool:
+        """Whether folds train on each other's test subjects."""
+        return bool((self.predictions["fold"] != self.predictions["fold"].iloc[0]).any())
 
     def pooled(self) -> pd.DataFrame:
         """Score each method on the windows of all subjects together.
@@ -248,12 +301,16 @@ class StudyResults:
             for (true, other), count in zip(pairs, counts.ravel(), strict=True)
         }
 
-    def _permuted_means(self, method: str, random: np.random.Generator) -> FloatArray:
-        """Return the mean over subjects of each permutation, shape (n_permutations,)."""
+    def _permuted_scores(self, method: str) -> FloatArray:
+        """Return scores with permuted predictions, shape (n_permutations, n_subjects)."""
+        random = np.random.default_rng(self.random_state)
         own = self.predictions[self.predictions["method"] == method]
         n_classes = 0 if self.classes is None else len(self.classes)
-        scores = [
-            permuted_scores(self.task.main_scores, *self._positions(windows), n_classes, random)
-            for _, windows in own.groupby(["subject", "repeat"], sort=False)
+        by_subject = [
+            [
+                permuted_scores(self.task.main_scores, *self._positions(windows), n_classes, random)
+                for _, windows in of_subject.groupby("repeat", sort=False)
+            ]
+            for _, of_subject in own.groupby("subject", sort=False)
         ]
-        return np.mean(scores, axis=0)
+        return np.stack([np.mean(repeats, axis=0) for repeats in by_subject], axis=1)

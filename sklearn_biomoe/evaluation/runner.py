@@ -6,7 +6,6 @@ import re
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,9 @@ class FoldResult:
 
 
 def run_folds(
-    methods: dict[str, tuple[Any, Any]],
+    methods: dict[str, tuple[Any, Any, list[Fold]]],
     target: Target,
     groups: Array,
-    folds: list[Fold],
     *,
     folder: Path | None,
     n_jobs: int | None,
@@ -61,25 +59,29 @@ def run_folds(
 ) -> dict[str, list[FoldResult]]:
     """Fit and predict with every method in every fold that the folder has no result of.
 
-    Methods are pairs of an estimator and its X. Results are in the order of the folds.
+    Methods have an estimator, its X and its folds. Results are in the order of the folds.
     """
     results, tasks = {}, {}
-    for name, fold in product(methods, folds):
-        path = None if folder is None else folder / _file_name(name, fold)
-        result = _read(path, fold)
-        if result is None:
-            tasks[name, fold.number] = delayed(_run_fold)(
-                name, *methods[name], target, groups, fold, path
-            )
-        else:
-            results[name, fold.number] = result
+    for name, (method, X, folds) in methods.items():
+        for fold in folds:
+            path = None if folder is None else folder / _file_name(name, fold)
+            result = _read(path, fold)
+            if result is None:
+                tasks[name, fold.number] = delayed(_run_fold)(
+                    name, method, X, target, groups, fold, path
+                )
+            else:
+                results[name, fold.number] = result
     computed = Parallel(n_jobs=n_jobs, return_as="generator")(tasks.values())
     with progress_bar(len(tasks), "study", "fold", progress) as bar:
         for key, result in zip(tasks, computed, strict=True):
             results[key] = result
             if bar is not None:
                 bar.update()
-    return {name: [results[name, fold.number] for fold in folds] for name in methods}
+    return {
+        name: [results[name, fold.number] for fold in folds]
+        for name, (_, _, folds) in methods.items()
+    }
 
 
 def _run_fold(
@@ -88,14 +90,15 @@ def _run_fold(
     started = time.perf_counter()
     try:
         fitted = clone(method)
-        subjects = groups_for(fitted, groups[fold.train])
-        fitted.fit(_safe_indexing(X, fold.train), target.values[fold.train], **subjects)
-        test = _safe_indexing(X, fold.test)
-        predicted = read_predictions(fitted.predict(test), target)
+        subjects = groups_for(fitted, groups[fold.fitted])
+        fitted.fit(_safe_indexing(X, fold.fitted), target.values[fold.fitted], **subjects)
+        test = _safe_indexing(X, fold.predicted)
+        scored = slice(-len(fold.test), None)  # after calibration windows
+        predicted = read_predictions(fitted.predict(test), target)[scored]
         probabilities = None
         if target.classes is not None and hasattr(fitted, "predict_proba"):
             classes = np.unique(target.values)
-            probabilities = predict_probabilities(fitted, test, classes).tolist()
+            probabilities = predict_probabilities(fitted, test, classes)[scored].tolist()
     except Exception as error:
         held_out = name_some(np.unique(groups[fold.test]))
         error.add_note(f"Method {name!r}, fold {fold.number}, which tests subjects {held_out}.")

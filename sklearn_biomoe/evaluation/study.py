@@ -21,7 +21,18 @@ from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
 from ..signals.checks.study_design import time_only_methods
-from .baselines import BASELINE_NAMES, PREDICTORS, make_baselines
+from .baselines import BASELINE_NAMES, make_baselines
+from .calibration import (
+    Calibration,
+    assign_windows,
+    check_marks,
+    describe_calibration,
+    find_calibrated,
+    move_windows,
+    tabulate_use,
+)
+from .comparisons import describe_limits
+from .designs import find_design, plan_time_controls
 from .folds import Fold, make_folds
 from .leaks import (
     LeakWarning,
@@ -31,7 +42,7 @@ from .leaks import (
     drawn_signals,
     hash_rows,
     method_alarms,
-    time_alarms,
+    score_alarms,
 )
 from .report import write_report
 from .results import StudyResults
@@ -76,7 +87,14 @@ class Study(StudyResults):
     task : Task
         What was predicted, and the metrics.
     decisions : tuple of str
-        What `run_study` decided, such as the task, and why.
+        What `run_study` decided, such as the task, and why; and which comparisons cannot be
+        significant because there are too few subjects.
+    calibration : DataFrame or None
+        What is used of each subject when it is tested, indexed by subject: n_windows for
+        calibration, their seconds and whether their targets (labels) are used; n_scored windows;
+        and n_neither, windows that overlap with calibration windows.
+    calibrated : tuple of str
+        Methods that use the calibration windows.
     """
 
     def report(
@@ -98,6 +116,7 @@ def run_study(
     *,
     task: str = "auto",
     cv: Any = "leave_one_subject_out",
+    calibration: Calibration | None = None,
     intervals: ArrayLike | None = None,
     folder: str | os.PathLike[str] | None = None,
     check: bool = True,
@@ -133,11 +152,16 @@ def run_study(
         ``Study.decisions`` reports what was decided. In an ordinal study, methods are fitted to the
         positions of levels, 0 for the lowest; what a regressor predicts is rounded to a level.
     cv : "leave_one_subject_out" or splitter, default="leave_one_subject_out"
-        Such as `RepeatedGroupKFold`.
+        Such as `RepeatedGroupKFold`, or `FixedSplit` for lists of subjects of a challenge.
+    calibration : Calibration, default=None
+        First windows or minutes of each test subject that methods may use, and that are not scored.
+        Requires intervals.
     intervals : array-like of shape (n_windows, 2), default=None
         Start and stop of each window in seconds of its subject's session. If given, the study
         looks for overlapping windows across folds, and adds two control methods that use only
-        the start: "elapsed time only, linear" and "elapsed time only, spline".
+        the start: "elapsed time only, linear" and "elapsed time only, spline". If subjects have
+        the conditions in different orders, the controls have folds of their own, or are left out:
+        see ``Study.decisions``.
     folder : path-like, default=None
         Where to keep the result of each method in each fold. The same call after an interruption,
         or with more methods, computes only missing results.
@@ -170,9 +194,9 @@ def run_study(
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
         overlapping windows in training and test; features scaled before the study; methods that
         scale a test subject by its own windows or that were fitted before; scores above chance
-        from elapsed time alone. Also if `check_windows` finds errors or warnings, and if the
-        training windows of a fold lack a class, which then has probability 0 and whose test windows
-        count as wrong.
+        from elapsed time alone; scores below chance. Also if `check_windows` finds errors or
+        warnings, and if the training windows of a fold lack a class, which then has probability 0
+        and whose test windows count as wrong.
 
     Examples
     --------
@@ -186,7 +210,7 @@ def run_study(
     >>> methods = {"logistic": LogisticRegression(), "dummy": DummyClassifier()}
     >>> study = run_study(methods, X, y, groups)
     >>> study.summary()["mean"].round(3).to_dict()
-    {'logistic': 0.7, 'dummy': 0.5}
+    {'logistic': 0.7, 'dummy': 0.5, 'training majority': 0.5}
     """
     started = time.perf_counter()
     target = read_target(y, X, task)
@@ -195,45 +219,75 @@ def run_study(
     folds = make_folds(cv, target.values, groups)
     labels = target.values if target.classes is None else _labels(target, target.values)
     checked = check_inputs(methods, X, labels, groups, times) if check else None
-    classes = None if target.classes is None else labels
+    has_own = calibration is not None and calibration.labels
+    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=has_own)
+    inputs: Inputs = {name: (method, X, folds) for name, method in methods.items()}
+    inputs |= {name: (*each, folds) for name, each in baselines.items()}
+    decisions = [target.decision, describe_constant(target, groups)]
+    time_only: dict[str, Any] = {}
+    design, used = None, None
+    if times is not None:
+        design = find_design(labels, groups, times[:, 0], has_classes=target.classes is not None)
+        time_only, own_folds, decision = plan_time_controls(
+            target.task, target.values, groups, folds, design
+        )
+        inputs |= {name: (each, times[:, :1], own_folds) for name, each in time_only.items()}
+        decisions.append(decision)
+    if calibration is not None:
+        inputs, used = _calibrate(calibration, inputs, X, groups, times)
+        folds = inputs[next(iter(methods))][2]
+        decisions.append(describe_calibration(calibration, used))
+    _check_scored(target, groups, folds)
     alarms = [
         *check_alarms(checked),
-        *data_alarms(X, classes, groups, folds, times),
-        *method_alarms(methods),
+        *data_alarms(X, None if target.classes is None else labels, groups, folds, times),
+        *method_alarms(methods, is_calibrated=calibration is not None),
     ]
-    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=False)
-    inputs = {name: (method, X) for name, method in methods.items()} | baselines
-    by_time: dict[str, Any] = {}
-    if times is not None:
-        by_time = time_only_methods(PREDICTORS[target.task.name])
-        inputs |= {name: (method, times[:, :1]) for name, method in by_time.items()}
-    descriptions = {name: describe_estimator(method) for name, (method, _) in inputs.items()}
+    estimators = {name: method for name, (method, _, _) in inputs.items()}
+    descriptions = {name: describe_estimator(method) for name, method in estimators.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        check_folder(folder, _signature(X, target.values, groups, times, folds, descriptions))
-    results = run_folds(
-        inputs, target, groups, folds, folder=folder, n_jobs=n_jobs, progress=progress
-    )
+        check_folder(folder, _signature(X, target.values, groups, times, inputs, descriptions))
+    results = run_folds(inputs, target, groups, folder=folder, n_jobs=n_jobs, progress=progress)
     study = Study(
-        predictions=_tabulate_predictions(results, target, groups, folds),
+        predictions=_tabulate_predictions(results, inputs, target, groups),
         classes=target.classes,
         alarms=(),
         methods=descriptions,
         environment=_describe_environment(results, cv, folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=(*baselines, *by_time),
+        controls=(*baselines, *time_only),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
-        decisions=tuple(filter(None, [target.decision, describe_constant(target, groups)])),
+        calibration=used,
+        calibrated=() if calibration is None else find_calibrated(calibration, estimators),
     )
-    study.alarms = (*alarms, *time_alarms(study.summary(), list(by_time), study.task))
+    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
+    study.decisions = tuple(filter(None, [*decisions, limits]))
+    study.alarms = (*alarms, *score_alarms(study.summary(), list(time_only), study.task, design))
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
     if study.alarms:
         listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
         message = f"Scores may be misleading or too optimistic:\n{listed}"
         warnings.warn(message, LeakWarning, stacklevel=2)
     return study
+
+
+Inputs = dict[str, tuple[Any, Any, list[Fold]]]  # a method, its X and its folds, by name
+
+
+def _calibrate(
+    calibration: Calibration, inputs: Inputs, X: Any, groups: Array, times: FloatArray | None
+) -> tuple[Inputs, pd.DataFrame]:
+    """Move calibration windows out of the test windows, and return what is used of subjects."""
+    uses = assign_windows(calibration, groups, times)
+    check_marks({name: method for name, (method, _, _) in inputs.items()}, X, uses)
+    calibrated = {
+        name: (method, data, move_windows(calibration, folds, uses))
+        for name, (method, data, folds) in inputs.items()
+    }
+    return calibrated, tabulate_use(calibration, groups, times, uses)
 
 
 def _check_data(
@@ -247,13 +301,20 @@ def _check_data(
             raise ValueError(
                 f"All windows are of {kind} {name_some(found)}; a study needs two or more."
             )
-    single = [each for each in np.unique(subjects) if len(np.unique(values[subjects == each])) == 1]
-    if single and target.task is CLASSIFICATION:
+    return subjects, None if intervals is None else _check_intervals(intervals, len(values))
+
+
+def _check_scored(target: Target, groups: Array, folds: list[Fold]) -> None:
+    if target.task is not CLASSIFICATION:
+        return
+    scored = np.unique(np.concatenate([fold.test for fold in folds]))
+    n_classes = pd.Series(target.values[scored]).groupby(groups[scored]).nunique()
+    single = n_classes.index[n_classes == 1]
+    if len(single):
         raise ValueError(
             f"Subjects {name_some(single)} have windows of a single class, which balanced accuracy "
             "cannot score. Drop these subjects, or add their windows of other classes."
         )
-    return subjects, None if intervals is None else _check_intervals(intervals, len(values))
 
 
 def _labels(target: Target, values: Array) -> Array:
@@ -302,18 +363,29 @@ def _signature(
     y: Array,
     groups: Array,
     times: FloatArray | None,
-    folds: list[Fold],
+    inputs: Inputs,
     descriptions: dict[str, str],
 ) -> dict[str, Any]:
-    splits = [[fold.train.tolist(), fold.test.tolist()] for fold in folds]
+    hashes = {name: _hash(repr(_list_rows(folds))) for name, (_, _, folds) in inputs.items()}
+    of_study = next(iter(hashes.values()))
+    own_folds = {name: "" if one == of_study else one for name, one in hashes.items()}
     return {
         "X": _hash("".join(hash_rows(X))),
         "y": _hash(repr(y.tolist())),
         "groups": _hash(repr(groups.tolist())),
         "intervals": _hash(repr(None if times is None else times.tolist())),
-        "folds": _hash(repr(splits)),
-        "methods": {name: _hash(text) for name, text in descriptions.items()},
+        "folds": of_study,
+        "methods": {name: _hash(text + own_folds[name]) for name, text in descriptions.items()},
     }
+
+
+def _list_rows(folds: list[Fold]) -> list[list[list[int]]]:
+    """Return the rows of each fold, with those for calibration if there are any."""
+    return [
+        [rows.tolist() for rows in (fold.train, fold.test)]
+        + ([fold.fitted.tolist(), fold.predicted.tolist()] if len(fold.calibration) else [])
+        for fold in folds
+    ]
 
 
 def _hash(text: str) -> str:
@@ -321,12 +393,12 @@ def _hash(text: str) -> str:
 
 
 def _tabulate_predictions(
-    results: dict[str, list[FoldResult]], target: Target, groups: Array, folds: list[Fold]
+    results: dict[str, list[FoldResult]], inputs: Inputs, target: Target, groups: Array
 ) -> pd.DataFrame:
     labels, classes = _labels(target, target.values), target.classes
     tables = []
     for name, own in results.items():
-        for fold, result in zip(folds, own, strict=True):
+        for fold, result in zip(inputs[name][2], own, strict=True):
             predicted = np.array(result.predicted)
             columns = {
                 "method": name,

@@ -142,7 +142,7 @@ def _check_overlap(groups: Array, start: FloatArray, seconds: FloatArray) -> Ite
 
 def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding]:
     """Find fixed orders of conditions, and labels that time or order predicts."""
-    sequences = _sequences(y, groups, start)
+    sequences = order_sequences(y, groups, start)
     [(most_common, count)] = Counter(sequences.values()).most_common(1)
     share = count / len(sequences)
     scores = _time_scores(y, groups, start)
@@ -168,11 +168,11 @@ def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding
         "and compare with its controls of elapsed time."
     )
     yield _finding(
-        "warning", "order", " ".join(parts), advice, order=_order_name(sequences), scores=scores
+        "warning", "order", " ".join(parts), advice, order=order_kind(sequences), scores=scores
     )
 
 
-def _sequences(y: Array, groups: Array, start: FloatArray) -> dict[Any, tuple[Any, ...]]:
+def order_sequences(y: Array, groups: Array, start: FloatArray) -> dict[Any, tuple[Any, ...]]:
     """Return the classes of each subject in the order of time, without repetitions."""
     sequences = {}
     for subject in np.unique(groups):
@@ -183,7 +183,7 @@ def _sequences(y: Array, groups: Array, start: FloatArray) -> dict[Any, tuple[An
     return sequences
 
 
-def _order_name(sequences: dict[Any, tuple[Any, ...]]) -> str:
+def order_kind(sequences: dict[Any, tuple[Any, ...]]) -> str:
     """Return "fixed", "counterbalanced" (few orders, each of several subjects) or "random"."""
     counts = Counter(sequences.values())
     if max(counts.values()) >= FIXED_SHARE * len(sequences):
