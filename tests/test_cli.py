@@ -354,10 +354,12 @@ def test_study(tmp_path, execute):
     code, output, errors = execute("study", table, *STUDY, "--start", "start", "-o", page, *images)
     assert code == 0
     assert "windows of 'eda_waveform' leave --value-range (5.0, 5.5)" in errors
-    assert "embeddings, eda: " in output
-    assert "statistics, eda: " in output
+    assert output.startswith("Balanced accuracy, mean ± standard deviation over subjects:\nembeddi")
+    for method in ("embeddings, eda", "statistics", "training majority: 0.500 ± 0.000"):
+        assert method in output
     assert "elapsed time only, linear: 0.500" in output
-    assert "statistics, eda" in page.read_text()
+    assert "note: Task classification, decided by the target: y holds 2 classes." in errors
+    assert "statistics" in page.read_text()
 
 
 @pytest.fixture

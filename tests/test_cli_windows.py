@@ -1,6 +1,7 @@
 """Commands that start from a folder of recordings and a table of events."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -250,7 +251,7 @@ def test_draw_embed_and_study_read_windows(study, arguments, execute):
 def test_study_of_a_folder(arguments, execute):
     assert execute("windows", *arguments, "--label", "level", "-o", "w.parquet")[0] == 0
     scores = execute("study", "w.parquet", "-o", "one.html")[1].splitlines()
-    assert scores[0].startswith("embeddings, eda: ")
+    assert scores[1].startswith("embeddings, eda: ")
     assert "elapsed time only, linear" in scores[6]
     code, output, _ = execute("study", *arguments, "--label", "level", "-o", "two.html")
     assert code == 0
@@ -258,6 +259,43 @@ def test_study_of_a_folder(arguments, execute):
     assert_fails(2, execute("study", *arguments, "-o", "x.html"), "Pass --label", "level, nrs")
     other = execute("study", "w.parquet", "--signal", "eda", "EDA", "8", "-o", "x.html")
     assert_fails(2, other, "has windows at 4 Hz; leave out the rate")
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "found"),
+    [
+        ("nrs", [], ["Task regression", "MAE, mean", "training median", "<h1>Study of nrs"]),
+        ("level", ["--levels", "None,low,high", "--title", "Levels of heat"],
+         ["levels of y are None < low < high", "Macro-averaged MAE", "<h1>Levels of heat"]),
+        ("nrs", ["--task", "ordinal", "--levels", "0.5,1.5,2.5,3.5"], ["0.5 < 1.5 < 2.5 < 3.5"]),
+    ],
+)  # fmt: skip
+def test_study_of_ratings_and_levels(arguments, execute, label, options, found):
+    code, output, errors = execute("study", *arguments, "--label", label, *options, "-o", "x.html")
+    assert code == 0
+    text = output + errors + Path("x.html").read_text("utf-8")
+    for part in found:
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "code", "message"),
+    [
+        ("level", ["--task", "ordinal"], 2, "needs --levels, in the right order: None,low,high"),
+        ("level", ["--task", "regression"], 1, "y holds 'None' in row 0; --task 'regression' pred"),
+        ("level", ["--levels", "None,low"], 2, "but level also holds 'high'"),
+        ("level", ["--levels", "None,low,high,top"], 2, "but no window is 'top'"),
+        ("level", ["--levels", "None,low,low,high"], 2, "a level is given twice"),
+        ("level", ["--levels", "None,low,high", "--task", "regression"], 2, "not for --task regr"),
+        ("nrs", ["--levels", "none,low"], 2, "--levels none,low, but nrs holds numbers"),
+        ("nrs", ["--task", "ordinal"], 1, "y holds 0.5; pass --task 'regression' for ratings"),
+    ],
+)
+def test_targets_of_a_study_that_do_not_fit(arguments, execute, label, options, code, message):
+    result = execute("study", *arguments, "--label", label, *options, "-o", "x.html")
+    assert result[0] == code
+    assert message in result[2]
+    assert not Path("x.html").exists()
 
 
 @pytest.mark.parametrize(
