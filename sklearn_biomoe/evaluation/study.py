@@ -20,6 +20,7 @@ from .._typing import Array, FloatArray
 from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
 from ..pipelines import describe_estimator
+from ..signals.checks.report_page import render_report
 from ..signals.checks.study_design import time_only_methods
 from .baselines import BASELINE_NAMES, make_baselines
 from .calibration import (
@@ -32,6 +33,7 @@ from .calibration import (
     tabulate_use,
 )
 from .comparisons import describe_limits
+from .descriptions import describe_methods
 from .designs import find_design, plan_time_controls
 from .folds import Fold, make_folds
 from .leaks import (
@@ -44,7 +46,7 @@ from .leaks import (
     method_alarms,
     score_alarms,
 )
-from .report import write_report
+from .report import describe_study, write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
 from .tasks import CLASSIFICATION, ORDINAL, Target, describe_constant, read_target
@@ -95,17 +97,36 @@ class Study(StudyResults):
         and n_neither, windows that overlap with calibration windows.
     calibrated : tuple of str
         Methods that use the calibration windows.
+    settings : dict of str to str
+        Each method with the parameters that differ from their defaults.
+    materials : tuple of str
+        Sentences about windows, images, embeddings and methods, for `describe`.
+    window_report : str
+        The report of `check_windows` as an HTML element.
+    n_rows : int
+        Of X, including windows that are not scored; 0 if unknown.
     """
+
+    def describe(self) -> str:
+        """Describe the study in one paragraph, for the methods section of a paper.
+
+        Returns
+        -------
+        text : str
+            Windows and subjects, images, weights, methods, protocol, metrics, tests and versions.
+        """
+        return describe_study(self)
 
     def report(
         self,
         path: str | os.PathLike[str],
         *,
         images: Mapping[str, BiosignalImages] | None = None,
+        embeddings: ArrayLike | None = None,
         title: str = "Study",
     ) -> Path:
         """Write the study as an HTML page; see `sklearn_biomoe.evaluation.report.write_report`."""
-        return write_report(self, path, images=images, title=title)
+        return write_report(self, path, images=images, embeddings=embeddings, title=title)
 
 
 def run_study(
@@ -262,6 +283,12 @@ def run_study(
         task=target.task,
         calibration=used,
         calibrated=() if calibration is None else find_calibrated(calibration, estimators),
+        settings={
+            name: describe_estimator(each, changed_only=True) for name, each in estimators.items()
+        },
+        materials=describe_methods(methods, X, drawn_signals(methods), times),
+        window_report="" if checked is None else render_report(checked),
+        n_rows=len(groups),
     )
     limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
     study.decisions = tuple(filter(None, [*decisions, limits]))

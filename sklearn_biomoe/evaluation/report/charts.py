@@ -1,4 +1,4 @@
-"""Charts as SVG, whose colours and fonts are in charts.css, shown in the page and saved as files."""
+"""Charts as SVG, shown in the page and saved as files, with colours and fonts of charts.css."""
 
 import re
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from .page import format_tick, read_style, render_link
 SIDE, LEFT, RIGHT, BELOW, ABOVE = 264.0, 44.0, 10.0, 40.0, 10.0  # of a plot and its margins
 GAP, TITLE, LINE = 24.0, 22.0, 18.0  # between plots of a file, and heights of texts in it
 MOST_TICKS = 5
+N_COLOURS = 6  # --c0 to --c5 of style.css
 SUPERFLUOUS_PIXELS = 0.1  # steps of curves that are not visible
 
 
@@ -134,11 +135,13 @@ class Plot:
         texts = []
         for tick, x in zip(self.x.ticks(), LEFT + SIDE * self.x.at(self.x.ticks()), strict=True):
             texts.append(
-                f'<text x="{x:.4g}" y="{bottom + 16:g}" text-anchor="middle">{format_tick(tick)}</text>'
+                f'<text x="{x:.4g}" y="{bottom + 16:g}" text-anchor="middle">'
+                f"{format_tick(tick)}</text>"
             )
         for tick, y in zip(self.y.ticks(), bottom - SIDE * self.y.at(self.y.ticks()), strict=True):
             texts.append(
-                f'<text x="{LEFT - 6:g}" y="{y + 4:.4g}" text-anchor="end">{format_tick(tick)}</text>'
+                f'<text x="{LEFT - 6:g}" y="{y + 4:.4g}" text-anchor="end">'
+                f"{format_tick(tick)}</text>"
             )
         return texts
 
@@ -164,7 +167,8 @@ class Plot:
         changed = np.r_[True, (np.abs(np.diff(at, axis=0)) >= SUPERFLUOUS_PIXELS).any(axis=1)]
         path = "L".join(f"{x:g} {y:g}" for x, y in at[changed])
         marks = "".join(
-            f'<circle cx="{x:g}" cy="{y:g}" r="2.5" style="fill:var(--c{number})"/>' for x, y in at
+            f'<circle cx="{x:g}" cy="{y:g}" r="2.5" style="fill:{colour_of(number)}"/>'
+            for x, y in at
         )
         return f'<path {curve_style(number)} d="M{path}"/>{marks if marked else ""}'
 
@@ -183,10 +187,15 @@ class Plot:
         return Chart(width, height, "".join(self._shapes), label, title)
 
 
+def colour_of(number: int) -> str:
+    """Return the colour of an entry of a legend."""
+    return f"var(--c{number % N_COLOURS})"
+
+
 def curve_style(number: int) -> str:
     """Return the attributes of a curve of a legend."""
     kind = "curve" if number else "first curve"
-    return f'class="{kind}" style="stroke:var(--c{number})"'
+    return f'class="{kind}" style="stroke:{colour_of(number)}"'
 
 
 def render_charts(

@@ -10,9 +10,8 @@ from sklearn.metrics import brier_score_loss, roc_curve
 
 from ..._typing import Array, FloatArray
 from ..results import StudyResults
-from .charts import Chart, Plot, Scale, render_charts
+from .charts import Plot, Scale, render_charts
 from .page import (
-    format_count,
     format_number,
     render_csv_link,
     render_paragraph,
@@ -54,8 +53,10 @@ def render_confusions(study: StudyResults, ranked: pd.DataFrame) -> str:
 
 def _stack(counts: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return a row for each method, true class and predicted class."""
-    stacked = {name: each.stack().rename("windows") for name, each in counts.items()}
-    return pd.concat(stacked, names=["method"]).reset_index()
+    long = {
+        name: each.reset_index().melt("true", value_name="windows") for name, each in counts.items()
+    }
+    return pd.concat(long, names=["method"]).reset_index(level="method")
 
 
 def _render_confusion(counts: pd.DataFrame, name: str) -> str:
@@ -68,9 +69,7 @@ def _render_confusion(counts: pd.DataFrame, name: str) -> str:
             for n, share in zip(row, row / max(1, row.sum()), strict=True)
         )
         body += f'<tr><th scope="row">{escape(str(label))}</th>{cells}</tr>'
-    table = (
-        f"<table><thead><tr><td></td>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-    )
+    table = f"<table><thead><tr><td></td>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     label = f"Confusion matrix of {name}"
     return (
         f"<figure><figcaption>{escape(name)}</figcaption>\n{render_scrolling(table, label)}"
@@ -99,7 +98,7 @@ def render_roc_curves(study: StudyResults, ranked: pd.DataFrame) -> str:
     if not available:
         return render_paragraph("No method has probabilities, which ROC curves need.", "note")
     shown = available[:MAX_CURVES]
-    by_method = {name: rows for name, rows in study.predictions.groupby("method")}
+    by_method = dict(list(study.predictions.groupby("method")))
     charts = []
     for label in study.classes[1:] if len(study.classes) == 2 else study.classes:
         plot = Plot(Scale(0, 1, "false positive rate"), Scale(0, 1, "true positive rate"))
@@ -149,11 +148,9 @@ def compute_calibration(predictions: pd.DataFrame, label: Any) -> FloatArray:
 
 def _render_calibration(study: StudyResults, available: list[Any]) -> str:
     label, shown = study.classes[1], available[:MAX_CURVES]
-    by_method = {name: rows for name, rows in study.predictions.groupby("method")}
+    by_method = dict(list(study.predictions.groupby("method")))
     curves = [compute_calibration(by_method[name], label) for name in shown]
-    plot = Plot(
-        Scale(0, 1, f"predicted probability of {label}"), Scale(0, 1, f"share of {label}")
-    )
+    plot = Plot(Scale(0, 1, f"predicted probability of {label}"), Scale(0, 1, f"share of {label}"))
     plot.add_line((0, 0), (1, 1), "chance")
     plot.add_curves(curves, marked=True)
     legend = []

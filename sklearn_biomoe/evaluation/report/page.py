@@ -91,7 +91,7 @@ def render_scrolling(table: str, label: str) -> str:
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
         '<div class="content"><div class="hint" aria-hidden="true"><span>Scroll sideways: there '
-        f"are more columns \N{{RIGHTWARDS ARROW}}</span></div>\n{table}</div></div>"
+        f"are more columns \N{RIGHTWARDS ARROW}</span></div>\n{table}</div></div>"
     )
 
 
