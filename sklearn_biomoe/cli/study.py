@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,7 +124,6 @@ def study(
         calibration=protocol.calibration,
         intervals=intervals,
         folder=folder,
-        progress=sys.stderr.isatty(),
     )
     _write_scores(result)
     drawn = {
