@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .._typing import Array, FloatArray
+from ..pipelines import describe_estimator
 from .baselines import TRAINING_NAMES, make_baselines
 from .calibration import (
     Calibration,
@@ -54,6 +55,13 @@ class Plan:
     design: Design | None = None
     calibration: pd.DataFrame | None = None
     calibrated: tuple[str, ...] = ()
+
+    def describe(self, *, changed_only: bool = False) -> dict[str, str]:
+        """Return each method with all its parameters, or those that differ from defaults."""
+        return {
+            name: describe_estimator(method, changed_only=changed_only)
+            for name, (method, _, _) in self.inputs.items()
+        }
 
 
 def plan_study(

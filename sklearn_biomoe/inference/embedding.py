@@ -28,7 +28,7 @@ def embed(
     images: BiosignalImages | Array,
     *,
     batch_size: int,
-    progress: bool,
+    progress: bool | str,
     cache: EmbeddingCache | None = None,
 ) -> NDArray[np.float32]:
     """Embed every image of every window, equal ones once; missing windows become NaN.
@@ -42,8 +42,8 @@ def embed(
     images : BiosignalImages or ndarray
         Shape (n_windows, n_images, H, W, 3), uint8 or float in [0, 1].
     batch_size : int
-    progress : bool
-        Show a progress bar.
+    progress : "auto" or bool
+        Whether to show a progress bar.
     cache : EmbeddingCache or None
         Where embeddings are looked up and stored.
 
@@ -82,7 +82,8 @@ def embed(
     requested = (engine.device, batch_size)
     size = before = _SMALLER_BATCHES.get(requested, batch_size)
     try:
-        with torch.inference_mode(), progress_bar(len(todo), "embedding", "image", progress) as bar:
+        bars = progress_bar(len(todo), "embedding", "image", progress, short=True)
+        with torch.inference_mode(), bars as bar:
             while n_done < len(todo):
                 batch = todo[n_done : n_done + size]
                 try:
