@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .._typing import Array, FloatArray
+from ..pipelines import describe_estimator
 from .baselines import TRAINING_NAMES, make_baselines
 from .calibration import (
     Calibration,
@@ -55,6 +56,13 @@ class Plan:
     calibration: pd.DataFrame | None = None
     calibrated: tuple[str, ...] = ()
 
+    def describe(self, *, changed_only: bool = False) -> dict[str, str]:
+        """Return each method with all its parameters, or those that differ from defaults."""
+        return {
+            name: describe_estimator(method, changed_only=changed_only)
+            for name, (method, _, _) in self.inputs.items()
+        }
+
 
 def plan_study(
     methods: Mapping[str, Any],
@@ -66,6 +74,11 @@ def plan_study(
     calibration: Calibration | None,
 ) -> Plan:
     """Add controls to the methods, and calibration windows to the folds."""
+    if not isinstance(calibration, Calibration | None):
+        raise TypeError(
+            f"calibration={calibration!r}; expected Calibration(n_windows=...) or "
+            "Calibration(minutes=...)."
+        )
     plan = Plan({name: (method, X, folds) for name, method in methods.items()}, folds)
     plan.decisions = [target.decision, *describe_constant(target, groups)]
     has_targets = calibration is not None and calibration.labels

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,10 @@ class StudyResults:
     decisions: tuple[str, ...] = ()
     calibration: pd.DataFrame | None = None
     calibrated: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    materials: tuple[str, ...] = ()
+    window_report: str = ""
+    n_rows: int = 0
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -55,7 +55,7 @@ def run_folds(
     *,
     folder: Path | None,
     n_jobs: int | None,
-    progress: bool,
+    progress: bool | str,
 ) -> dict[str, list[FoldResult]]:
     """Fit and predict with every method in every fold that the folder has no result of.
 

@@ -17,23 +17,26 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array, FloatArray
 from ..images.stack import BiosignalImages
-from ..pipelines import describe_estimator
 from ..signals import WindowReport
+from ..signals.checks.report_page import render_report
 from .calibration import Calibration
 from .comparisons import describe_limits
+from .descriptions import describe_methods
 from .folds import Fold, make_folds
 from .inputs import check_groups, check_intervals, check_methods, check_scored
 from .leaks import (
+    Alarm,
     LeakWarning,
     check_alarms,
     check_inputs,
     data_alarms,
+    drawn_signals,
     hash_rows,
     method_alarms,
     score_alarms,
 )
-from .plan import Inputs, plan_study
-from .report import write_report
+from .plan import Inputs, Plan, plan_study
+from .report import describe_study, write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
 from .tasks import Target, read_target
@@ -79,17 +82,36 @@ class Study(StudyResults):
         and n_neither, windows that overlap with calibration windows.
     calibrated : tuple of str
         Methods that use the calibration windows.
+    settings : dict of str to str
+        Each method with the parameters that differ from their defaults.
+    materials : tuple of str
+        Sentences about windows, images, embeddings and methods, for `describe`.
+    window_report : str
+        The report of `check_windows` as an HTML element.
+    n_rows : int
+        Of X, including windows that are not scored; 0 if unknown.
     """
+
+    def describe(self) -> str:
+        """Describe the study in one paragraph, for the methods section of a paper.
+
+        Returns
+        -------
+        text : str
+            Windows and subjects, images, weights, methods, protocol, metrics, tests and versions.
+        """
+        return describe_study(self)
 
     def report(
         self,
         path: str | os.PathLike[str],
         *,
         images: Mapping[str, BiosignalImages] | None = None,
+        embeddings: ArrayLike | None = None,
         title: str = "Study",
     ) -> Path:
         """Write the study as an HTML page; see `sklearn_biomoe.evaluation.report.write_report`."""
-        return write_report(self, path, images=images, title=title)
+        return write_report(self, path, images=images, embeddings=embeddings, title=title)
 
 
 def run_study(
@@ -105,7 +127,7 @@ def run_study(
     folder: str | os.PathLike[str] | None = None,
     check: bool | WindowReport = True,
     n_jobs: int | None = None,
-    progress: bool = False,
+    progress: bool | str = "auto",
     random_state: int = 0,
 ) -> Study:
     """Compare methods with baselines, and with each other, on the same held-out subjects.
@@ -154,8 +176,8 @@ def run_study(
         ``Study.alarms``. A report of these windows that was made before is not made again.
     n_jobs : int or None, default=None
         Number of folds computed at the same time, by joblib.
-    progress : bool, default=False
-        Show a progress bar.
+    progress : "auto" or bool, default="auto"
+        Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
     random_state : int, default=0
         Seed of bootstraps and permutations.
 
@@ -215,18 +237,16 @@ def run_study(
         ),
         *method_alarms(methods, is_calibrated=calibration is not None),
     ]
-    descriptions = {name: describe_estimator(each) for name, (each, _, _) in plan.inputs.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        signature = _signature(X, target.values, groups, times, plan.inputs, descriptions)
-        check_folder(folder, signature)
+        check_folder(folder, _signature(X, target.values, groups, times, plan))
     options: dict[str, Any] = {"folder": folder, "n_jobs": n_jobs, "progress": progress}
     results = run_folds(plan.inputs, target, groups, **options)
     study = Study(
         predictions=_tabulate_predictions(results, plan.inputs, target, groups),
         classes=target.classes,
         alarms=(),
-        methods=descriptions,
+        methods=plan.describe(),
         environment=_describe_environment(results, cv, plan.folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
         controls=tuple(name for name in plan.inputs if name not in methods),
@@ -235,27 +255,31 @@ def run_study(
         task=target.task,
         calibration=plan.calibration,
         calibrated=plan.calibrated,
+        settings=plan.describe(changed_only=True),
+        materials=describe_methods(methods, X, drawn_signals(methods), times),
+        window_report="" if checked is None else render_report(checked),
+        n_rows=len(groups),
     )
-    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
-    study.decisions = tuple(filter(None, [*plan.decisions, limits]))
-    study.alarms = (*alarms, *score_alarms(study, plan.time_controls, plan.design))
+    _judge_scores(study, plan, alarms)
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
-    if study.alarms:
-        listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
-        message = f"Scores may be misleading or too optimistic:\n{listed}"
-        warnings.warn(message, LeakWarning, stacklevel=2)
     return study
 
 
+def _judge_scores(study: Study, plan: Plan, alarms: list[Alarm]) -> None:
+    """Add decisions and alarms to a study, and warn if there are alarms."""
+    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
+    study.decisions = tuple(filter(None, [*plan.decisions, limits]))
+    study.alarms = (*alarms, *score_alarms(study, plan.time_controls, plan.design))
+    if study.alarms:
+        listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
+        message = f"Scores may be misleading or too optimistic:\n{listed}"
+        warnings.warn(message, LeakWarning, stacklevel=3)
+
+
 def _signature(
-    X: Any,
-    y: Array,
-    groups: Array,
-    times: FloatArray | None,
-    inputs: Inputs,
-    descriptions: dict[str, str],
+    X: Any, y: Array, groups: Array, times: FloatArray | None, plan: Plan
 ) -> dict[str, Any]:
-    hashes = {name: _hash(repr(_list_rows(folds))) for name, (_, _, folds) in inputs.items()}
+    hashes = {name: _hash(repr(_list_rows(folds))) for name, (_, _, folds) in plan.inputs.items()}
     of_study = next(iter(hashes.values()))
     own_folds = {name: "" if one == of_study else one for name, one in hashes.items()}
     return {
@@ -264,7 +288,7 @@ def _signature(
         "groups": _hash(repr(groups.tolist())),
         "intervals": _hash(repr(None if times is None else times.tolist())),
         "folds": of_study,
-        "methods": {name: _hash(text + own_folds[name]) for name, text in descriptions.items()},
+        "methods": {name: _hash(text + own_folds[name]) for name, text in plan.describe().items()},
     }
 
 

@@ -15,6 +15,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._progress import shows_progress
 from .._typing import Array
 from .._validation.parameters import check_integer, check_option
 from ..backbone.network import EMBEDDING_SIZE
@@ -95,8 +96,8 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         Where embeddings are cached by the content of their images, so that folds, grid points and
         clones embed each image once: in this process (the last 256 MB), in an SQLite file that
         several processes share, or not at all.
-    progress : bool, default=False
-        Show a progress bar.
+    progress : "auto" or bool, default="auto"
+        Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
     random_state : int, RandomState instance or None, default=0
         Seed of random weights.
 
@@ -144,7 +145,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         engine: str = "torch",
         batch_size: int | str = "auto",
         cache: str | PathLike[str] | None = "memory",
-        progress: bool = False,
+        progress: bool | str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.weights = weights
@@ -323,5 +324,6 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_option("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])
+        shows_progress(self.progress)  # raises an error if it is wrong
         if self.batch_size != "auto":
             check_integer("batch_size", self.batch_size, alternative="'auto'")
