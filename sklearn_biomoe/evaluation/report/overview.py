@@ -16,9 +16,10 @@ from .page import (
 )
 
 CHECKS = (
-    "Subjects, overlapping or equal windows in training and test; the label or the rating among the "
-    "columns; features scaled before the study; methods that scale or were fitted by test subjects; "
-    "classes that a fold lacks; scores below chance; with intervals, scores of elapsed time alone."
+    "Subjects, overlapping or equal windows in training and test; the label or the rating among "
+    "the columns; features scaled before the study; methods that scale or were fitted by test "
+    "subjects; classes that a fold lacks; scores below chance; with intervals, scores of elapsed "
+    "time alone."
 )
 DOCUMENTED = "Thresholds and their sources: documentation, Checks of windows (docs/checks.md)."
 SCORES = {
