@@ -211,4 +211,4 @@ def _render_thresholds(study: StudyResults, method: str) -> str:
         "lower on new subjects; choose it on training subjects."
     )
     link = render_csv_link("thresholds", table)
-    return render_table(columns, rows, caption=caption, kind="narrow", link=link)
+    return render_table(columns, rows, caption=caption, kind="short", link=link)
