@@ -430,6 +430,8 @@ class TestDesign:
     def test_ratings_are_not_classes(self):
         rng = np.random.default_rng(0)
         assert not severe(design([rng.normal(size=12) for _ in range(8)]))
+        numbers = design([rng.permutation(np.r_[np.zeros(6, int), 3, 5, 6, 7, 9, 10])] * 8)
+        assert "classes" not in {finding.kind for finding in numbers.findings}
 
 
 @pytest.fixture(scope="module")

@@ -298,6 +298,62 @@ def test_targets_of_a_study_that_do_not_fit(arguments, execute, label, options, 
     assert not Path("x.html").exists()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--folds", "3", "--repeats", "2"], "embeddings, all"),
+        (["--split", "split.csv"], "embeddings, all"),
+        (["--calibration-windows", "1"], "(10 s) of each test subject are used (signals, not targ"),
+        (["--calibration-minutes", "0.2", "--calibration-labels"], "(signals and targets)"),
+    ],
+)
+def test_protocols_of_a_study(arguments, execute, options, found):
+    Path("split.csv").write_text("subject,part\n07,train\n007,validation\nP3,test\n")
+    code, output, errors = execute(
+        "study", *arguments, "--label", "level", *options, "-o", "x.html"
+    )
+    assert code == 0
+    assert found in output + errors
+
+
+def test_methods_are_scaled_by_calibration_windows(arguments, execute, monkeypatch):
+    """By those that `Calibration` marks, which are not part of the features."""
+    seen = {}
+
+    def run_study(methods, X, *_, **options):
+        seen.update(options, methods=methods, X=X)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("sklearn_biomoe.cli.study.run_study", run_study)
+    execute("study", *arguments, "--label", "level", "--calibration-windows", "1", "-o", "x.html")
+    X, marks = seen["X"], seen["calibration"].mark(np.repeat([1, 2, 3], 4), seen["intervals"])
+    assert marks.tolist() == [True, False, False, False] * 3
+    method = seen["methods"]["embeddings, eda"]
+    scaled = method[:-2].fit(X).transform(X)  # before StandardScaler and the classifier
+    assert scaled.shape == (12, 192 + 1)
+    np.testing.assert_allclose(scaled[marks], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--folds", "3", "--split", "split.csv"], 2, "Pass --folds or --split, and not both"),
+        (["--repeats", "3"], 2, "--repeats is for --folds"),
+        (["--calibration-labels"], 2, "needs --calibration-windows or --calibration-minutes"),
+        (["--calibration-windows", "1", "--calibration-minutes", "1"], 2, "and not both"),
+        (["--calibration-minutes", "0.1"], 1, "'007', '07', 'P3' have no window that ends in"),
+        (["--split", "split.csv"], 1, "split.csv: the part of subject 'P3' is 'dev'; expected one"),
+        (["--split", "none.csv"], 1, "none.csv"),
+    ],
+)
+def test_wrong_protocols(arguments, execute, options, code, message):
+    Path("split.csv").write_text("subject,part\n07,train\n007,test\nP3,dev\n")
+    result = execute("study", *arguments, "--label", "level", *options, "-o", "x.html")
+    assert result[0] == code
+    assert message in result[2]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

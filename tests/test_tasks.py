@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import (
     balanced_accuracy_score,
@@ -20,7 +22,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
-from sklearn_biomoe.evaluation import RepeatedGroupKFold, metrics, run_study
+from sklearn_biomoe.evaluation import (
+    Calibration,
+    LeakWarning,
+    RepeatedGroupKFold,
+    metrics,
+    run_study,
+)
 from sklearn_biomoe.evaluation.tasks import read_target
 from sklearn_biomoe.finetuning import TinyBioMoERegressor
 from sklearn_biomoe.fusion import LateFusionRegressor
@@ -298,6 +306,123 @@ def test_constant_levels_of_a_subject_are_scored(ratings):
     assert any("'S2'" in each for each in study.decisions)
 
 
+# Baselines
+
+
+def test_baselines_of_training_subjects(ratings):
+    X, y = ratings
+    study = run_study({"ridge": Ridge()}, X, y, GROUPS)
+    assert study.controls == ("training mean", "training median")
+    assert study.reference == "ridge"
+    for name, function in {"training mean": np.mean, "training median": np.median}.items():
+        own = study.predictions[study.predictions["method"] == name]
+        for subject, rows in own.groupby("subject"):
+            assert set(rows["predicted"]) == {function(y[subject != GROUPS])}
+    # Leave-one-subject-out: the higher the mean of a subject, the lower that of the others.
+    assert study.summary().loc["training mean", "pearson_between"] == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (np.tile(["rest", "pain", "pain"], 24), {"training majority": "pain"}),
+        (ordered(np.tile([0, 5, 5, 5, 9, 9], 12)),
+         {"training majority": "low", "training median": "low"}),
+    ],
+)  # fmt: skip
+def test_baselines_of_classes_and_levels(y, names):
+    X = np.random.default_rng(0).normal(size=(72, 2))
+    study = run_study({"logistic": LogisticRegression()}, X, y, GROUPS)
+    assert study.controls == tuple(names)
+    for name, label in names.items():
+        own = study.predictions[study.predictions["method"] == name]
+        assert set(own["predicted"]) == {label}
+
+
+MINUTES = np.column_stack([np.tile(np.arange(N_WINDOWS), N_SUBJECTS)] * 2) * 60.0 + [0, 60]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
+@pytest.mark.parametrize("as_levels", [False, True])
+def test_own_mean_of_calibration_windows(ratings, as_levels):
+    X, y = ratings
+    name, function = ("own median", np.median) if as_levels else ("own mean", np.mean)
+    target = pd.Categorical(y, np.unique(y), ordered=True) if as_levels else y
+    values = np.searchsorted(np.unique(y), y).astype(float) if as_levels else y
+    options = {"intervals": MINUTES, "calibration": Calibration(n_windows=5, labels=True)}
+    study = run_study({"ridge": Ridge()}, X, target, GROUPS, **options)
+    assert name in study.controls
+    for method, is_used in [
+        (name, lambda subject, early: (subject == GROUPS) & early),
+        ("training median", lambda subject, early: subject != GROUPS),
+    ]:
+        own = study.predictions[study.predictions["method"] == method]
+        for subject, rows in own.groupby("subject"):
+            used = is_used(subject, MINUTES[:, 0] < 300)
+            expected = (np.median if method != name else function)(values[used])
+            (found,) = set(rows["predicted"])
+            assert found == (np.unique(y)[np.rint(expected).astype(int)] if as_levels else expected)
+            assert len(rows) == N_WINDOWS - 5
+    options["calibration"] = Calibration(n_windows=5)  # without targets
+    assert name not in run_study({"ridge": Ridge()}, X, target, GROUPS, **options).controls
+
+
+def test_own_majority_of_calibration_windows():
+    y = np.where(np.arange(72) % 12 < 4, "rest", "pain")
+    y[[0, 12]] = "pain"
+    X = np.random.default_rng(0).normal(size=(72, 2))
+    calibration = Calibration(n_windows=1, labels=True)
+    y[-1] = y[11] = y[23] = "rest"
+    with pytest.warns(LeakWarning):
+        study = run_study({"logistic": LogisticRegression()}, X, y, GROUPS, intervals=MINUTES,
+                          calibration=calibration)  # fmt: skip
+    own = study.predictions[study.predictions["method"] == "own majority"]
+    assert own.groupby("subject")["predicted"].unique().map(list).tolist() == (
+        [["pain"]] * 2 + [["rest"]] * 4
+    )
+
+
+def test_statistics_of_drawn_signals(signals):
+    X, y, groups = signals
+    X.loc[3, "eda"] = None
+    method = make_pipeline(
+        make_column_transformer((make_pipeline(images("eda"), TinyBioMoEEmbedder()), "eda")),
+        SimpleImputer(),
+        Ridge(),
+    )
+    study = run_study({"embeddings": method}, X, y, groups, check=False)
+    assert study.controls == ("training mean", "training median", "statistics")
+    numbers = np.array(
+        [
+            np.full(4, np.nan) if cell is None else [f(cell) for f in (np.mean, np.std, min, max)]
+            for cell in X["eda"]
+        ]
+    )
+    by_hand = make_pipeline(SimpleImputer(), StandardScaler(), Ridge())
+    expected = cross_val_predict(by_hand, numbers, y, cv=LeaveOneGroupOut(), groups=groups)
+    own = study.predictions[study.predictions["method"] == "statistics"]
+    np.testing.assert_allclose(own["predicted"], expected)
+
+
+def test_elapsed_time_of_ratings():
+    """Ratings that rise in every session are predicted by the time alone."""
+    random = np.random.default_rng(0)
+    y = np.tile(np.arange(12.0), 6) + random.normal(0, 0.5, 72)
+    with pytest.warns(LeakWarning, match="the time of a window predicts its rating"):
+        study = run_study({"ridge": Ridge()}, random.normal(size=(72, 2)), y, GROUPS,
+                          intervals=MINUTES)  # fmt: skip
+    summary = study.summary()
+    assert summary.loc["elapsed time only, linear", "pearson"] > 0.95
+    expected = cross_val_predict(make_pipeline(StandardScaler(), Ridge()), MINUTES[:, :1], y, **CV)
+    own = study.predictions[study.predictions["method"] == "elapsed time only, linear"]
+    np.testing.assert_allclose(own["predicted"], expected)
+
+
+def test_names_of_baselines_are_taken(ratings):
+    with pytest.raises(ValueError, match="'training mean' have the names of controls; rename"):
+        run_study({"training mean": DummyRegressor()}, *ratings, GROUPS)
+
+
 # Methods
 
 
@@ -355,6 +480,7 @@ def test_late_fusion_of_ratings(signals):
     assert study.summary().loc[["mean", "weighted", "stacking"], "mean"].notna().all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
 @pytest.mark.parametrize("method", [WindowVotingRegressor(Ridge()), AttentionMILRegressor(
     max_epochs=2, random_state=0)], ids=["voting", "attention"])  # fmt: skip
 def test_trials_with_ratings(method):

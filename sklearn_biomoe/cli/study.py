@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from .._typing import FloatArray
 from .._validation.subjects import name_some
-from ..evaluation import run_study
+from ..evaluation import Study, run_study
 from ..evaluation.tasks import TASKS, read_target
-from ..ordinal import OrdinalClassifier
-from ..pipelines import make_multimodal_embedder
 from ..signals import WindowReport, check_windows
-from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
+from ..transformers import BiosignalImageTransformer
 from .options import (
     DURATION,
     EVENT_OPTIONS,
@@ -32,8 +27,6 @@ from .options import (
     STEP,
     SUBJECT,
     WEIGHTS_HELP,
-    ImageParameters,
-    Signal,
     SignalCommand,
     add_options,
     check_output,
@@ -41,15 +34,9 @@ from .options import (
     pick,
 )
 from .sources import SourceOptions, read_source
-from .windows_file import StudyWindows
-
-# Of embeddings: hundreds of columns, which are correlated.
-PREDICTORS = {
-    "classification": LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000),
-    "ordinal": OrdinalClassifier(LogisticRegression(C=0.1, max_iter=1000), class_weight="balanced"),
-    "regression": Ridge(alpha=300.0),
-}
-
+from .study_methods import add_marks, make_methods
+from .study_protocol import PROTOCOL_OPTIONS, ProtocolOptions, read_protocol
+from .windows_file import Description, StudyWindows
 
 # fmt: off
 STUDY_OPTIONS = [
@@ -58,6 +45,7 @@ STUDY_OPTIONS = [
                       "whole numbers are classes, and other numbers are ratings."),
     click.option("--levels", metavar="LOW,...,HIGH",
                  help="Names of ordered levels, from the lowest to the highest."),
+    *PROTOCOL_OPTIONS,
     click.option("--title", help="Of the report. [default: Study of LABEL]"),
     click.option("--weights", default="open", show_default=True, help=WEIGHTS_HELP),
     click.option("--ignore-checks", is_flag=True,
@@ -89,7 +77,7 @@ def study(
     output: Path,
     **options: Any,
 ) -> None:
-    """Evaluate embeddings on held-out subjects, next to simple statistics; write a report.
+    """Evaluate embeddings on held-out subjects, next to simple controls; write a report.
 
     SOURCE is what `sklearn-biomoe windows` takes or writes; or a CSV or Parquet file with a row for
     each window, or, with --duration, a row for each sample; windows in which the label changes are
@@ -110,47 +98,75 @@ def study(
           --duration 60 --step 30 -o study.html
     """
     check_output(output, ".html")
-    windows = read_source(source, pick(SourceOptions, options))
-    subject, label, start = (getattr(windows.description, x) for x in ("subject", "label", "start"))
-    if label is None:
-        names = ", ".join(windows.description.labels)
-        expected = f"the column of classes, levels or ratings{names and f': {names}'}"
-        raise click.UsageError(f"Pass --label, {expected}.")
-    frame, signals = windows.table, windows.description.signals
-    unlabelled = frame[label].isna()
-    if unlabelled.any():
-        click.echo(f"note: {unlabelled.sum()} windows without {label} are left out", err=True)
-        frame = frame[~unlabelled].reset_index(drop=True)
-    target = frame[label] if levels is None else order_levels(frame[label], levels, task)
-    if task == "ordinal" and levels is None and target.dtype.kind not in "iuf":
-        found = ",".join(map(str, target.unique()))
-        raise click.UsageError(f"--task ordinal needs --levels, in the right order: {found}.")
+    protocol = read_protocol(pick(ProtocolOptions, options))
+    windows = _with_labels(read_source(source, pick(SourceOptions, options)))
+    frame, description = windows.table, windows.description
+    signals, subjects = description.signals, frame[description.subject].to_numpy()
+    target = read_labels(frame[description.label], levels, task)
+    X = frame[[signal.name for signal in signals]]
+    intervals = _intervals(X, frame, description)
+    if protocol.scales_by_calibration:
+        X = add_marks(X, subjects, protocol.mark(subjects, intervals))
     if not ignore_checks:
         _stop_at_errors(check_study_windows(windows))
     images = image_parameters(signals, representation, value_range)
-    X = frame[[signal.name for signal in signals]]
-    predictor = PREDICTORS[read_target(target, X, task).task.name]
+    decided = read_target(target, X, task).task.name
+    methods = make_methods(
+        signals, images, weights, decided, scale_by_calibration=protocol.scales_by_calibration
+    )
     result = run_study(
-        make_methods(signals, images, weights, predictor),
+        methods,
         X,
         target,
-        frame[subject].to_numpy(),
+        subjects,
         task=task,
-        intervals=None if start is None else _intervals(X, frame[start], signals),
+        cv=protocol.cv,
+        calibration=protocol.calibration,
+        intervals=intervals,
         folder=folder,
     )
-    for decision in result.decisions:
-        click.echo(f"note: {decision}", err=True)
-    click.echo(f"{result.task.main.label}, mean ± standard deviation over subjects:")
-    for method, row in result.summary().iterrows():
-        click.echo(f"{method}: {row['mean']:.3f} ± {row['sd']:.3f}")
+    _write_scores(result)
     drawn = {
         signal.name: BiosignalImageTransformer(
             sampling_rate=signal.rate, modality=signal.modality, **images[signal.name]
         ).fit_transform(X[signal.name])
         for signal in signals
     }
-    click.echo(f"{result.report(output, images=drawn, title=title or f'Study of {label}')}")
+    title = title or f"Study of {description.label}"
+    click.echo(f"{result.report(output, images=drawn, title=title)}")
+
+
+def _with_labels(windows: StudyWindows) -> StudyWindows:
+    """Return windows without those that have no label; raise UsageError if no column is chosen."""
+    label = windows.description.label
+    if label is None:
+        names = ", ".join(windows.description.labels)
+        expected = f"the column of classes, levels or ratings{names and f': {names}'}"
+        raise click.UsageError(f"Pass --label, {expected}.")
+    unlabelled = windows.table[label].isna()
+    if not unlabelled.any():
+        return windows
+    click.echo(f"note: {unlabelled.sum()} windows without {label} are left out", err=True)
+    return replace(windows, table=windows.table[~unlabelled].reset_index(drop=True))
+
+
+def _write_scores(result: Study) -> None:
+    """Write decisions to standard error, and the scores of all methods to standard output."""
+    for decision in result.decisions:
+        click.echo(f"note: {decision}", err=True)
+    click.echo(f"{result.task.main.label}, mean ± standard deviation over subjects:")
+    for method, row in result.summary().iterrows():
+        click.echo(f"{method}: {row['mean']:.3f} ± {row['sd']:.3f}")
+
+
+def read_labels(labels: pd.Series, levels: str | None, task: str) -> pd.Series:
+    """Return the target; raise UsageError for ordered levels whose order is not known."""
+    if levels is not None:
+        return order_levels(labels, levels, task)
+    if task == "ordinal" and labels.dtype.kind not in "iuf":
+        found = ",".join(map(str, labels.unique()))
+        raise click.UsageError(f"--task ordinal needs --levels, in the right order: {found}.")
+    return labels
 
 
 def order_levels(labels: pd.Series, levels: str, task: str) -> pd.Series:
@@ -160,7 +176,7 @@ def order_levels(labels: pd.Series, levels: str, task: str) -> pd.Series:
     names: list[Any] = [name.strip() for name in levels.split(",")]
     if labels.dtype.kind in "iuf":
         try:
-            names = [float(name) for name in names]
+            names = pd.to_numeric(pd.Series(names)).tolist()
         except ValueError:
             raise click.UsageError(f"--levels {levels}, but {labels.name} holds numbers.") from None
     known = labels.isin(names)
@@ -201,32 +217,13 @@ def _stop_at_errors(report: WindowReport) -> None:
         )
 
 
-def make_methods(
-    signals: Sequence[Signal], images: ImageParameters, weights: str, predictor: Any
-) -> dict[str, Any]:
-    """Return Pipelines of each signal alone, and of all signals if there are several."""
-    embedder = TinyBioMoEEmbedder(weights)
-    rates = {signal.name: (signal.modality, signal.rate) for signal in signals}
-    selections = {name: [name] for name in rates}
-    if len(rates) > 1:
-        selections["all"] = list(rates)
-    methods = {}
-    for title, selected in selections.items():
-        embed = make_multimodal_embedder(
-            {name: rates[name] for name in selected}, embedder=embedder, impute=True
-        )
-        for name in selected:
-            for parameter, value in images[name].items():
-                embed.set_params(**{f"{name}__image__{parameter}": value})
-        methods[f"embeddings, {title}"] = make_pipeline(embed, StandardScaler(), predictor)
-    return methods
-
-
-def _intervals(X: pd.DataFrame, start: pd.Series, signals: Sequence[Signal]) -> FloatArray:
-    """Return the seconds at which windows start and stop, by their longest signal."""
+def _intervals(X: pd.DataFrame, frame: pd.DataFrame, description: Description) -> FloatArray | None:
+    """Return the seconds at which windows start and stop, by their longest signal, if known."""
+    if description.start is None:
+        return None
     seconds = [
         [0 if cell is None else len(cell) / signal.rate for cell in X[signal.name]]
-        for signal in signals
+        for signal in description.signals
     ]
-    starts = start.to_numpy(np.float64)
+    starts = frame[description.start].to_numpy(np.float64)
     return np.column_stack([starts, starts + np.max(seconds, axis=0)])

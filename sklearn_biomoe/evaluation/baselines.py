@@ -43,9 +43,9 @@ OWN = {
     ORDINAL.name: {"median": DecisionTreeRegressor(criterion="absolute_error", random_state=0)},
     REGRESSION.name: {"mean": DecisionTreeRegressor(random_state=0)},
 }
-BASELINE_NAMES = ["statistics"]
-BASELINE_NAMES += [f"training {name}" for each in TRAINING.values() for name in each]
-BASELINE_NAMES += [f"own {name}" for each in OWN.values() for name in each]
+TRAINING_NAMES = [f"training {name}" for each in TRAINING.values() for name in each]
+OWN_NAMES = [f"own {name}" for each in OWN.values() for name in each]
+BASELINE_NAMES = [*TRAINING_NAMES, *OWN_NAMES, "statistics"]
 
 
 def make_baselines(

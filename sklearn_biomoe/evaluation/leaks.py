@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,10 +150,12 @@ def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterato
 
 
 def score_alarms(
-    summary: pd.DataFrame, controls: list[str], task: Task, design: Design | None
+    study: Any, time_controls: Sequence[str], design: Design | None
 ) -> Iterator[Alarm]:
     """Yield alarms about controls that score well, and methods that score worse than chance."""
-    yield from _time_alarms(summary, controls, task)
+    summary = study.summary()
+    methods = summary.drop(index=list(study.controls))
+    yield from _time_alarms(summary.loc[list(time_controls)], methods, study.task)
     for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
         message = (
             f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
@@ -170,14 +172,13 @@ def score_alarms(
         yield Alarm("below chance", str(name), message)
 
 
-def _time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iterator[Alarm]:
-    """Yield alarms about controls that score better than chance, or as well as a method."""
-    methods = summary.drop(index=controls)
+def _time_alarms(controls: pd.DataFrame, methods: pd.DataFrame, task: Task) -> Iterator[Alarm]:
+    """Yield alarms about time controls that score better than chance, or as well as a method."""
     above, limit, sign = ("above", "chance_high", 1)
     if not task.main.greater_is_better:
         above, limit, sign = ("below", "chance_low", -1)
-    for name in controls:
-        mean, chance = (float(summary[column][name]) for column in ("mean", limit))
+    for name, row in controls.iterrows():
+        mean, chance = row["mean"], row[limit]
         if sign * mean <= sign * chance:
             continue
         message = (
@@ -185,10 +186,10 @@ def _time_alarms(summary: pd.DataFrame, controls: list[str], task: Task) -> Iter
             f"predicts its {task.target}, so any signal that drifts over time can score better "
             "than chance."
         )
-        yield Alarm("time alone scores", name, message)
+        yield Alarm("time alone scores", str(name), message)
         if len(beaten := methods.index[sign * methods["mean"] <= sign * mean]):
             message = f"scores {mean:.3f}, as well as or better than {name_some(beaten)}."
-            yield Alarm("time alone scores", name, message)
+            yield Alarm("time alone scores", str(name), message)
 
 
 def _shared_subjects(groups: Array, folds: list[Fold]) -> str | None:

@@ -14,29 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier, is_regressor
 
 from .._typing import Array, FloatArray
-from .._validation.subjects import check_subjects, name_some
 from ..images.stack import BiosignalImages
-from ..pipelines import describe_estimator
 from ..signals.checks.report_page import render_report
-from ..signals.checks.study_design import time_only_methods
-from .baselines import BASELINE_NAMES, make_baselines
-from .calibration import (
-    Calibration,
-    assign_windows,
-    check_marks,
-    describe_calibration,
-    find_calibrated,
-    move_windows,
-    tabulate_use,
-)
+from .calibration import Calibration
 from .comparisons import describe_limits
 from .descriptions import describe_methods
-from .designs import find_design, plan_time_controls
 from .folds import Fold, make_folds
+from .inputs import check_groups, check_intervals, check_methods, check_scored
 from .leaks import (
+    Alarm,
     LeakWarning,
     check_alarms,
     check_inputs,
@@ -46,16 +34,12 @@ from .leaks import (
     method_alarms,
     score_alarms,
 )
+from .plan import Inputs, Plan, plan_study
 from .report import describe_study, write_report
 from .results import StudyResults
 from .runner import FoldResult, check_folder, run_folds
-from .tasks import CLASSIFICATION, ORDINAL, Target, describe_constant, read_target
+from .tasks import Target, read_target
 
-KINDS = {
-    "classification": ["classifier"],
-    "ordinal": ["classifier", "regressor"],
-    "regression": ["regressor"],
-}
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy", "pandas"]
 
 
@@ -235,165 +219,62 @@ def run_study(
     """
     started = time.perf_counter()
     target = read_target(y, X, task)
-    groups, times = _check_data(target, groups, intervals)
-    _check_methods(methods, target)
+    check_methods(methods, target)
+    groups = check_groups(target, groups)
+    times = check_intervals(intervals, len(groups))
     folds = make_folds(cv, target.values, groups)
-    labels = target.values if target.classes is None else _labels(target, target.values)
-    checked = check_inputs(methods, X, labels, groups, times) if check else None
-    has_own = calibration is not None and calibration.labels
-    baselines = make_baselines(target, X, groups, drawn_signals(methods), has_calibration=has_own)
-    inputs: Inputs = {name: (method, X, folds) for name, method in methods.items()}
-    inputs |= {name: (*each, folds) for name, each in baselines.items()}
-    decisions = [target.decision, describe_constant(target, groups)]
-    time_only: dict[str, Any] = {}
-    design, used = None, None
-    if times is not None:
-        design = find_design(labels, groups, times[:, 0], has_classes=target.classes is not None)
-        time_only, own_folds, decision = plan_time_controls(
-            target.task, target.values, groups, folds, design
-        )
-        inputs |= {name: (each, times[:, :1], own_folds) for name, each in time_only.items()}
-        decisions.append(decision)
-    if calibration is not None:
-        inputs, used = _calibrate(calibration, inputs, X, groups, times)
-        folds = inputs[next(iter(methods))][2]
-        decisions.append(describe_calibration(calibration, used))
-    _check_scored(target, groups, folds)
+    checked = check_inputs(methods, X, target.labels, groups, times) if check else None
+    plan = plan_study(methods, X, target, groups, times, folds, calibration)
+    check_scored(target, groups, plan.folds)
+    classes = None if target.classes is None else target.labels
     alarms = [
         *check_alarms(checked),
-        *data_alarms(X, None if target.classes is None else labels, groups, folds, times),
+        *data_alarms(X, classes, groups, plan.folds, times),
         *method_alarms(methods, is_calibrated=calibration is not None),
     ]
-    estimators = {name: method for name, (method, _, _) in inputs.items()}
-    descriptions = {name: describe_estimator(method) for name, method in estimators.items()}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        check_folder(folder, _signature(X, target.values, groups, times, inputs, descriptions))
-    results = run_folds(inputs, target, groups, folder=folder, n_jobs=n_jobs, progress=progress)
+        check_folder(folder, _signature(X, target.values, groups, times, plan))
+    options: dict[str, Any] = {"folder": folder, "n_jobs": n_jobs, "progress": progress}
+    results = run_folds(plan.inputs, target, groups, **options)
     study = Study(
-        predictions=_tabulate_predictions(results, inputs, target, groups),
+        predictions=_tabulate_predictions(results, plan.inputs, target, groups),
         classes=target.classes,
         alarms=(),
-        methods=descriptions,
-        environment=_describe_environment(results, cv, folds, n_jobs),
+        methods=plan.describe(),
+        environment=_describe_environment(results, cv, plan.folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=(*baselines, *time_only),
+        controls=tuple(name for name in plan.inputs if name not in methods),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
-        calibration=used,
-        calibrated=() if calibration is None else find_calibrated(calibration, estimators),
-        settings={
-            name: describe_estimator(each, changed_only=True) for name, each in estimators.items()
-        },
+        calibration=plan.calibration,
+        calibrated=plan.calibrated,
+        settings=plan.describe(changed_only=True),
         materials=describe_methods(methods, X, drawn_signals(methods), times),
         window_report="" if checked is None else render_report(checked),
         n_rows=len(groups),
     )
-    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
-    study.decisions = tuple(filter(None, [*decisions, limits]))
-    study.alarms = (*alarms, *score_alarms(study.summary(), list(time_only), study.task, design))
+    _judge_scores(study, plan, alarms)
     study.environment["seconds"] = round(time.perf_counter() - started, 1)
-    if study.alarms:
-        listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
-        message = f"Scores may be misleading or too optimistic:\n{listed}"
-        warnings.warn(message, LeakWarning, stacklevel=2)
     return study
 
 
-Inputs = dict[str, tuple[Any, Any, list[Fold]]]  # a method, its X and its folds, by name
-
-
-def _calibrate(
-    calibration: Calibration, inputs: Inputs, X: Any, groups: Array, times: FloatArray | None
-) -> tuple[Inputs, pd.DataFrame]:
-    """Move calibration windows out of the test windows, and return what is used of subjects."""
-    uses = assign_windows(calibration, groups, times)
-    check_marks({name: method for name, (method, _, _) in inputs.items()}, X, uses)
-    calibrated = {
-        name: (method, data, move_windows(calibration, folds, uses))
-        for name, (method, data, folds) in inputs.items()
-    }
-    return calibrated, tabulate_use(calibration, groups, times, uses)
-
-
-def _check_data(
-    target: Target, groups: ArrayLike, intervals: ArrayLike | None
-) -> tuple[Array, FloatArray | None]:
-    values = target.values
-    subjects = check_subjects(groups, len(values))
-    for kind, each in {target.task.target: values, "subject": subjects}.items():
-        if len(np.unique(each)) < 2:
-            found = _labels(target, each[:1]) if each is values else each[:1]
-            raise ValueError(
-                f"All windows are of {kind} {name_some(found)}; a study needs two or more."
-            )
-    return subjects, None if intervals is None else _check_intervals(intervals, len(values))
-
-
-def _check_scored(target: Target, groups: Array, folds: list[Fold]) -> None:
-    if target.task is not CLASSIFICATION:
-        return
-    scored = np.unique(np.concatenate([fold.test for fold in folds]))
-    n_classes = pd.Series(target.values[scored]).groupby(groups[scored]).nunique()
-    single = n_classes.index[n_classes == 1]
-    if len(single):
-        raise ValueError(
-            f"Subjects {name_some(single)} have windows of a single class, which balanced accuracy "
-            "cannot score. Drop these subjects, or add their windows of other classes."
-        )
-
-
-def _labels(target: Target, values: Array) -> Array:
-    """Return the names of levels at these positions; classes and ratings as they are."""
-    return target.classes[values] if target.task is ORDINAL else values
-
-
-def _check_intervals(intervals: ArrayLike, n_windows: int) -> FloatArray:
-    times = np.asarray(intervals, dtype=np.float64)
-    if times.shape != (n_windows, 2):
-        raise ValueError(
-            f"intervals has shape {times.shape}, but X has {n_windows} rows; expected start and "
-            "stop of each."
-        )
-    wrong = ~(times[:, 0] < times[:, 1])  # including NaN
-    if wrong.any():
-        row = int(wrong.argmax())
-        start, stop = times[row]
-        raise ValueError(
-            f"intervals of row {row} are {start} s to {stop} s; expected a start before its stop."
-        )
-    return times
-
-
-def _check_methods(methods: Any, target: Target) -> None:
-    if not isinstance(methods, Mapping) or not methods:
-        raise ValueError(f"methods={methods!r}; expected a dict of names to estimators.")
-    for name, method in methods.items():
-        if not isinstance(name, str):
-            raise TypeError(f"methods has the name {name!r}; expected a string.")
-        fits = {"classifier": is_classifier, "regressor": is_regressor}
-        kinds = KINDS[target.task.name]
-        if isinstance(method, type) or not any(fits[kind](method) for kind in kinds):
-            expected = " or a ".join(kinds)
-            raise TypeError(
-                f"Method {name!r} is {method!r:.80}, which is not a {expected}; pass a {expected}, "
-                f"or a Pipeline that ends in one, or another task. {target.decision}"
-            )
-    clashing = [name for name in (*BASELINE_NAMES, *time_only_methods()) if name in methods]
-    if clashing:
-        raise ValueError(f"Methods {name_some(clashing)} have the names of controls; rename them.")
+def _judge_scores(study: Study, plan: Plan, alarms: list[Alarm]) -> None:
+    """Add decisions and alarms to a study, and warn if there are alarms."""
+    limits = describe_limits(study.comparisons(), study.scores["subject"].nunique())
+    study.decisions = tuple(filter(None, [*plan.decisions, limits]))
+    study.alarms = (*alarms, *score_alarms(study, plan.time_controls, plan.design))
+    if study.alarms:
+        listed = "\n".join(f"- {alarm}" for alarm in study.alarms)
+        message = f"Scores may be misleading or too optimistic:\n{listed}"
+        warnings.warn(message, LeakWarning, stacklevel=3)
 
 
 def _signature(
-    X: Any,
-    y: Array,
-    groups: Array,
-    times: FloatArray | None,
-    inputs: Inputs,
-    descriptions: dict[str, str],
+    X: Any, y: Array, groups: Array, times: FloatArray | None, plan: Plan
 ) -> dict[str, Any]:
-    hashes = {name: _hash(repr(_list_rows(folds))) for name, (_, _, folds) in inputs.items()}
+    hashes = {name: _hash(repr(_list_rows(folds))) for name, (_, _, folds) in plan.inputs.items()}
     of_study = next(iter(hashes.values()))
     own_folds = {name: "" if one == of_study else one for name, one in hashes.items()}
     return {
@@ -402,7 +283,7 @@ def _signature(
         "groups": _hash(repr(groups.tolist())),
         "intervals": _hash(repr(None if times is None else times.tolist())),
         "folds": of_study,
-        "methods": {name: _hash(text + own_folds[name]) for name, text in descriptions.items()},
+        "methods": {name: _hash(text + own_folds[name]) for name, text in plan.describe().items()},
     }
 
 
@@ -422,7 +303,7 @@ def _hash(text: str) -> str:
 def _tabulate_predictions(
     results: dict[str, list[FoldResult]], inputs: Inputs, target: Target, groups: Array
 ) -> pd.DataFrame:
-    labels, classes = _labels(target, target.values), target.classes
+    labels, classes = target.labels, target.classes
     tables = []
     for name, own in results.items():
         for fold, result in zip(inputs[name][2], own, strict=True):

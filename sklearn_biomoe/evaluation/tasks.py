@@ -128,6 +128,11 @@ class Target(NamedTuple):
     classes: Any  # an array, or None for ratings
     decision: str  # a sentence
 
+    @property
+    def labels(self) -> Array:
+        """Classes and ratings as they are, and the names of levels, (n_windows,)."""
+        return self.classes[self.values] if self.task is ORDINAL else self.values
+
 
 def read_target(y: Any, X: Any, task: str = "auto") -> Target:
     """Check the target and decide the task; raise ValueError if they do not fit.
@@ -203,17 +208,17 @@ def _read_classes(targets: Array, task: str) -> Target:
     return Target(CLASSIFICATION, targets, classes, _decision(CLASSIFICATION, task, found))
 
 
-def describe_constant(target: Target, groups: Array) -> str | None:
-    """Return a sentence about subjects whose targets are constant, or None if there are none."""
+def describe_constant(target: Target, groups: Array) -> list[str]:
+    """Return a sentence about subjects whose targets are constant, if there are any."""
     subjects = np.unique(groups)
     constant = [each for each in subjects if len(np.unique(target.values[groups == each])) == 1]
-    if not constant:
-        return None
+    if not constant or target.task is CLASSIFICATION:
+        return []
     which = f"{name_some(constant)} ({len(constant)} of {len(subjects)})"
-    return (
+    return [
         f"The {target.task.target}s of subjects {which} are constant: metrics that are undefined "
         "for them, such as correlations, are means over the others, and counted in n_undefined."
-    )
+    ]
 
 
 def read_predictions(predicted: Any, target: Target) -> Array:

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from ..._typing import Array, FloatArray, Mask
+from ..._validation.targets import is_rating
 from .findings import Finding, MeasuredSignal, describe_subjects
 
 FEWEST_SUBJECTS = 6  # the p-value of a sign-flip test of 5 cannot be below 2 / 2**5 = 0.06
@@ -58,10 +59,10 @@ def check_design(
         yield from _check_subjects(groups)
         if start is not None:
             yield from _check_overlap(groups, start, seconds)
-    if y is None:
+    if y is None or is_rating(y):
         return
     classes, counts = np.unique(y, return_counts=True)
-    if len(classes) > MOST_CLASSES:  # ratings
+    if len(classes) > MOST_CLASSES:
         return
     if len(classes) == 1:
         message = f"All windows are of class {classes[0].item()!r}."
