@@ -159,15 +159,15 @@ def score_alarms(
     for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
         message = (
             f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
-            f"p = {row['p_worse']:.2g}). "
-            "This is not a reversed effect: where each fold leaves out a subject, the others "
-            "deviate in the opposite direction."
+            f"p = {row['p_worse']:.2g}). This is an artefact, not information: a held-out subject "
+            "deviates from the mean in the opposite direction from the training subjects, so that "
+            "methods without information can score below chance."
         )
         if design is not None and design.has_several_orders:
             message += (
-                " Subjects have the conditions in different orders, and a fold trains on fewer of "
+                " Subjects have the conditions in different orders, and folds train on fewer of "
                 "the test subject's order: signals that drift over time then predict the opposite. "
-                "Pass folds with equally many subjects of every order, such as PredefinedSplit."
+                "Pass folds with equally many subjects of each order, such as PredefinedSplit."
             )
         yield Alarm("below chance", str(name), message)
 

@@ -85,9 +85,10 @@ class StudyResults:
             - n_subjects;
             - chance, chance_low, chance_high: mean, 2.5th and 97.5th percentile of the mean of the
               main metric with predictions permuted within subjects, 1,000 times;
-            - p_value: one-sided, for a mean better than chance: the larger one of the share of
-              permutations that score as well as the method, which treats windows as independent,
-              and of the p-value of a t-test over subjects with the corrected variance;
+            - p_value: one-sided, for a mean better than chance: the largest one of the share of
+              permutations that score as well as the method, which treats windows as independent;
+              of the p-value of a t-test over subjects with the corrected variance; and of
+              1 / 2**n_subjects;
             - p_worse: likewise, for a mean worse than chance;
             - each other metric: its mean over the subjects for whom it is defined, or, for
               correlations between subjects, their value over all subjects;
