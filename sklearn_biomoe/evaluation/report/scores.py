@@ -132,10 +132,11 @@ def _render_other_metrics(study: StudyResults, ranked: pd.DataFrame, others: lis
     ]
     caption = (
         "Means over subjects. Within: correlation of the windows of a subject. Between: "
-        "correlation of the subjects' means. Subjects left out: their ratings or predictions are "
+        "correlation of the subjects' means; that of a training mean is negative, because it "
+        "leaves the test subject out. Subjects left out: their ratings or predictions are "
         "constant, or of fewer than three windows, so that a metric is undefined."
     )
-    return render_table(columns, rows, caption=caption)
+    return render_table(columns, rows, caption=caption, kind="metrics")
 
 
 def _left_out(row: pd.Series) -> str:
@@ -196,7 +197,7 @@ def _render_pairs(table: pd.DataFrame) -> str:
 def format_signed(value: Any, digits: int = 3) -> str:
     """Return a number with its sign."""
     text = format_number(value, digits)
-    return f"+{text}" if pd.notna(value) and value > 0 else text
+    return f"+{text}" if pd.notna(value) and round(value, digits) > 0 else text
 
 
 def render_subjects(study: StudyResults, ranked: pd.DataFrame) -> str:
