@@ -229,6 +229,46 @@ def variants(data: str) -> str:
     )
 
 
+def coverage(data: str) -> str:
+    """Return shares of intervals that contain the mean, and of tests that find what is not there.
+
+    Cells are shares for increasing numbers of subjects.
+    """
+    columns = {
+        "coverage, uncorrected": "coverage_bootstrap",
+        "coverage": "coverage_corrected",
+        "difference, uncorrected": "different_flips",
+        "difference": "different",
+        "above chance, uncorrected": "above_permutations",
+        "above chance": "above",
+        "below chance": "below",
+    }
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    with_information = ~found["effect"].str.startswith("none")
+    found.loc[with_information, ["above_permutations", "above"]] = float("nan")
+    return shares(found, columns)
+
+
+def power(data: str) -> str:
+    """Return shares of tests that find what is there, as `coverage` does."""
+    columns = {
+        "above chance": "above",
+        "better than without information": "better_than_without",
+        "better than elapsed time": "better_than_time",
+    }
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    return shares(found[found["effect"].isin(["small", "large"])], columns)
+
+
+def shares(found: pd.DataFrame, columns: dict[str, str]) -> str:
+    """Return a row for each target, order and effect; cells have a share per number of subjects."""
+    rows = []
+    for keys, own in found.groupby(["task", "order", "effect"], sort=False):
+        cells = [" / ".join(f"{share:.2f}" for share in own[name]) for name in columns.values()]
+        rows.append([*map(str, keys), *("" if "nan" in cell else cell for cell in cells)])
+    return table(["target", "order", "effect", *columns], rows)
+
+
 def by_signal(row: Any) -> list[str]:
     """Return the scores of each signal and of both."""
     return [
@@ -277,6 +317,8 @@ TABLES = {
     "ablations": ablations,
     "pointing": pointing,
     "variants": variants,
+    "coverage": coverage,
+    "power": power,
 }
 
 if __name__ == "__main__":

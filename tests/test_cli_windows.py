@@ -251,7 +251,7 @@ def test_draw_embed_and_study_read_windows(study, arguments, execute):
 def test_study_of_a_folder(arguments, execute):
     assert execute("windows", *arguments, "--label", "level", "-o", "w.parquet")[0] == 0
     scores = execute("study", "w.parquet", "-o", "one.html")[1].splitlines()
-    assert scores[1].startswith("embeddings, eda: ")
+    assert scores[1].startswith("embeddings, all: ")
     assert "elapsed time only, linear" in scores[6]
     code, output, _ = execute("study", *arguments, "--label", "level", "-o", "two.html")
     assert code == 0

@@ -81,7 +81,7 @@ def study(
 
     SOURCE is what `sklearn-biomoe windows` takes or writes; or a CSV or Parquet file with a row for
     each window, or, with --duration, a row for each sample; windows in which the label changes are
-    dropped. Each signal alone, and all signals together, are embedded; classes are predicted by
+    dropped. All signals together, and each signal alone, are embedded; classes are predicted by
     logistic regression, ordered levels by a logistic regression for each threshold, and ratings by
     ridge regression, with leave-one-subject-out. Controls predict by targets alone and by
     statistics of the signals. Start times of windows are used to find overlaps, and for controls

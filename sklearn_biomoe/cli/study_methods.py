@@ -34,11 +34,10 @@ def make_methods(
     *,
     scale_by_calibration: bool,
 ) -> dict[str, Pipeline]:
-    """Return Pipelines of each signal alone, and of all signals if there are several."""
+    """Return Pipelines of all signals, the reference, and of each alone if there are several."""
     rates = {signal.name: (signal.modality, signal.rate) for signal in signals}
-    selections = {name: [name] for name in rates}
-    if len(rates) > 1:
-        selections["all"] = list(rates)
+    selections = {"all": list(rates)} if len(rates) > 1 else {}
+    selections |= {name: [name] for name in rates}
     methods = {}
     for title, selected in selections.items():
         embed = make_multimodal_embedder(
