@@ -260,12 +260,15 @@ def test_calibration_that_does_not_fit_the_data(data, intervals):
     base |= {"intervals": intervals}
     for change, message in [
         ({"calibration": Calibration(n_windows=3), "intervals": None}, "requires intervals="),
+        ({"calibration": 3}, "calibration=3; expected Calibration"),
         ({"calibration": Calibration(n_windows=10)}, "'P0', .* have no windows left to score"),
         ({"calibration": Calibration(minutes=0.5)}, "'P0', .* have no window that ends in these"),
         ({"calibration": Calibration(n_windows=9)}, "'P0', .* windows of a single class"),
     ]:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((TypeError, ValueError), match=message):
             run_study(**base | change)
+    with pytest.raises(ValueError, match=r"intervals has shape .59, 2., but X has 60 rows"):
+        Calibration(n_windows=1).mark(groups, intervals[1:])
 
 
 def test_marks_that_differ_from_the_calibration(data, intervals):

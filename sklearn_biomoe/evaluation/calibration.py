@@ -13,6 +13,7 @@ from .._validation.parameters import check_integer, check_number
 from .._validation.subjects import check_subjects, column_names, column_values, name_some
 from ..signals import SubjectScaler
 from .folds import Fold
+from .inputs import check_intervals
 
 CALIBRATION, SCORED, NEITHER = 0, 1, 2
 TOLERANCE = 1e-6  # seconds
@@ -82,10 +83,11 @@ class Calibration:
         Raises
         ------
         ValueError
-            If a subject has no window in the first minutes, or no window is left to score.
+            If intervals are not as long as groups, if a subject has no window in the first minutes,
+            or if no window is left to score.
         """
-        times = np.asarray(intervals, dtype=np.float64)
-        return assign_windows(self, check_subjects(groups, len(times)), times) == CALIBRATION
+        times = check_intervals(intervals, np.size(groups))
+        return assign_windows(self, check_subjects(groups, np.size(groups)), times) == CALIBRATION
 
 
 def assign_windows(calibration: Calibration, groups: Array, intervals: FloatArray | None) -> Array:
@@ -168,7 +170,7 @@ def describe_calibration(calibration: Calibration, table: pd.DataFrame) -> str:
     )
     if not table["n_neither"].any():
         return f"{text}."
-    return f"{text}; {_count(table['n_neither'])} windows that overlap with them are left out."
+    return f"{text}; left out because they overlap with these: {_count(table['n_neither'])}."
 
 
 def _count(values: pd.Series) -> str:

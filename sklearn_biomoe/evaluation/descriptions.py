@@ -1,6 +1,6 @@
 """Sentences about what the methods of a study are given and do, for a methods section."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import fspath
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ REFERENCE = "Gkikas et al. 2025, doi 10.1145/3747327.3764788"
 
 
 def describe_methods(
-    methods: Mapping[str, Any], X: Any, signals: Signals, intervals: FloatArray | None
+    methods: Mapping[str, Any],
+    controls: Mapping[str, Any],
+    X: Any,
+    signals: Signals,
+    intervals: FloatArray | None,
 ) -> tuple[str, ...]:
-    """Return sentences about windows, images, embeddings and methods.
+    """Return sentences about windows, images, embeddings, methods and controls.
 
-    Methods are estimators by their name, without controls. Signals are those that methods draw,
-    with their modality and sampling rate, as in `drawn_signals`.
+    Methods and controls are estimators by their name. Signals are those that methods draw, with
+    their modality and sampling rate, as in `drawn_signals`.
     """
     images = _name_images(methods)
     names = {describe_estimator(each): name for name, each in images.items()}
@@ -39,7 +43,27 @@ def describe_methods(
         *(f"The {name} show {_describe_images(each)}." for name, each in images.items()),
         *_describe_embedders(methods),
         f"The methods are {listed}.",
+        *_describe_controls(controls),
     )
+
+
+def _describe_controls(controls: Mapping[str, Any]) -> Iterator[str]:
+    if controls:
+        listed = "; ".join(
+            f'"{name}", of {_describe_input_of_control(name)}: {_describe(each, {})}'
+            for name, each in controls.items()
+        )
+        yield f"The controls are {listed}."
+
+
+def _describe_input_of_control(name: str) -> str:
+    if name == "statistics":
+        return "mean, standard deviation, minimum and maximum of each signal"
+    if name.startswith("training"):
+        return "the targets of training windows alone"
+    if name.startswith("own"):
+        return "the calibration targets of the subject alone"
+    return "the start of the window alone"
 
 
 def _describe_input(X: Any, signals: Signals, intervals: FloatArray | None) -> str:
@@ -150,7 +174,7 @@ FUSE = {
 
 def _describe_embedders(methods: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each different embedder."""
-    sentences = {}
+    sentences: dict[str, None] = {}
     for embedder in find_embedders(dict(methods)):
         source = fspath(embedder.weights)
         weights = Path(source).name if Path(source).suffix else source

@@ -74,6 +74,11 @@ def plan_study(
     calibration: Calibration | None,
 ) -> Plan:
     """Add controls to the methods, and calibration windows to the folds."""
+    if not isinstance(calibration, Calibration | None):
+        raise TypeError(
+            f"calibration={calibration!r}; expected Calibration(n_windows=...) or "
+            "Calibration(minutes=...)."
+        )
     plan = Plan({name: (method, X, folds) for name, method in methods.items()}, folds)
     plan.decisions = [target.decision, *describe_constant(target, groups)]
     has_targets = calibration is not None and calibration.labels

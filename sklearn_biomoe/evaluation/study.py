@@ -67,7 +67,7 @@ class Study(StudyResults):
     controls : tuple of str
         Methods that `run_study` adds: baselines, and methods that use only the time of a window.
     random_state : int
-        Seed of bootstraps and permutations.
+        Seed of permutations and sign flips.
     checked : tuple of str
         What `check_windows` looked for.
     task : Task
@@ -178,7 +178,7 @@ def run_study(
     progress : "auto" or bool, default="auto"
         Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
     random_state : int, default=0
-        Seed of bootstraps and permutations.
+        Seed of permutations and sign flips.
 
     Returns
     -------
@@ -237,6 +237,7 @@ def run_study(
         check_folder(folder, _signature(X, target.values, groups, times, plan))
     options: dict[str, Any] = {"folder": folder, "n_jobs": n_jobs, "progress": progress}
     results = run_folds(plan.inputs, target, groups, **options)
+    controls = {name: each for name, (each, _, _) in plan.inputs.items() if name not in methods}
     study = Study(
         predictions=_tabulate_predictions(results, plan.inputs, target, groups),
         classes=target.classes,
@@ -244,14 +245,14 @@ def run_study(
         methods=plan.describe(),
         environment=_describe_environment(results, cv, plan.folds, n_jobs),
         seconds={name: sum(each.seconds for each in own) for name, own in results.items()},
-        controls=tuple(name for name in plan.inputs if name not in methods),
+        controls=tuple(controls),
         random_state=random_state,
         checked=() if checked is None else checked.checked,
         task=target.task,
         calibration=plan.calibration,
         calibrated=plan.calibrated,
         settings=plan.describe(changed_only=True),
-        materials=describe_methods(methods, X, drawn_signals(methods), times),
+        materials=describe_methods(methods, controls, X, drawn_signals(methods), times),
         window_report="" if checked is None else render_report(checked),
         n_rows=len(groups),
     )

@@ -184,8 +184,8 @@ def tabulate_thresholds(study: StudyResults, method: str) -> pd.DataFrame:
     predicted = rows[f"probability_{label}"].to_numpy()[:, None] >= THRESHOLDS
     table = pd.DataFrame(predicted).set_index([rows["subject"], positive])
     rates = table.groupby(level=[0, 1]).mean()  # of each subject and true class
-    sensitivity = rates.xs(True, level=1).mean().to_numpy()
-    specificity = 1 - rates.xs(False, level=1).mean().to_numpy()
+    by_class = rates.groupby(level=1).mean().to_numpy()  # (2, n_thresholds)
+    specificity, sensitivity = 1 - by_class[0], by_class[1]
     return pd.DataFrame(
         {
             "threshold": THRESHOLDS,
@@ -211,4 +211,4 @@ def _render_thresholds(study: StudyResults, method: str) -> str:
         "lower on new subjects; choose it on training subjects."
     )
     link = render_csv_link("thresholds", table)
-    return render_table(columns, rows, caption=caption, kind="narrow", link=link)
+    return render_table(columns, rows, caption=caption, kind="short", link=link)

@@ -73,8 +73,8 @@ def render_embedding_map(study: StudyResults, embeddings: ArrayLike | None) -> s
     rows = scored_windows(study)
     values = np.asarray(embeddings, dtype=np.float64)[rows["window"]]
     present = np.isfinite(values).all(axis=1)
-    rows, values = rows[present], StandardScaler().fit_transform(values[present])
-    subjects, target = rows["subject"].to_numpy(), rows["target"].to_numpy()
+    values = StandardScaler().fit_transform(values[present])
+    subjects, target = (rows[name].to_numpy()[present] for name in ("subject", "target"))
     factor = target[:, None] if study.classes is None else _one_hot(target)
     shares = explained_share(values, _one_hot(subjects)), explained_share(values, factor)
     text = _describe_shares(study, *shares)

@@ -26,8 +26,9 @@ CORRECTION = (
 )
 PAIRS = (
     "Methods are compared by differences of the same subjects: the two-sided p-value is the larger "
-    "one of a sign-flip permutation test, exact or of {:,} random flips, and of a t-test; p-values "
-    "are corrected by Holm's method for {}; effect sizes are Cohen's d of paired scores."
+    "one of a sign-flip permutation test ({}) and of a t-test; p-values are corrected by Holm's "
+    "method for the {} with the same reference or control; effect sizes are Cohen's d of paired "
+    "scores."
 )
 
 
@@ -48,7 +49,6 @@ def describe_study(study: StudyResults) -> str:
             _describe_data(study),
             *study.materials,
             *_describe_weights(study),
-            *_describe_controls(study),
             *_describe_folds(study),
             _describe_metrics(study),
             *_describe_tests(study),
@@ -60,11 +60,13 @@ def describe_study(study: StudyResults) -> str:
 def _describe_data(study: StudyResults) -> str:
     rows = scored_windows(study)
     n_windows = rows["subject"].value_counts()
-    target = study.task.target
-    names = "classes" if target == "class" else f"{target}s"
+    names = "classes" if study.task.target == "class" else f"{study.task.target}s"
+    others = study.n_rows - len(rows)
+    rest = f", of {study.n_rows:,} windows in all" if others > 0 else ""
     return (
-        f"The data are {len(rows):,} scored windows of {format_count(len(n_windows), 'subject')} "
-        f"({format_range(n_windows)} each), with the {names} {describe_targets(study, rows)}."
+        f"{len(rows):,} windows of {format_count(len(n_windows), 'subject')} "
+        f"({format_range(n_windows)} each) are scored{rest}, with the {names} "
+        f"{describe_targets(study, rows)}."
     )
 
 
@@ -72,16 +74,6 @@ def _describe_weights(study: StudyResults) -> Iterator[str]:
     hashes = str(study.environment.get("weights_sha256", ""))
     if hashes and " " not in hashes.replace(", ", ""):
         yield f"The SHA-256 of the weights is {hashes}."
-
-
-def _describe_controls(study: StudyResults) -> Iterator[str]:
-    if not study.controls:
-        return
-    listed = "; ".join(
-        f'"{name}": {" ".join(study.settings.get(name, study.methods[name]).split())}'
-        for name in study.controls
-    )
-    yield f"Controls, which use targets, times or statistics of the windows only, are {listed}."
 
 
 def _describe_folds(study: StudyResults) -> Iterator[str]:
@@ -115,13 +107,10 @@ def _describe_tests(study: StudyResults) -> Iterator[str]:
     yield INTERVALS.format(CORRECTION if is_cross_validated else "", N_PERMUTATIONS)
     pairs = study.comparisons()
     if len(pairs):
-        yield PAIRS.format(N_FLIPS, format_range_of_pairs(pairs["n_corrected"]))
-
-
-def format_range_of_pairs(n_corrected: Any) -> str:
-    """Return how many pairs p-values are corrected for."""
-    text = format_range(n_corrected)
-    return f"{text} pair{'' if text == '1' else 's'}"
+        n_flips = 2 ** study.scores["subject"].nunique()
+        flips = f"all {n_flips:,} flips" if n_flips <= N_FLIPS else f"{N_FLIPS:,} random flips"
+        n_corrected = format_range(pairs["n_corrected"])
+        yield PAIRS.format(flips, f"{n_corrected} pair{'' if n_corrected == '1' else 's'}")
 
 
 def _describe_versions(environment: Mapping[str, Any]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def render_facts(study: StudyResults, title: str) -> str:
 def _count_controls(study: StudyResults) -> str:
     if not study.controls:
         return ""
-    return f", and {format_count(len(study.controls), 'control')}: {', '.join(study.controls)}"
+    return f", and {format_count(len(study.controls), 'control')}: {'; '.join(study.controls)}"
 
 
 def describe_targets(study: StudyResults, rows: pd.DataFrame) -> str:

@@ -90,8 +90,8 @@ def render_scrolling(table: str, label: str) -> str:
     """Return a table in a region that scrolls sideways, with a hint that shows if it has to."""
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
-        '<div class="content"><div class="hint" aria-hidden="true"><span>Scroll sideways: there '
-        f"are more columns \N{RIGHTWARDS ARROW}</span></div>\n{table}</div></div>"
+        '<div class="content"><div class="hint" aria-hidden="true"><span>Scroll sideways '
+        f"\N{RIGHTWARDS ARROW}</span></div>\n{table}</div></div>"
     )
 
 

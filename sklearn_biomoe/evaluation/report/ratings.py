@@ -19,11 +19,12 @@ def render_ratings(study: StudyResults, ranked: pd.DataFrame) -> str:
     method = str(ranked.index[0])
     rows = study.predictions[study.predictions["method"] == method]
     scale = Scale.of(rows[["target", "predicted"]], "true rating")
-    scores = study.scores[study.scores["method"] == method].set_index("subject")
-    charts = [
-        _plot_subject(str(subject), own, scores.loc[subject], scale)
-        for subject, own in rows.groupby("subject")
-    ]
+    scores = study.scores[study.scores["method"] == method]
+    titles = {
+        row.subject: f"{row.subject}: MAE {format_number(row.mae)}, r {format_number(row.pearson)}"
+        for row in scores.itertuples()
+    }
+    charts = [_plot_subject(titles[name], own, scale) for name, own in rows.groupby("subject")]
     caption = (
         f"Ratings predicted by {method}: a dot for each window; predicted and true ratings are "
         "equal on the line. r: Pearson correlation of the subject's windows."
@@ -36,11 +37,10 @@ def render_ratings(study: StudyResults, ranked: pd.DataFrame) -> str:
     return f"{shown}\n{render_details(format_count(len(others), 'other subject'), folded)}"
 
 
-def _plot_subject(subject: str, rows: pd.DataFrame, scores: pd.Series, scale: Scale) -> Chart:
+def _plot_subject(title: str, rows: pd.DataFrame, scale: Scale) -> Chart:
     plot = Plot(scale, Scale(scale.low, scale.high, "predicted rating"))
     plot.add_line((scale.low, scale.low), (scale.high, scale.high), "equal")
     plot.add_points(rows[["target", "predicted"]].to_numpy(), "dot")
-    title = f"{subject}: MAE {format_number(scores['mae'])}, r {format_number(scores['pearson'])}"
     return plot.chart(f"Predicted and true ratings of subject {title}", title)
 
 

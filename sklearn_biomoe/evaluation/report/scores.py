@@ -20,7 +20,7 @@ from .page import (
 )
 from .strips import render_strips
 
-MAX_COLUMNS = 8  # methods side by side on a sheet of paper
+MAX_COLUMNS = 7  # methods side by side on a sheet of paper
 MAX_OTHER_METRICS = 3  # in the table of the main metric
 
 
@@ -132,10 +132,11 @@ def _render_other_metrics(study: StudyResults, ranked: pd.DataFrame, others: lis
     ]
     caption = (
         "Means over subjects. Within: correlation of the windows of a subject. Between: "
-        "correlation of the subjects' means. Subjects left out: their ratings or predictions are "
+        "correlation of the subjects' means; that of a training mean is negative, because it "
+        "leaves the test subject out. Subjects left out: their ratings or predictions are "
         "constant, or of fewer than three windows, so that a metric is undefined."
     )
-    return render_table(columns, rows, caption=caption)
+    return render_table(columns, rows, caption=caption, kind="metrics")
 
 
 def _left_out(row: pd.Series) -> str:
@@ -156,10 +157,13 @@ def render_comparisons(study: StudyResults) -> str:
         f"{' and with each control' if study.controls else ''}. {better} differences are better."
     )
     limits = describe_limits(table, n_subjects)
+    possible = " to ".join(dict.fromkeys(map(format_p_value, sorted(table["p_lowest"].unique()))))
+    lowest = f"The smallest corrected p that {n_subjects} subjects allow: {possible}."
     return "\n".join(
         [
             render_paragraph(text),
             render_paragraph(f"<strong>{escape(limits)}</strong>") if limits else "",
+            render_paragraph(lowest, "note"),
             _render_pairs(table),
         ]
     )
@@ -167,7 +171,7 @@ def render_comparisons(study: StudyResults) -> str:
 
 def _render_pairs(table: pd.DataFrame) -> str:
     columns = ["Method", "Compared with", "Difference", "95 % interval", "Effect size"]
-    columns += ["95 % interval", "p, corrected", "p", "Lowest p"]
+    columns += ["95 % interval", "p, corrected", "p"]
     rows = [
         [
             row["method"],
@@ -178,15 +182,13 @@ def _render_pairs(table: pd.DataFrame) -> str:
             format_interval(row["effect_low"], row["effect_high"], 2),
             format_p_value(row["p_corrected"]),
             format_p_value(row["p_value"]),
-            format_p_value(row["p_lowest"]),
         ]
         for _, row in table.iterrows()
     ]
     caption = (
         "Difference: mean over subjects. Effect size: the mean difference divided by its standard "
         "deviation over subjects (Cohen's d of paired scores). p, corrected: by Holm's method, for "
-        "the methods that are compared with the same other one. Lowest p: the smallest corrected p "
-        "that this number of subjects allows."
+        "the methods that are compared with the same other one."
     )
     link = render_csv_link("comparisons", table)
     return render_table(columns, rows, caption=caption, kind="pairs", link=link)
@@ -195,7 +197,7 @@ def _render_pairs(table: pd.DataFrame) -> str:
 def format_signed(value: Any, digits: int = 3) -> str:
     """Return a number with its sign."""
     text = format_number(value, digits)
-    return f"+{text}" if pd.notna(value) and value > 0 else text
+    return f"+{text}" if pd.notna(value) and round(value, digits) > 0 else text
 
 
 def render_subjects(study: StudyResults, ranked: pd.DataFrame) -> str:

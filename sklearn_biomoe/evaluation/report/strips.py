@@ -74,11 +74,12 @@ def _draw_axis(scale: Scale) -> str:
 def _draw_strip(row: pd.Series, scores: pd.DataFrame, metric: str, scale: Scale) -> str:
     values = scores[metric].to_numpy()
     left, right = (np.clip(_place(scale, row[end]), 2, 98) for end in ("chance_low", "chance_high"))
+    chance = _place(scale, row["chance"])
     shapes = [
         *(_line("grid", x, x, 0, STRIP_HEIGHT) for x in _place(scale, scale.ticks())),
         f'<rect class="by-chance" x="{left:.2f}%" y="0" width="{right - left:.2f}%" '
         f'height="{STRIP_HEIGHT}"/>',
-        _line("chance", *[_place(scale, row["chance"])] * 2, 0, STRIP_HEIGHT),
+        _line("chance", chance, chance, 0, STRIP_HEIGHT),
         *_draw_dots(scores["subject"], _place(scale, values), values),
     ]
     if pd.notna(row["low"]):
