@@ -15,7 +15,7 @@ from .._validation.subjects import name_some
 from ..evaluation import Study, run_study
 from ..evaluation.tasks import TASKS, read_target
 from ..signals import WindowReport, check_windows
-from ..transformers import BiosignalImageTransformer
+from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
     DURATION,
     EVENT_OPTIONS,
@@ -134,8 +134,11 @@ def study(
         ).fit_transform(X[signal.name])
         for signal in signals
     }
+    embedder = TinyBioMoEEmbedder(weights)  # whose cache has the images of the study
+    embeddings = np.hstack([embedder.fit_transform(each) for each in drawn.values()])
     title = title or f"Study of {description.label}"
-    click.echo(f"{result.report(output, images=drawn, title=title)}")
+    page = result.report(output, images=drawn, embeddings=embeddings, title=title)
+    click.echo(f"{page}")
 
 
 def _with_labels(windows: StudyWindows) -> StudyWindows:

@@ -20,6 +20,10 @@ MOST_SUBJECTS = 40  # in a plot of levels
 MOST_WINDOWS = 200  # in a spectrum
 DECIBELS = 60.0
 HEADINGS = {"outside": "off the axis", "frequency": "rhythm (Hz)"}
+# Shown by the style sheet if the table is wider than the screen.
+HINT = (
+    '<div class="hint" aria-hidden="true"><span>Scroll sideways \N{RIGHTWARDS ARROW}</span></div>'
+)
 HIGHEST_SHOWN = {"eda": 1.0, "bvp": 8.0, "ppg": 8.0, "resp": 2.0, "ecg": 40.0, "eeg": 45.0}
 OWN_BAND = {"bvp": PULSE_BAND, "ppg": PULSE_BAND, "ecg": PULSE_BAND, "resp": BREATHING_BAND}
 
@@ -83,7 +87,8 @@ def _render_signals(report: CheckResults) -> Iterator[str]:
     summary = report.summary()
     if len(summary):
         yield "<details><summary>Each signal and subject</summary>"
-        yield f'<div class="scroll">{_render_table(summary)}</div></details>'
+        yield f'<div class="scroll"><div class="content">{HINT}{_render_table(summary)}</div></div>'
+        yield "</details>"
 
 
 def _render_table(summary: pd.DataFrame) -> str:
