@@ -186,6 +186,33 @@ def ablations(data: str) -> str:
     return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
 
+def breathing(data: str) -> str:
+    """Return quantiles of breathing in real windows, and in simulated ones before and after."""
+    keys = ["modality", "series", "quantity"]
+    now = read_csv_by(data, [*keys, "windows"])
+    before = read_csv_by(f"{data}_before", [*keys, "windows"])
+    rows = []
+    for key in now.index.droplevel("windows").unique():
+        if key[2] == "error":
+            continue
+        each = (
+            now.loc[(*key, "real")],
+            before.loc[(*key, "simulated")],
+            now.loc[(*key, "simulated")],
+        )
+        digits = 2 if key[2] in ("share", "coherence") else 1
+        cells = [
+            f"{row['50%']:.{digits}f} ({row['10%']:.{digits}f} to {row['90%']:.{digits}f})"
+            for row in each
+        ]
+        rows.append([*key, *cells])
+    return table([*keys, "patients", "simulated, before", "simulated, after"], rows)
+
+
+def read_csv_by(data: str, keys: list[str]) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"{data}.csv").set_index(keys)
+
+
 def pointing(data: str) -> str:
     """Return the share of explanations that find the event."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
@@ -358,6 +385,7 @@ TABLES = {
     "training": training,
     "runs": runs,
     "ablations": ablations,
+    "breathing": breathing,
     "pointing": pointing,
     "variants": variants,
     "findings": findings,

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import count, pairwise
 from multiprocessing import active_children
 from pathlib import Path
@@ -24,7 +25,7 @@ from sklearn_biomoe.pretraining.objectives import OBJECTIVES
 from sklearn_biomoe.pretraining.real_recordings import Recordings
 from sklearn_biomoe.pretraining.recipe import Recipe
 from sklearn_biomoe.pretraining.training_run import TrainingRun
-from sklearn_biomoe.weights import load_backbone
+from sklearn_biomoe.weights import convert, load_backbone
 
 NOTHING = Recordings({})
 
@@ -362,6 +363,26 @@ def run_command(folder, *options):
     return subprocess.Popen(
         [*command, *options], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:weights='random'")
+def test_the_real_network_learns(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run, "LOG_EVERY", 0.0)
+    recipe = short(n_images=96, batch_size=8, pool_size=64, group_size=4, warm_up=16)
+    run = TrainingRun(replace(recipe, n_workers=1), tmp_path, NOTHING)
+    run.run()
+    losses = pd.read_csv(run.log)[list(OBJECTIVES)]
+    assert (losses.tail(4).mean() < losses.head(4).mean()).all()
+    path = convert(run.checkpoint, tmp_path / "weights.safetensors", "float16")
+    untrained, trained = (
+        make_biosignal_embedder("eda", 4, embedder=TinyBioMoEEmbedder(weights)).fit_transform(
+            np.random.default_rng(0).uniform(2, 3, size=(3, 240))
+        )
+        for weights in ("random", str(path))
+    )
+    assert np.isfinite(trained).all()
+    assert np.abs(trained - untrained).max() > 0.1
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ def plot_losses(log: pd.DataFrame, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    losses = log.set_index("images").drop(columns=["seconds", "rate"])
+    losses = log.set_index("images").drop(columns=["made", "seconds", "rate"], errors="ignore")
     losses = losses.dropna(axis=1, how="all")
     parts = np.arange(len(losses)) * N_POINTS // len(losses)
     images = losses.index.to_series().groupby(parts).mean()
