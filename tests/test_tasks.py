@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import stats
 from sklearn.compose import make_column_transformer
@@ -70,6 +71,7 @@ def ordered(y):
         (pd.Categorical(["b", "a"], ["b", "a"], ordered=True), "classification", "2 classes"),
         (pd.Categorical(["c", "a", "b"], ["b", "a", "c"], ordered=True), "ordinal", "b < a < c"),
         (pd.Series([1, 10, 2, 3, 4, 5], dtype=object), "regression", "6 different numbers"),
+        (pl.Series(["c", "a", "b"], dtype=pl.Enum(["b", "a", "c"])), "ordinal", "b < a < c"),
     ],
 )
 def test_auto_decides_by_the_target(y, task, decision):
@@ -234,6 +236,13 @@ def test_two_windows_have_no_correlation():
     assert np.isnan(metrics.spearman(np.arange(5.0), nearly))
 
 
+def test_kept_ratings_are_the_same(ratings, tmp_path):
+    first, again = (run_study({"ridge": Ridge()}, *ratings, GROUPS, folder=tmp_path) for _ in "ab")
+    pd.testing.assert_frame_equal(first.predictions, again.predictions)
+    with pytest.raises(ValueError, match="y changed"):
+        run_study({"ridge": Ridge()}, ratings[0], ratings[1] + 0.5, GROUPS, folder=tmp_path)
+
+
 def test_pooled_scores_equal_scikit_learn(ratings):
     X, y = ratings
     study = run_study({"ridge": Ridge()}, X, y, GROUPS, cv=RepeatedGroupKFold(3, n_repeats=2))
@@ -367,19 +376,17 @@ def test_own_mean_of_calibration_windows(ratings, as_levels):
     assert name not in run_study({"ridge": Ridge()}, X, target, GROUPS, **options).controls
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
 def test_own_majority_of_calibration_windows():
-    y = np.where(np.arange(72) % 12 < 4, "rest", "pain")
-    y[[0, 12]] = "pain"
+    y = np.tile(["rest", "rest", "pain"] + 3 * ["rest", "pain", "pain"], 6)
+    y[:3] = ["pain", "pain", "rest"]
     X = np.random.default_rng(0).normal(size=(72, 2))
-    calibration = Calibration(n_windows=1, labels=True)
-    y[-1] = y[11] = y[23] = "rest"
-    with pytest.warns(LeakWarning):
-        study = run_study({"logistic": LogisticRegression()}, X, y, GROUPS, intervals=MINUTES,
-                          calibration=calibration)  # fmt: skip
+    calibration = Calibration(n_windows=3, labels=True)
+    methods = {"logistic": LogisticRegression()}
+    study = run_study(methods, X, y, GROUPS, intervals=MINUTES, calibration=calibration)
     own = study.predictions[study.predictions["method"] == "own majority"]
-    assert own.groupby("subject")["predicted"].unique().map(list).tolist() == (
-        [["pain"]] * 2 + [["rest"]] * 4
-    )
+    found = own.groupby("subject")["predicted"].unique().map(list)
+    assert found.tolist() == [["pain"]] + 5 * [["rest"]]
 
 
 def test_statistics_of_drawn_signals(signals):

@@ -170,7 +170,7 @@ def describe_calibration(calibration: Calibration, table: pd.DataFrame) -> str:
     )
     if not table["n_neither"].any():
         return f"{text}."
-    return f"{text}; {_count(table['n_neither'])} windows that overlap with them are left out."
+    return f"{text}; left out because they overlap with these: {_count(table['n_neither'])}."
 
 
 def _count(values: pd.Series) -> str:

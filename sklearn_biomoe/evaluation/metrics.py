@@ -218,9 +218,12 @@ def concordance(target: FloatArray, predicted: FloatArray) -> float:
     >>> concordance(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0]))
     0.571...
     """
-    covariance = ((target - target.mean()) * (predicted - predicted.mean())).mean()
     spread = target.var() + predicted.var() + (target.mean() - predicted.mean()) ** 2
-    return float(2 * covariance / spread) if spread > 0 else float("nan")
+    if spread == 0:
+        return float("nan")
+    if _is_constant(target) or _is_constant(predicted):
+        return 0.0
+    return float(2 * np.cov(target, predicted, ddof=0)[0, 1] / spread)
 
 
 def pearson(target: FloatArray, predicted: FloatArray) -> float:

@@ -67,7 +67,7 @@ class Study(StudyResults):
     controls : tuple of str
         Methods that `run_study` adds: baselines, and methods that use only the time of a window.
     random_state : int
-        Seed of bootstraps and permutations.
+        Seed of permutations and sign flips.
     checked : tuple of str
         What `check_windows` looked for.
     task : Task
@@ -178,7 +178,7 @@ def run_study(
     progress : "auto" or bool, default="auto"
         Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
     random_state : int, default=0
-        Seed of bootstraps and permutations.
+        Seed of permutations and sign flips.
 
     Returns
     -------

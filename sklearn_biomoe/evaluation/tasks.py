@@ -141,6 +141,8 @@ def read_target(y: Any, X: Any, task: str = "auto") -> Target:
     more than five values are ratings, and everything else is classes.
     """
     check_option("task", task, ["auto", *TASKS])
+    if hasattr(y, "to_pandas"):  # polars, whose Enum is ordered, and Arrow
+        y = y.to_pandas()
     targets = read_targets(y, X, "run_study")
     levels = _ordered_levels(y)
     if task == "regression" or (task == "auto" and levels is None and is_rating(targets)):
