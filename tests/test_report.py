@@ -360,12 +360,21 @@ def test_examples_have_the_highest_probability(study, page):
 def test_images_show_the_window_with_its_axes(study, images, page, tmp_path, monkeypatch):
     png = next(link for link in page.links if link.startswith("data:image/png"))
     png = b64decode(png.split(",")[1])
-    assert Image.open(BytesIO(png)).size == (480, 450)
+    assert Image.open(BytesIO(png)).size == (480, 550)
     shown, plot = [], examples.plot_image
-    monkeypatch.setattr(examples, "plot_image", lambda *args: (shown.append(args), plot(*args)))
+
+    def record(*args, above):
+        shown.append((*args, above))
+        plot(*args, above=above)
+
+    monkeypatch.setattr(examples, "plot_image", record)
     monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
     alts = read(study, tmp_path, images=images).alts
-    axis, stack, window, number = shown[0]
+    axis, stack, window, number, above = shown[0]
+    np.testing.assert_array_equal(
+        above.lines[0].get_ydata(), stack.windows.values[window][0].astype(float)
+    )
+    assert above.get_title() == stack.image_names[number]
     assert axis.get_xlabel() == "time (s)"
     assert axis.get_ylabel() == "frequency (Hz)"
     assert alts[0] == f"skin: {stack.image_names[number]} of row {window}"

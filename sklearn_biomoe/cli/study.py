@@ -107,8 +107,9 @@ def study(
     intervals = _intervals(X, frame, description)
     if protocol.scales_by_calibration:
         X = add_marks(X, subjects, protocol.mark(subjects, intervals))
+    checked = check_study_windows(windows)
     if not ignore_checks:
-        _stop_at_errors(check_study_windows(windows))
+        _stop_at_errors(checked)
     images = image_parameters(signals, representation, value_range)
     decided = read_target(target, X, task).task.name
     methods = make_methods(
@@ -124,6 +125,7 @@ def study(
         calibration=protocol.calibration,
         intervals=intervals,
         folder=folder,
+        check=checked,
     )
     _write_scores(result)
     drawn = {
