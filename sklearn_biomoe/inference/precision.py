@@ -22,8 +22,10 @@ OPERATIONS = {
 PARENTS = {"cpu": (_backends, _backends.mkldnn), "cuda": (_backends, _backends.cudnn)}
 EXACT = ("none", "ieee")  # float32 without rounding; "none" is the default of most operations
 
-# torch's settings are those of the process: one thread at a time may change them.
-_LOCK = threading.RLock()
+# torch's settings are those of the process: one thread at a time may change those of a device, and
+# one may look up which of them are inherited, for which it changes the general ones.
+_LOCKS = {kind: threading.RLock() for kind in OPERATIONS}
+_READING = threading.Lock()
 
 
 def check_precision(precision: str, device: str) -> None:
@@ -75,8 +77,8 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
     are exact in float32, or all in TF32. On a CUDA device, algorithms of convolutions are
     deterministic and do not depend on measured times.
 
-    The settings apply to the whole process. Other threads that use this context meanwhile wait,
-    except on a CPU with torch's default settings, which are not changed.
+    The settings apply to the whole process. Other threads that use this context for the same kind
+    of device wait, except on a CPU with torch's default settings, which are not changed.
 
     Parameters
     ----------
@@ -99,8 +101,9 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
         yield
         return
     cudnn = torch.backends.cudnn
-    with _LOCK:
-        before = [(operation, _own_value(operation, kind)) for operation in OPERATIONS[kind]]
+    with _LOCKS[kind]:
+        with _READING:
+            before = [(operation, _own_value(operation, kind)) for operation in OPERATIONS[kind]]
         flags = cudnn.benchmark, cudnn.deterministic
         try:
             for operation in OPERATIONS[kind]:
@@ -111,11 +114,12 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
         finally:
             for operation, value in before:
                 operation.fp32_precision = value
-            cudnn.benchmark, cudnn.deterministic = flags
+            if kind == "cuda":
+                cudnn.benchmark, cudnn.deterministic = flags
 
 
 def _is_exact(kind: str) -> bool:
-    with _LOCK:  # not while another thread has changed the settings
+    with _LOCKS[kind], _READING:  # not while another thread has changed the settings
         return all(operation.fp32_precision in EXACT for operation in OPERATIONS[kind])
 
 
