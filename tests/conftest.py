@@ -1,4 +1,4 @@
-"""Fixtures of several test modules, and the device and threads that tests run on."""
+"""Fixtures of several test modules, and the threads that tests run on."""
 
 import dataclasses
 import hashlib
@@ -27,9 +27,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("tests")
-
-HAS_CUDA = torch.cuda.is_available()
-CUDA_DEVICES = os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 class SmallBackbone(nn.Module):
@@ -76,6 +73,12 @@ def small_backbone(monkeypatch, tmp_path_factory):
     forget()
 
 
+@pytest.fixture(autouse=True)
+def _warn_again(monkeypatch):
+    """Give warnings that are given once per process in each test."""
+    monkeypatch.setattr("sklearn_biomoe.images.fitting._warned", set())
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     """Compute in one thread: several processes run tests at once."""
@@ -88,42 +91,3 @@ def two_threads():
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_cuda():
-    """Hide CUDA devices, here and in child processes: "auto" is the CPU, and bits are its."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.cuda, "is_available", lambda: False)
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _cuda_for_marked_tests(request, monkeypatch):
-    if request.node.get_closest_marker("cuda"):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        if CUDA_DEVICES is None:
-            monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-        else:
-            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", CUDA_DEVICES)
-
-
-def pytest_runtest_setup(item):
-    if item.get_closest_marker("cuda"):
-        item.user_properties.append(("cuda", HAS_CUDA))
-        if not HAS_CUDA:
-            pytest.skip("torch finds no CUDA device")
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Report how many CUDA tests ran."""
-    ran = {
-        report.nodeid: value
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for name, value in getattr(report, "user_properties", [])
-        if name == "cuda"
-    }
-    if ran:
-        terminalreporter.write_line(f"{sum(ran.values())} of {len(ran)} CUDA tests ran")

@@ -40,9 +40,7 @@ def embedded(monkeypatch):
     monkeypatch.setattr(
         embedding,
         "_run",
-        lambda engine, images, positions, size: (
-            seen.append(len(positions)) or original(engine, images, positions, size)
-        ),
+        lambda engine, drawn, size: seen.append(len(drawn)) or original(engine, drawn, size),
     )
     return seen
 
@@ -91,14 +89,41 @@ def test_cached_embeddings_equal_computed_ones(cache):
     assert embedder.cache_info().misses == 40
 
 
-def test_equal_windows_are_embedded_once(embedded):
+def test_equal_windows_are_embedded_once(embedded, cache):
     X = np.repeat(windows(3), 5, axis=0)
-    rows = TinyBioMoEEmbedder(cache=None).fit_transform(drawn(X))
+    rows = TinyBioMoEEmbedder(cache=cache).fit_transform(drawn(X))
     assert sum(embedded) == 3
     np.testing.assert_array_equal(rows[::5], rows[4::5])
     images = np.asarray(drawn(X))
-    TinyBioMoEEmbedder(cache=None).fit_transform(images)
+    TinyBioMoEEmbedder(cache=cache).fit_transform(images)
     assert sum(embedded) == 6
+    np.testing.assert_array_equal(TinyBioMoEEmbedder(cache=None).fit_transform(drawn(X)), rows)
+    assert sum(embedded) == 6 + 15  # images are compared only with a cache
+
+
+def test_images_are_looked_up_in_parts(embedded, cache, monkeypatch):
+    """Equal images in different parts, missing windows, and rows that are cached or put later."""
+    from sklearn_biomoe.inference import embedding
+
+    X = [*windows(7), None, *windows(5), None, *windows(9)]
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(drawn(X, ["waveform", "gasf"]))
+    embedded.clear()
+    monkeypatch.setattr(embedding, "ROWS_AT_ONCE", 6)
+    embedder = TinyBioMoEEmbedder(cache=cache, batch_size=4)
+    TinyBioMoEEmbedder(cache=cache).fit_transform(drawn(windows(9)[7:], ["gasf"]))
+    found = embedder.fit_transform(drawn(X, ["waveform", "gasf"]))
+    np.testing.assert_array_equal(found, expected)
+    assert embedded == [2, 4, 4, 4, 4]  # 9 waveforms, and 7 of 9 Gramian fields
+    assert embedder.cache_info().rows == 18
+    embedder.transform(drawn(X, ["waveform", "gasf"]))
+    assert sum(embedded) == 18
+
+
+def test_images_are_not_hashed_without_a_cache(monkeypatch):
+    from sklearn_biomoe.inference import embedding
+
+    monkeypatch.delattr(embedding, "image_keys")
+    assert TinyBioMoEEmbedder(cache=None).fit_transform(drawn(windows(2))).shape == (2, 192)
 
 
 def test_without_a_cache_each_call_embeds_again(embedded):

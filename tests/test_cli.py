@@ -1,6 +1,7 @@
 """The command, in this process where it needs no other."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,28 @@ def test_the_program(tmp_path):
     assert "self-test: passed" in output
     missing = execute("embed", tmp_path / "S1.csv", *EDA, "--duration", "60", "-o", tmp_path)
     assert_fails(1, missing, "S1.csv", "no such file")
+
+
+def test_doctor_compares_a_device_with_the_cpu(execute, monkeypatch):
+    code, output, errors = execute("doctor", "--device", "cpu")
+    assert (code, errors) == (0, "")
+    assert "device cpu; CUDA devices: none" in output
+    line = r"^cpu in float32: [\d.]+ images/s; largest deviation from the CPU in float32 0.0e\+00$"
+    assert re.search(line, output, re.M)
+    assert "cpu in tf32: not supported" in output
+    for device, message in [("cuda:9", "finds 0 CUDA devices"), ("gpu", "Unknown device 'gpu'")]:
+        assert_fails(1, execute("doctor", "--device", device), message)
+    original = TinyBioMoEEmbedder.transform
+    calls = []
+
+    def inexact(embedder, X):
+        calls.append(embedder.precision)
+        return original(embedder, X) + 1e-3 * (len(calls) > 1)
+
+    monkeypatch.setattr(TinyBioMoEEmbedder, "transform", inexact)
+    code, output, errors = execute("doctor")
+    assert code == 1
+    assert "error: self-test failed: embeddings in float32 deviate by 1.0e-03 from those" in errors
 
 
 def test_help_does_not_import_torch():
@@ -209,7 +232,7 @@ def test_draw(tmp_path, execute, options, panels):
     n_windows = panels[0] // max(1, len(options) // 2)
     with Image.open(sheet) as image:
         width = panels[0] * (75 + 224 + 10) + n_windows * 25
-        assert image.size == (width, panels[1] * (25 + 224 + 45))
+        assert image.size == (width, panels[1] * (25 + 56 + 8 + 224 + 45))
 
 
 def test_draw_with_a_value_range(tmp_path, execute):
@@ -450,3 +473,13 @@ def test_check(tmp_path, execute, factor):
             "-o", tmp_path / "study.html",
         )  # fmt: skip
         assert code == 0
+
+
+def test_check_finds_the_label_in_a_file_of_windows(tmp_path, execute):
+    made = make_biosignal_windows(6, 4, modalities=["eda"], random_state=0)
+    cells = [np.r_[x, y + 2.0] for x, y in zip(made.data["eda"], made.target, strict=True)]
+    frame = pd.DataFrame({"who": made.groups, "label": made.target, "eda": cells})
+    frame.to_parquet(tmp_path / "windows.parquet")
+    code, output, _ = execute("check", tmp_path / "windows.parquet", *STUDY)
+    assert code == 1
+    assert "ERROR label of eda: Sample 240 of all windows" in output

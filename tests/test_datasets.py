@@ -12,7 +12,12 @@ from scipy.signal import find_peaks, savgol_filter, welch
 from scipy.stats import ks_2samp
 from sklearn.utils import Bunch
 
-from sklearn_biomoe.datasets import fetch_stress_predict, make_biosignal_windows, stress_predict
+from sklearn_biomoe.datasets import (
+    _folders,
+    fetch_stress_predict,
+    make_biosignal_windows,
+    stress_predict,
+)
 
 RATES = {"eda": 4.0, "bvp": 64.0, "resp": 25.0, "spo2": 1.0}
 
@@ -372,7 +377,7 @@ def load(tmp_path, monkeypatch):
 
     def write_and_load(labels, protocol="grid", **options):
         write_files(tmp_path, labels, **options)
-        monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path))
+        monkeypatch.setattr(_folders, "read_registry", lambda name: hashes_of(tmp_path))
         return fetch_stress_predict(data_home=tmp_path, protocol=protocol)
 
     return write_and_load
@@ -456,7 +461,7 @@ def places(tmp_path, monkeypatch):
     for home in homes.values():
         home.mkdir()
     write_files(tmp_path / "origin", "0" * 60)
-    monkeypatch.setattr(stress_predict, "_read_registry", lambda: hashes_of(tmp_path / "origin"))
+    monkeypatch.setattr(_folders, "read_registry", lambda name: hashes_of(tmp_path / "origin"))
     monkeypatch.setenv("SKLEARN_BIOMOE_DATA", str(homes["env"]))
     monkeypatch.setenv("SKLEARN_BIOMOE_CACHE", str(homes["cache"]))
     monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE", raising=False)
@@ -492,7 +497,7 @@ def test_wrong_hash_names_file_and_hashes(places):
     write_files(places["home"], "0" * 60)
     (places["home"] / FILES[1]).write_text("changed")
     found = hashlib.sha256(b"changed").hexdigest()
-    expected = stress_predict._read_registry()[FILES[1]]
+    expected = _folders.read_registry("stress_predict")[FILES[1]]
     with pytest.raises(ValueError, match=f"{expected}, got {found}. Delete it") as caught:
         fetch_stress_predict(data_home=places["home"])
     assert str(places["home"] / FILES[1]) in str(caught.value)
@@ -519,7 +524,7 @@ def test_download_to_data_home_or_cache(places, monkeypatch, home):
 
     def download(self, url, output_file, pooch):
         urls.append(url)
-        path = url.removeprefix(stress_predict._BASE_URL)
+        path = url.removeprefix(stress_predict.SOURCE.base_url)
         Path(output_file).write_bytes((origin / path).read_bytes())
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", download)
@@ -580,7 +585,7 @@ def test_offline(places, monkeypatch):
 
 
 def test_registry_pins_every_file():
-    registry = stress_predict._read_registry()
+    registry = _folders.read_registry("stress_predict")
     assert len(registry) == 69
     assert all(len(digest) == 64 for digest in registry.values())
     assert {Path(path).parent.name for path in registry} == {

@@ -1,13 +1,10 @@
 """The fast form of the backbone: layers, precisions and threads; test_parity.py has its results."""
 
-import numpy as np
-import pytest
 import torch
 from torch import nn
 
-from sklearn_biomoe import TinyBioMoEEmbedder
 from sklearn_biomoe.backbone.fast import FastBackbone, fold_batch_norms
-from sklearn_biomoe.inference import check_precision, engines, get_engine
+from sklearn_biomoe.inference import get_engine
 from sklearn_biomoe.weights import BackboneWeights, load_backbone, weights_sha256
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -48,14 +45,3 @@ def test_bits_do_not_depend_on_threads():
             found.append(engine.run(batch))
     torch.set_num_threads(before)
     assert torch.equal(*found)
-
-
-def test_precisions(monkeypatch):
-    check_precision("float32", "cpu")
-    monkeypatch.setattr(engines.torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    check_precision("bfloat16", "cpu")
-    monkeypatch.setattr(engines.torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    with pytest.raises(ValueError, match="this cpu has no instructions for it"):
-        check_precision("bfloat16", "cpu")
-    with pytest.raises(ValueError, match=r"Unknown precision 'bf16'.*Did you mean 'bfloat16'"):
-        TinyBioMoEEmbedder(precision="bf16").fit(np.zeros((1, 224, 224, 3), np.uint8))

@@ -20,7 +20,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, make_biosignal_embedder
-from sklearn_biomoe.inference import Engine, embed, embedding
+from sklearn_biomoe.inference import Engine, drawn_images, embed, embedding
 from sklearn_biomoe.inference import cache as embedding_cache
 from sklearn_biomoe.representations import REPRESENTATIONS
 
@@ -164,6 +164,27 @@ def test_out_of_memory_with_a_single_image():
     assert calls == [8, 4, 2, 1]
 
 
+@pytest.mark.usefixtures("forget_sizes")
+def test_out_of_memory_while_drawing(monkeypatch):
+    engine, calls = failing_engine(lambda n, size: False, OUT_OF_MEMORY)
+    expected = embed(engine, images(), **SETTINGS)
+    original, n_drawn, most = drawn_images.draw_images, [], 3
+
+    def draw(stack, positions, device):
+        if len(positions) > most:
+            raise OUT_OF_MEMORY
+        n_drawn.append(len(positions))
+        return original(stack, positions, device)
+
+    monkeypatch.setattr(drawn_images, "draw_images", draw)
+    np.testing.assert_array_equal(embed(engine, images(), **SETTINGS), expected)
+    assert n_drawn == [2] * 10
+    assert calls == [8, 8, 8] * 2  # the network's batches are not smaller
+    most = 0
+    with pytest.raises(RuntimeError, match=r"too little free memory .* pass device='cpu'"):
+        embed(engine, images(), **SETTINGS)
+
+
 def test_other_device_errors_are_raised_immediately():
     engine, calls = failing_engine(lambda n, size: n == 2, RuntimeError("illegal memory access"))
     rows = embedding_cache.ProcessCache(10**6)
@@ -183,11 +204,11 @@ def test_non_finite_embeddings_are_an_error():
 def test_an_interrupt_keeps_finished_rows(tmp_path, monkeypatch, request):
     original, calls = embedding._run, []
 
-    def interrupted(engine, stack, positions, size):
-        calls.append(len(positions))
+    def interrupted(engine, drawn, size):
+        calls.append(len(drawn))
         if len(calls) == 3:
             signal.raise_signal(signal.SIGINT)
-        return original(engine, stack, positions, size)
+        return original(engine, drawn, size)
 
     expected = TinyBioMoEEmbedder(cache=None).fit_transform(images(40))
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite", batch_size=8)

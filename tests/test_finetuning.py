@@ -49,6 +49,7 @@ from sklearn_biomoe.finetuning.head_network import (
     parameter_groups,
     stage_of,
 )
+from sklearn_biomoe.weights import BackboneWeights
 
 CHANGES = {"noise": 0.1, "scaling": 0.1, "time_shift": 0.2, "time_masking": 0.2}
 QUICK = {"max_epochs": 4, "learning_rate": 1e-2}
@@ -370,13 +371,36 @@ def test_mixed_precision_keeps_parameters_in_float32(small_backbone, images, win
     np.testing.assert_allclose(*losses, rtol=0.1)
 
 
-@pytest.mark.cuda
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_on_a_gpu(images, windows, precision):
-    model = TinyBioMoEClassifier("all", device="cuda", precision=precision, max_epochs=2)
-    model.fit(images, windows[1])
-    opened = pickle.loads(pickle.dumps(model)).set_params(device="cpu")
-    np.testing.assert_allclose(opened.predict_proba(images), model.predict_proba(images), atol=1e-3)
+@pytest_small
+def test_float32_does_not_depend_on_torch_settings(images, windows, small_backbone, monkeypatch):
+    """Neither forward nor backward, in training and validation; settings are restored."""
+    seen = []
+
+    def note(*_):
+        seen.append(torch.backends.mkldnn.matmul.fp32_precision)
+
+    class Noting(small_backbone):
+        def forward(self, images):
+            note()
+            embeddings = super().forward(images)
+            if embeddings.requires_grad:
+                embeddings.register_hook(note)
+            return embeddings
+
+    monkeypatch.setattr(BackboneWeights, "load", lambda _: Noting().eval())
+    torch.set_float32_matmul_precision("medium")
+    try:
+        TinyBioMoEClassifier("all", validation=1 / 3, max_epochs=1, device="cpu").fit(
+            images, windows[1], groups=windows[2]
+        )
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
+        torch.backends.cuda.matmul.fp32_precision = "none"
+    assert len(seen) >= 4
+    assert set(seen) == {"ieee"}
 
 
 # Validation by subject

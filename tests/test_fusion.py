@@ -608,6 +608,10 @@ def test_inner_folds_without_subjects_warn(fusion):
     model = LateFusionClassifier(parts, fusion=fusion)
     with pytest.warns(UserWarning, match=r"has no subjects: its inner folds .* groups=subjects"):
         model.fit(X, y)
+    groups = np.repeat(np.arange(10), 4)
+    search = GridSearchCV(model, {"a__C": [1]}, cv=GroupKFold(2), refit=False)
+    with pytest.warns(UserWarning, match="in a search, subject_column= is simpler"):
+        search.fit(X, y, groups=groups)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model.fit(X, y, groups=np.repeat(np.arange(10), 4))
+        model.fit(X, y, groups=groups)

@@ -1,11 +1,15 @@
 """Embedding with the published network: independent of the batch, the order and the process."""
 
+import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,14 +19,14 @@ from joblib import Parallel, delayed
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 from sklearn_biomoe.inference import (
     Engine,
-    choose_batch_size,
+    drawn_images,
     embed,
-    engines,
     free_engines,
     get_engine,
     read_images,
-    resolve_device,
 )
+from sklearn_biomoe.inference.cache import ProcessCache
+from sklearn_biomoe.inference.drawn_images import prefetch
 from sklearn_biomoe.weights import BackboneWeights, random_backbone, weights_sha256
 
 SETTINGS = {"batch_size": 4, "progress": False}
@@ -135,14 +139,6 @@ def test_worker_processes_compute_the_same_bits(images):
     np.testing.assert_array_equal(np.concatenate(parts), embedder.transform(images[:2]))
 
 
-def test_cuda_in_worker_processes_warns(monkeypatch):
-    engines.warn_of_workers("cuda")
-    monkeypatch.setattr(engines.multiprocessing, "parent_process", lambda: "parent")
-    engines.warn_of_workers("cpu")
-    with pytest.warns(UserWarning, match="'cuda' is used from a worker process"):
-        engines.warn_of_workers("cuda")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is measured as Linux does")
 def test_memory_does_not_grow_with_the_windows():
@@ -158,25 +154,109 @@ def test_changed_weights_are_an_error():
         get_engine(BackboneWeights("random", 0, "0" * 64), "cpu", "float32")
 
 
-def test_devices():
-    assert resolve_device("cpu") == "cpu"
-    assert resolve_device("auto") == "cpu"
-    for unknown in ("gpu", "cuda:x", "mps", ""):
-        with pytest.raises(ValueError, match="Unknown device"):
-            resolve_device(unknown)
+# Images are drawn ahead on a GPU; here, the CPU is the device
 
 
-@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
-def test_cuda_without_a_device(device):
-    with pytest.raises(ValueError, match="finds 0 CUDA devices; use device='auto' or 'cpu'"):
-        resolve_device(device)
+@pytest.fixture
+def overlapped(monkeypatch):
+    """Draw on the CPU as for another device: in larger pieces, in a thread of their own."""
+    original = drawn_images.draw_images
+    threads = []
+
+    def draw(images, positions, device):
+        threads.append(threading.current_thread().name)
+        assert torch.is_inference_mode_enabled()
+        return original(images, positions, "cpu")
+
+    monkeypatch.setattr(drawn_images, "draw_images", draw)
+    monkeypatch.setattr(drawn_images, "DRAWN_AT_ONCE", 8)
+    yield threads
+    assert not [each for each in threading.enumerate() if "sklearn_biomoe" in each.name]
 
 
-@pytest.mark.cuda
-def test_cuda_agrees_with_the_cpu(images, embeddings):
-    assert resolve_device("auto") == "cuda"
-    on_cuda = embed(get_engine(random_weights(), "cuda", "float32"), images, **SETTINGS)
-    np.testing.assert_allclose(on_cuda, embeddings, atol=1e-3)
+def on_other_device(engine):
+    return dataclasses.replace(engine, run=lambda batch: engine.run(batch), device="other")
+
+
+@pytest.mark.parametrize("batch_size", [3, 4, 16])
+def test_images_drawn_ahead_have_the_same_bits(engine, images, overlapped, batch_size):
+    stack = images[np.arange(12) % N_WINDOWS]
+    settings = {"batch_size": batch_size, "progress": False}
+    expected = embed(engine, stack, **settings)
+    overlapped.clear()
+    rows = ProcessCache(10**6)
+    for cache in (None, rows, rows):
+        found = embed(on_other_device(engine), stack, cache=cache, **settings)
+        np.testing.assert_array_equal(found, expected)
+    assert all(name.startswith("sklearn_biomoe") for name in overlapped)
+    n_pieces = -(-24 // max(batch_size, 8 - 8 % batch_size))
+    n_pieces_of_unequal = -(-10 // max(batch_size, 8 - 8 % batch_size))
+    assert len(overlapped) == n_pieces + n_pieces_of_unequal
+
+
+def test_a_single_piece_needs_no_thread(engine, images, overlapped):
+    embed(on_other_device(engine), images[:4], batch_size=8, progress=False)
+    assert overlapped == ["MainThread"]
+
+
+@pytest.mark.parametrize("error", [ValueError("cannot"), KeyboardInterrupt("stop")])
+def test_errors_while_images_are_drawn_ahead(images, overlapped, monkeypatch, error):
+    engine, shapes = mean_engine()
+    original = drawn_images.draw_images
+    rows = ProcessCache(10**6)
+
+    def draw(stack, positions, device):
+        if positions[0] >= 8:
+            raise error
+        return original(stack, positions, device)
+
+    monkeypatch.setattr(drawn_images, "draw_images", draw)
+    with pytest.raises(type(error), match=str(error)):
+        embed(on_other_device(engine), images, cache=rows, **SETTINGS)
+    assert len(shapes) == 2  # batches of the piece that was drawn before
+    assert rows.info().rows == 8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupt_while_images_are_drawn_ahead(images, overlapped, monkeypatch, request):
+    """The thread ends before the call returns, without drawing what is left."""
+    engine, _ = mean_engine()
+    original, n_drawn = drawn_images.draw_images, []
+
+    def draw(stack, positions, device):
+        n_drawn.append(len(positions))
+        if len(n_drawn) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # in which the main thread is interrupted
+        return original(stack, positions, device)
+
+    monkeypatch.setattr(drawn_images, "draw_images", draw)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    stack = images[np.arange(40) % N_WINDOWS]
+    with pytest.raises(KeyboardInterrupt):
+        embed(on_other_device(engine), stack, **SETTINGS)
+    assert sum(n_drawn) < 80
+
+
+def test_errors_of_the_network_end_the_thread(images, overlapped):
+    def run(batch):
+        raise RuntimeError("illegal memory access")
+
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        embed(Engine(run, "other", "failing"), images, **SETTINGS)
+
+
+def test_few_images_are_drawn_ahead():
+    taken = []
+    items = prefetch((taken.append(i) or i for i in range(10)), n_ahead=2)
+    assert not taken  # nothing happens before the first item is requested
+    for item in range(4):
+        assert next(items) == item
+        time.sleep(0.05)
+        assert len(taken) <= item + 4
+    items.close()
+    assert len(taken) < 10
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.uint8)
@@ -222,11 +302,3 @@ def test_images_of_another_size_are_errors():
     small = BiosignalImageTransformer(image_size=64).fit_transform(np.zeros((2, 5)))
     with pytest.raises(ValueError, match=r"\(64, 64, 3\).*Draw them with image_size=224"):
         read_images(small)
-
-
-@pytest.mark.parametrize(("gibibytes", "expected"), [(0.5, 8), (8, 64), (12, 64), (139, 256)])
-def test_default_batch_sizes(monkeypatch, gibibytes, expected):
-    properties = SimpleNamespace(total_memory=int(gibibytes * 2**30))
-    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: properties)
-    assert choose_batch_size("cuda") == expected
-    assert choose_batch_size("cpu") == 8

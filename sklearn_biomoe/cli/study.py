@@ -15,7 +15,7 @@ from .._validation.subjects import name_some
 from ..evaluation import Study, run_study
 from ..evaluation.tasks import TASKS, read_target
 from ..signals import WindowReport, check_windows
-from ..transformers import BiosignalImageTransformer
+from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
     DURATION,
     EVENT_OPTIONS,
@@ -107,8 +107,9 @@ def study(
     intervals = _intervals(X, frame, description)
     if protocol.scales_by_calibration:
         X = add_marks(X, subjects, protocol.mark(subjects, intervals))
+    checked = check_study_windows(windows)
     if not ignore_checks:
-        _stop_at_errors(check_study_windows(windows))
+        _stop_at_errors(checked)
     images = image_parameters(signals, representation, value_range)
     decided = read_target(target, X, task).task.name
     methods = make_methods(
@@ -124,6 +125,7 @@ def study(
         calibration=protocol.calibration,
         intervals=intervals,
         folder=folder,
+        check=checked,
     )
     _write_scores(result)
     drawn = {
@@ -132,8 +134,11 @@ def study(
         ).fit_transform(X[signal.name])
         for signal in signals
     }
+    embedder = TinyBioMoEEmbedder(weights)  # whose cache has the images of the study
+    embeddings = np.hstack([embedder.fit_transform(each) for each in drawn.values()])
     title = title or f"Study of {description.label}"
-    click.echo(f"{result.report(output, images=drawn, title=title)}")
+    page = result.report(output, images=drawn, embeddings=embeddings, title=title)
+    click.echo(f"{page}")
 
 
 def _with_labels(windows: StudyWindows) -> StudyWindows:

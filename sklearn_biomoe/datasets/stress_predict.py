@@ -1,9 +1,8 @@
 """Stress-Predict: wrist recordings of rest and stress, cut into windows."""
 
-import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,18 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
 from .._typing import FloatArray, Rows
 from .._validation.parameters import check_option
+from ._folders import Source, open_files
 
 _REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
 _COMMIT = "f49d2eae603f90c3f0140fbbbae7c0480d651023"
-_BASE_URL = f"https://raw.githubusercontent.com/italha-d/Stress-Predict-Dataset/{_COMMIT}/"
 _LABELS_FILE = "Processed_data/Improved_All_Combined_hr_rsp_binary.csv"
-_DATA_VARIABLE = "SKLEARN_BIOMOE_DATA"
-_BY_HAND = (
-    f"To download them manually, clone {_REPOSITORY}, check out commit {_COMMIT[:7]}, and pass "
-    f"that folder as data_home or in the environment variable {_DATA_VARIABLE}."
+SOURCE = Source(
+    "stress_predict",
+    "Stress-Predict",
+    f"To download them manually, clone {_REPOSITORY} and check out commit {_COMMIT[:7]}.",
+    f"https://raw.githubusercontent.com/italha-d/Stress-Predict-Dataset/{_COMMIT}/",
 )
 
 _WINDOW, _STEP, _MIN_LABELLED = 60, 30, 54  # seconds
@@ -124,13 +123,11 @@ def fetch_stress_predict(
     (3291, 3)
     """
     check_option("protocol", protocol, ["grid", "transitions"])
-    registry = _read_registry()
-    folder = _find_or_download(data_home, registry, download_if_missing)
-    _verify(folder, registry)
+    files, _ = open_files(SOURCE, data_home, download_if_missing=download_if_missing)
     select = _select_grid if protocol == "grid" else _select_transitions
     tables, targets, groups, pairs, elapsed_time = [], [], [], [], []
     n_windows = 0
-    for recording in _read_recordings(folder, registry):
+    for recording in _read_recordings(files):
         starts, target, rows = select(recording)
         tables.append(recording.cut(starts))
         targets.append(target)
@@ -148,63 +145,6 @@ def fetch_stress_predict(
         target_names=["rest", "stress"],
         DESCR=_DESCR,
     )
-
-
-def _read_registry() -> dict[str, str]:
-    """Return the sha256 of every file, by path in the repository."""
-    file = files("sklearn_biomoe.datasets") / "registries/stress_predict.txt"
-    pairs = (line.split() for line in file.read_text("utf-8").splitlines())
-    return {path: digest.removeprefix("sha256:") for path, digest in pairs}
-
-
-def _find_or_download(
-    data_home: str | os.PathLike[str] | None, registry: dict[str, str], download_if_missing: bool
-) -> Path:
-    """Return a folder with all files, after a download if necessary."""
-    homes = [Path(home).expanduser() for home in (data_home, os.getenv(_DATA_VARIABLE)) if home]
-    cache = cache_folder("stress_predict")
-    folders = [folder for home in homes for folder in (home, home / "stress_predict")] + [cache]
-    places = []
-    for folder in folders:
-        missing = [path for path in registry if not (folder / path).is_file()]
-        if not missing:
-            return folder
-        names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        is_empty = len(missing) == len(registry)
-        detail = "" if is_empty else f" (without {len(missing)} of {len(registry)}: {names})"
-        places.append(f"{folder}{detail}")
-    not_found = (
-        f"The {len(registry)} files of Stress-Predict were not found in {'; '.join(places)}."
-    )
-    if not download_if_missing:
-        raise OSError(f"{not_found} Pass download_if_missing=True to download them. {_BY_HAND}")
-    if is_offline():
-        raise OSError(f"{not_found} {OFFLINE_VARIABLE} is set: no download. {_BY_HAND}")
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            f'{not_found} The download requires pooch: pip install "sklearn-biomoe[data]".'
-        ) from error
-    folder = homes[0] / "stress_predict" if data_home else cache
-    fetcher = pooch.create(folder, _BASE_URL, registry=registry, retry_if_failed=1)
-    try:
-        for path in registry:
-            fetcher.fetch(path)
-    except OSError as error:  # includes all errors of requests
-        raise OSError(f"{not_found} The download failed. {_BY_HAND}") from error
-    return folder
-
-
-def _verify(folder: Path, registry: dict[str, str]) -> None:
-    for path, expected in registry.items():
-        with (folder / path).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != expected:
-            raise ValueError(
-                f"{folder / path} is not the published file: expected sha256 {expected}, got "
-                f"{found}. Delete it to download it again, or get it from {_BASE_URL}{path}."
-            )
 
 
 @dataclass(frozen=True)
@@ -237,13 +177,13 @@ class _Recording:
         return pd.DataFrame(columns)
 
 
-def _read_recordings(folder: Path, registry: dict[str, str]) -> list[_Recording]:
-    table = pd.read_csv(folder / _LABELS_FILE).sort_values(["Participant", "Time(sec)"])
+def _read_recordings(files: Mapping[str, Path]) -> list[_Recording]:
+    table = pd.read_csv(files[_LABELS_FILE]).sort_values(["Participant", "Time(sec)"])
     recordings = []
-    for name in sorted({Path(path).parent.name for path in registry if path != _LABELS_FILE}):
+    for name in sorted({Path(path).parent.name for path in files if path != _LABELS_FILE}):
         rows = table[table["Participant"] == int(name[1:])]
         signals = {
-            modality: _read_signal(folder / "Raw_data" / name / f"{modality.upper()}.csv")
+            modality: _read_signal(files[f"Raw_data/{name}/{modality.upper()}.csv"])
             for modality in ("bvp", "eda")
         }
         seconds, labels = rows["Time(sec)"].to_numpy(int), rows["Label"].to_numpy(int)

@@ -1,5 +1,6 @@
 """Sentences about what the methods of a study are given and do, for a methods section."""
 
+import re
 from collections.abc import Iterator, Mapping
 from os import fspath
 from pathlib import Path
@@ -210,4 +211,5 @@ def _describe(estimator: Any, images: Mapping[str, str]) -> str:
         return f"[{'; '.join(_describe(part, images) for _, part in estimator.transformer_list)}]"
     if isinstance(estimator, str | None):
         return repr(estimator)
-    return " ".join(describe_estimator(estimator, changed_only=True).split())
+    text = re.sub(r"\n *", " ", describe_estimator(estimator, changed_only=True))
+    return re.sub(r"<function ([^>]+)>", r"\1", text)

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from .._typing import Array, FloatArray
 from .._validation.subjects import name_some
 from ..signals import SubjectScaler, WindowReport, check_windows, missing_windows
+from ..signals.checks.study_design import find_label
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
 from .baselines import WHOLE_INPUT
@@ -52,15 +53,24 @@ class Alarm:
 
 
 def data_alarms(
-    X: Any, y: Array | None, groups: Array, folds: list[Fold], intervals: FloatArray | None
+    X: Any,
+    y: Array,
+    groups: Array,
+    folds: list[Fold],
+    intervals: FloatArray | None,
+    *,
+    has_classes: bool,
 ) -> list[Alarm]:
-    """Return alarms about the data and the folds; y are classes or levels, None for ratings."""
+    """Return alarms about the data and the folds; y are classes or levels, else ratings."""
     messages = {
         "subject in both parts": _shared_subjects(groups, folds),
         "overlapping windows": _overlapping_windows(groups, folds, intervals),
         "equal windows": _equal_windows(X, folds) if intervals is None else None,
+        "label among features": (
+            _label_in_features(X, y) if has_classes else _rating_in_features(X, y)
+        ),
         "scaling over test subjects": _scaled_before(X, groups),
-        "class not trained on": None if y is None else _unseen_classes(y, folds),
+        "class not trained on": _unseen_classes(y, folds) if has_classes else None,
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
@@ -239,6 +249,50 @@ def _equal_windows(X: Any, folds: list[Fold]) -> str | None:
     return f"{len(found)} test windows equal training windows: rows {name_some(sorted(found))}."
 
 
+def _label_in_features(X: Any, y: Array) -> str | None:
+    """Find a column that has one value for each class, as number or as text."""
+    columns = _scalar_columns(X)
+    if not columns:
+        return None
+    codes = np.stack([pd.factorize(values)[0] for values in columns.values()], axis=-1)
+    found = find_label(codes[:, None], y)
+    if found is None:
+        return None
+    name = list(columns)[found[1]]
+    return (
+        f"Column {name!r} of X has one value for each class: it is the label. Remove it, and "
+        "compute again what was computed from it, such as tables of embeddings."
+    )
+
+
+def _rating_in_features(X: Any, y: Array) -> str | None:
+    """Find a column that is a linear function of the rating."""
+    for name, values in _scalar_columns(X).items():
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or np.ptp(values) == 0:
+            continue
+        if abs(np.corrcoef(values, y)[0, 1]) > 1 - 1e-9:
+            return (
+                f"Column {name!r} of X is a linear function of the rating. Remove it, and compute "
+                "again what was computed from it, such as tables of embeddings."
+            )
+    return None
+
+
+def _scalar_columns(X: Any) -> dict[Any, Array]:
+    """Return the columns whose cells are no windows, by name or position."""
+    if hasattr(X, "to_pandas"):
+        X = X.to_pandas()
+    if isinstance(X, pd.DataFrame):
+        columns = {name: X.iloc[:, at] for at, name in enumerate(X.columns)}
+        return {
+            name: values.to_numpy()
+            for name, values in columns.items()
+            if values.dtype != object or not any(isinstance(each, np.ndarray) for each in values)
+        }
+    numbers = np.asarray(X) if isinstance(X, np.ndarray) else np.empty(0)
+    return dict(enumerate(numbers.T)) if numbers.ndim == 2 else {}
+
+
 def _scaled_before(X: Any, groups: Array) -> str | None:
     numbers = _numeric_columns(X)
     by_subject = [numbers[groups == subject] for subject in np.unique(groups)]
@@ -251,6 +305,11 @@ def _scaled_before(X: Any, groups: Array) -> str | None:
         return (
             "Features have mean 0 and standard deviation 1 over all windows, including those of "
             "the test subjects. Scale within the folds: add StandardScaler to the method."
+        )
+    if all(len(own) > 2 and _is_ranged(own) for own in by_subject) or _is_ranged(numbers):
+        return (
+            "Features extend from 0 to 1 over all windows or over those of each subject, the test "
+            "subjects included. Scale within the folds: add MinMaxScaler to the method."
         )
     return None
 
@@ -271,6 +330,15 @@ def _is_standardised(numbers: FloatArray) -> bool:
         np.all(np.abs(varying.mean(axis=0)) < 1e-5)
         and np.all(np.abs(varying.std(axis=0) - 1) < 1e-5)
     )
+
+
+def _is_ranged(numbers: FloatArray) -> bool:
+    """Return whether all features, three or more, extend exactly from 0 to 1, and not in steps."""
+    if numbers.shape[1] < 3 or len(numbers) < 3:
+        return False
+    exact = (np.abs(numbers.min(axis=0)) < 1e-9) & (np.abs(numbers.max(axis=0) - 1) < 1e-9)
+    between = ((numbers > 0.01) & (numbers < 0.99)).mean(axis=0) > 0.25
+    return bool(exact.all() and between.all())
 
 
 def _unseen_classes(y: Array, folds: list[Fold]) -> str | None:

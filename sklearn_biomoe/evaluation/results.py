@@ -114,6 +114,9 @@ class StudyResults:
         """
         return self._summary.copy()
 
+    def _repr_html_(self) -> str:
+        return self.summary().to_html(float_format="{:.3g}".format, border=0)
+
     @cached_property
     def _summary(self) -> pd.DataFrame:
         rows = {

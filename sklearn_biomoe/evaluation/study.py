@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from .._typing import Array, FloatArray
 from ..images.stack import BiosignalImages
+from ..signals import WindowReport
 from ..signals.checks.report_page import render_report
 from .calibration import Calibration
 from .comparisons import describe_limits
@@ -124,7 +125,7 @@ def run_study(
     calibration: Calibration | None = None,
     intervals: ArrayLike | None = None,
     folder: str | os.PathLike[str] | None = None,
-    check: bool = True,
+    check: bool | WindowReport = True,
     n_jobs: int | None = None,
     progress: bool | str = "auto",
     random_state: int = 0,
@@ -172,9 +173,9 @@ def run_study(
     folder : path-like, default=None
         Where to keep the result of each method in each fold. The same call after an interruption,
         or with more methods, computes only missing results.
-    check : bool, default=True
+    check : bool or WindowReport, default=True
         Check the windows that the methods draw by `check_windows`; errors and warnings are among
-        ``Study.alarms``.
+        ``Study.alarms``. A report of these windows that was made before is not made again.
     n_jobs : int or None, default=None
         Number of folds computed at the same time, by joblib.
     progress : "auto" or bool, default="auto"
@@ -202,11 +203,11 @@ def run_study(
         If numbers of more than five values become classes.
     LeakWarning
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
-        overlapping windows in training and test; features scaled before the study; methods that
-        scale a test subject by its own windows or that were fitted before; scores above chance
-        from elapsed time alone; scores below chance. Also if `check_windows` finds errors or
-        warnings, and if the training windows of a fold lack a class, which then has probability 0
-        and whose test windows count as wrong.
+        overlapping windows in training and test; a column that is the label or the rating;
+        features scaled before the study; methods that scale a test subject by its own windows or
+        that were fitted before; scores above chance from elapsed time alone; scores below chance.
+        Also if `check_windows` finds errors or warnings, and if the training windows of a fold lack
+        a class, which then has probability 0 and whose test windows count as wrong.
 
     Examples
     --------
@@ -228,13 +229,17 @@ def run_study(
     groups = check_groups(target, groups)
     times = check_intervals(intervals, len(groups))
     folds = make_folds(cv, target.values, groups)
-    checked = check_inputs(methods, X, target.labels, groups, times) if check else None
+    if isinstance(check, WindowReport):
+        checked: WindowReport | None = check
+    else:
+        checked = check_inputs(methods, X, target.labels, groups, times) if check else None
     plan = plan_study(methods, X, target, groups, times, folds, calibration)
     check_scored(target, groups, plan.folds)
-    classes = None if target.classes is None else target.labels
     alarms = [
         *check_alarms(checked),
-        *data_alarms(X, classes, groups, plan.folds, times),
+        *data_alarms(
+            X, target.labels, groups, plan.folds, times, has_classes=target.classes is not None
+        ),
         *method_alarms(methods, is_calibrated=calibration is not None),
     ]
     folder = None if folder is None else Path(folder)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .._typing import FloatArray
-from ..inference import resolve_device
+from ..inference import resolve_device, use_precision
 from .decisions import RecordedImage, RecordedWindow
 from .grids import Grid, patch_weights
 from .masking import blur
@@ -41,15 +41,16 @@ def integrate_gradients(window: RecordedWindow, image: RecordedImage, grid: Grid
     shares = (torch.arange(N_STEPS, device=device) + 0.5) / N_STEPS
     path = blurred + shares[:, None, None, None] * (original - blurred)  # (n_steps, 3, H, W)
     gradient = torch.zeros_like(original)
-    for images in path.split(IMAGES_AT_ONCE):
-        images.requires_grad_()
-        embeddings = backbone(images)  # (n, 192)
-        values = embeddings.detach().cpu().double().numpy()
-        slopes = np.stack([decision_gradient(window, image, each) for each in values])
-        weighted = (embeddings * torch.from_numpy(slopes).to(embeddings)).sum()
-        gradient += torch.autograd.grad(weighted, images)[0].sum(dim=0) / N_STEPS
-    relevance = (gradient * (original - blurred)).permute(1, 2, 0).double().cpu().numpy()
-    with torch.inference_mode():
+    with use_precision("float32", device):
+        for images in path.split(IMAGES_AT_ONCE):
+            images.requires_grad_()
+            embeddings = backbone(images)  # (n, 192)
+            values = embeddings.detach().cpu().double().numpy()
+            slopes = np.stack([decision_gradient(window, image, each) for each in values])
+            weighted = (embeddings * torch.from_numpy(slopes).to(embeddings)).sum()
+            gradient += torch.autograd.grad(weighted, images)[0].sum(dim=0) / N_STEPS
+    relevance = (gradient * (original - blurred)).permute(1, 2, 0).cpu().double().numpy()
+    with torch.inference_mode(), use_precision("float32", device):
         neutral = backbone(blurred[None]).cpu().double().numpy()
     _check_sum(relevance, window.value - window.decide_with(image, neutral)[0], image.shown.name)
     weights = (patch_weights(image.shown, grid, patch) for patch in grid.patches())

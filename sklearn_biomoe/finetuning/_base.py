@@ -35,6 +35,7 @@ from ..inference import (
 )
 from ..inference.cache import open_cache
 from ..transformers import UntrainedBackboneWarning
+from ..transformers.diagrams import show_weights
 from ..transformers.pickling import VersionedPickle
 from ..weights import BackboneWeights, weights_sha256
 from .augmentation import augment_images, check_augmentation
@@ -110,6 +111,9 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        return show_weights(self)
 
     @abstractmethod
     def _read_y(self, y: Any, X: Any) -> Array:
@@ -216,6 +220,7 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
                 self.batch_size,
                 self.patience,
                 device,
+                self.precision,
                 self.seed_,
             ),
             WindowDataset(read, targets.values, training),

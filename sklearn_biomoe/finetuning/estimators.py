@@ -77,10 +77,11 @@ class TinyBioMoEClassifier(ClassifierMixin, BaseFineTuned):
         Weights of classes in the loss. "balanced" gives all classes of the training windows the
         same total weight.
     device : str, default="auto"
-        "cpu", "cuda" or "cuda:<index>"; "auto" is CUDA if available, else the CPU.
-    precision : {"float32", "bfloat16"}, default="float32"
+        "cpu", "cuda", "cuda:<index>" or "mps" (experimental); "auto" is CUDA if available, else
+        the CPU.
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
         Precision of the backbone's computations while it is trained; parameters stay float32. A
-        frozen backbone and predictions use float32.
+        frozen backbone and predictions use float32. See `TinyBioMoEEmbedder`.
     cache : "memory", path or None, default=None
         Where embeddings of the frozen backbone are stored, see `TinyBioMoEEmbedder`. Must be None
         unless ``trainable`` is "head".
@@ -273,7 +274,7 @@ class TinyBioMoERegressor(RegressorMixin, BaseFineTuned):
     validation : float, splitter or None, default=None
     patience : int, default=5
     device : str, default="auto"
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
     cache : "memory", path or None, default=None
     checkpoint : path or None, default=None
     progress : "auto" or bool, default="auto"

@@ -69,7 +69,7 @@ class Network(nn.Module):
         Parameters of stages that are not trained get no gradients.
     head : Head
     trainable : {"all", "last_stages"}
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
         Of the backbone's computations; parameters and the head stay float32.
     """
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from .._typing import Rows
+from ..inference import use_precision
 from .checkpoints import Checkpoint
 from .head_network import learnt_tensors, parameter_groups
 
@@ -26,7 +27,7 @@ ReadInputs = Callable[[Rows, np.random.Generator | None], Tensor]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train: parameters of `TinyBioMoEClassifier`, the device and the seed."""
+    """How to train: parameters of `TinyBioMoEClassifier`, the resolved device and the seed."""
 
     max_epochs: int
     learning_rate: float
@@ -35,6 +36,7 @@ class TrainingSettings:
     batch_size: int
     patience: int
     device: str
+    precision: str
     seed: int
 
 
@@ -191,9 +193,10 @@ def _make_net(
         lr_lambda=lambda epoch: (1 + cos(pi * epoch / settings.max_epochs)) / 2,
         event_name="learning_rate",
     )
-    return NeuralNet(
+    return PreciseNet(
         module,
         criterion,
+        precision=settings.precision,
         # skorch groups parameters by patterns of their names; rates by stage need functions.
         optimizer=lambda *_, **__: torch.optim.AdamW(groups),
         lr=settings.learning_rate,
@@ -208,6 +211,29 @@ def _make_net(
         verbose=0,
         device=settings.device,
     )
+
+
+class PreciseNet(NeuralNet):
+    """A net whose steps run in one precision, whatever torch is set to.
+
+    Parameters
+    ----------
+    precision : {"float32", "tf32", "bfloat16"}
+    """
+
+    def __init__(self, *args: Any, precision: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.precision = precision
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Train on one batch."""
+        with use_precision(self.precision, self.device):
+            return super().train_step(*args, **kwargs)
+
+    def validation_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the loss of one batch."""
+        with use_precision(self.precision, self.device):
+            return super().validation_step(*args, **kwargs)
 
 
 def _records(net: NeuralNet) -> list[dict[str, float]]:

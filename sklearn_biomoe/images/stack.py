@@ -14,6 +14,7 @@ from .._typing import Array, Mask, Rows
 from ..signals.windows import Windows
 from .rendering import render
 from .settings import ImageSettings, Panel
+from .thumbnails import render_thumbnails
 
 BLANK = 255  # white
 WINDOWS_DRAWN_AT_ONCE = 16  # more do not fit into the caches of a CPU
@@ -24,7 +25,8 @@ class BiosignalImages:
 
     Behaves as a read-only uint8 array of shape (n_windows, n_images, H, W, 3), with one image for
     each panel and tile: ``images[3, 0]`` is an image, ``images[10:20]`` is another lazy stack, and
-    ``np.asarray(images)`` draws everything. `BiosignalImageTransformer` returns it.
+    ``np.asarray(images)`` draws everything. A notebook shows its first images as thumbnails.
+    `BiosignalImageTransformer` returns it.
 
     Parameters
     ----------
@@ -92,6 +94,9 @@ class BiosignalImages:
         size = self.settings.image_size
         return f"BiosignalImages({len(self)} windows x {self.image_names}, {size} x {size} pixels)"
 
+    def _repr_html_(self) -> str:
+        return render_thumbnails(self)
+
     def __getitem__(self, key: Any) -> BiosignalImages | Array:
         key = key if isinstance(key, tuple) else (key,)
         if key[-1] is Ellipsis:  # scikit-learn selects rows by images[rows, ...]
@@ -145,7 +150,8 @@ class BiosignalImages:
             lengths = np.array([each.shape[1] for each in samples])
             for n_times in np.unique(lengths):
                 same = np.flatnonzero(lengths == n_times)
-                signals = torch.from_numpy(np.stack([samples[at] for at in same])).to(device)
+                values = torch.from_numpy(np.stack([samples[at] for at in same]))
+                signals = copy_to_device(values, device)
                 self._draw_panel(signals, panel, shown[same], out)
         blank = torch.from_numpy(self.missing[rows])
         if blank.any():
@@ -184,3 +190,10 @@ class BiosignalImages:
                     samples = self._samples(row, tile, panel)
                     look = repr((self.settings.identity(panel), samples.shape)).encode()
                     yield look + samples.tobytes()
+
+
+def copy_to_device(values: Tensor, device: str) -> Tensor:
+    """Copy values from the CPU to a device; to CUDA without waiting for its earlier work."""
+    if device.startswith("cuda"):
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)

@@ -1,17 +1,12 @@
 """Inference: images in, embeddings out, batch by batch on one device."""
 
 from .cache import CacheInfo, EmbeddingCache, open_cache
-from .embedding import draw_images, embed
-from .engines import (
-    Engine,
-    check_precision,
-    choose_batch_size,
-    free_engines,
-    get_engine,
-    resolve_device,
-    resolve_engine,
-)
+from .devices import choose_batch_size, resolve_device
+from .drawn_images import draw_images
+from .embedding import embed
+from .engines import Engine, free_engines, get_engine, resolve_engine
 from .image_arrays import read_images
+from .precision import check_precision, use_precision
 
 __all__ = [
     "CacheInfo",
@@ -27,4 +22,5 @@ __all__ = [
     "read_images",
     "resolve_device",
     "resolve_engine",
+    "use_precision",
 ]

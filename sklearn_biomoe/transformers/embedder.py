@@ -33,6 +33,7 @@ from ..inference import (
     resolve_engine,
 )
 from ..weights import BackboneWeights, weights_sha256
+from .diagrams import show_weights
 from .pickling import VersionedPickle
 
 
@@ -60,8 +61,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
     weights : str or path, default="open"
         "open" for those in the package, pretrained on simulated signals of all modalities. "paper"
         for the authors' checkpoint, which is downloaded at first use (extra ``data``). "random"
-        for an untrained backbone, seeded by ``random_state``, with a warning. Otherwise the path of
-        a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+        for an untrained backbone, seeded by ``random_state``, with a warning.
+        ``hf://owner/name`` or ``hf://owner/name@revision`` for those of a repository on the
+        Hugging Face Hub (extra ``hub``), whose commit and hash are recorded at first use.
+        Otherwise the path of a ``.safetensors`` or ``.pth`` state dict. Files are read without
+        executing code.
     weights_sha256 : str or None, default=None
         Required hash of the weights, as in ``weights_sha256_``. A file with another hash is refused
         before it is parsed.
@@ -69,15 +73,20 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         How the embeddings of a window's images become one row: concatenated, averaged, or
         concatenated after the tiles of each image are averaged.
     device : str, default="auto"
-        "cpu", "cuda" or "cuda:<index>"; "auto" is CUDA if torch finds a CUDA device, else the CPU.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Of the backbone's computations. bfloat16 is faster and less exact; it raises an error on a
-        device that has no instructions for it.
-    engine : {"torch", "onnxruntime", "auto"}, default="torch"
-        What runs the backbone. ONNX Runtime (extra ``onnx``; on a CPU, in float32) is faster. When
-        weights are first used it exports them, which takes several seconds, and stores the result
-        in the folder ``SKLEARN_BIOMOE_CACHE`` or else the platform's folder for caches. "auto" is
-        ONNX Runtime if it is installed and can run.
+        "cpu", "cuda", "cuda:<index>" or "mps"; "auto" is CUDA if torch finds a CUDA device, else
+        the CPU. "mps", a GPU of Apple, is experimental: the CPU draws the images for it.
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
+        Of the backbone's computations, from the most to the least exact. float32 is exact on every
+        device, whatever torch is set to. TF32 rounds the factors of convolutions and matrix
+        products to 10 bits; only CUDA devices have it. bfloat16 is the fastest. A precision that
+        the device has no instructions for is an error.
+    engine : {"torch", "compile", "onnxruntime", "auto"}, default="torch"
+        What runs the backbone. "compile" is `torch.compile`, on CUDA devices and CPUs: it takes up
+        to a minute in each process, and is faster for many images on a GPU. ONNX Runtime (extra
+        ``onnx``; on a CPU, in float32) is faster. When weights are first used it exports them,
+        which takes several seconds, and stores the result in the folder ``SKLEARN_BIOMOE_CACHE`` or
+        else the platform's folder for caches. "auto" is ONNX Runtime if it is installed and can
+        run, else "torch".
     batch_size : int or "auto", default="auto"
         Images embedded at once. "auto" is 8 on a CPU, since larger batches do not fit into its
         caches, and a power of two from 8 to 256 on a GPU, depending on its memory. The last batch
@@ -167,8 +176,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         Raises
         ------
         ValueError
-            If X does not hold such images, ``fuse`` is unknown, the device is not available, or
-            the weights are damaged, not the backbone's, or have another hash.
+            If X does not hold such images, ``fuse`` is unknown, the device is not available or
+            does not have the precision or the engine, or the weights are damaged, not the
+            backbone's, or have another hash.
+        RuntimeError
+            If the device is CUDA, and this process was forked from one that has used CUDA.
         OSError
             If the weights file does not exist or cannot be downloaded.
         """
@@ -258,6 +270,9 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        return show_weights(self)
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self, "weights_sha256_")

@@ -18,7 +18,8 @@ from .page import format_number, render_paragraph
 Window = tuple[str, pd.Series]  # what it is called, and its row of predictions
 WINDOWS_PER_OUTCOME = 2  # correct or wrong, of each class
 MAX_IMAGES = 4  # of a window
-WIDTH, HEIGHT, DPI = 2.4, 2.25, 200  # inches, dots per inch
+ABOVE = "Above each image is the signal on its own scale."
+WIDTH, HEIGHT, DPI = 2.4, 2.75, 200  # inches, dots per inch
 
 
 def render_examples(study: StudyResults, method: str, images: Mapping[str, BiosignalImages]) -> str:
@@ -49,12 +50,13 @@ def _describe_choice(study: StudyResults, method: str) -> str:
     if study.classes is None:
         return (
             f"Windows that {name} predicted with the smallest and the largest error: up to "
-            f"{WINDOWS_PER_OUTCOME} of each half of the ratings, each of a different subject."
+            f"{WINDOWS_PER_OUTCOME} of each half of the ratings, each of a different subject. "
+            f"{ABOVE}"
         )
     return (
         f"Windows that {name} predicted with the highest probability: for each "
         f"{study.task.target} up to {WINDOWS_PER_OUTCOME} correct and {WINDOWS_PER_OUTCOME} wrong "
-        "ones, each of a different subject."
+        f"ones, each of a different subject. {ABOVE}"
     )
 
 
@@ -117,7 +119,7 @@ def _format(value: Any) -> str:
 
 
 def _render_image(name: str, stack: BiosignalImages, position: int, window: int) -> str:
-    """Return one image of a window with its axes, as PNG data."""
+    """Return one image of a window below the signal, with their axes, as PNG data."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -126,7 +128,8 @@ def _render_image(name: str, stack: BiosignalImages, position: int, window: int)
             "images."
         ) from error
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
-    plot_image(figure.subplots(), stack, window, position)
+    above, axis = figure.subplots(2, height_ratios=(1, 4))
+    plot_image(axis, stack, window, position, above=above)
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     alt = f"{name}: {stack.image_names[position]} of row {window}"

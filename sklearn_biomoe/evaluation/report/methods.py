@@ -1,6 +1,7 @@
 """Methods for a paper, parameters, environment, and what was used of the test subjects."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,6 +16,7 @@ from .overview import (
 )
 from .page import format_count, format_range, render_details, render_paragraph
 
+LINE_BREAK = r"\n *"  # within the representation of an estimator
 INTERVALS = (
     "Intervals of 95 % are t intervals over subjects{}. Chance is the mean of {:,} permutations of "
     "the predictions of each subject; the p-value of a method is one-sided, the larger one of the "
@@ -82,7 +84,7 @@ def _describe_folds(study: StudyResults) -> Iterator[str]:
     n_folds = study.predictions.groupby("method")["fold"].nunique()
     own = [name for name in study.controls if n_folds[name] != n_folds[study.reference]]
     if own:
-        yield f"The controls {', '.join(own)} have {n_folds[own].iloc[0]} folds of their own."
+        yield f"The controls {_list(own)} have {n_folds[own].iloc[0]} folds of their own."
     if study.calibration is not None:
         used = study.calibration.loc[study.scores["subject"].unique()]
         what = "signals and targets" if used["labels"].all() else "signals, without targets,"
@@ -92,7 +94,7 @@ def _describe_folds(study: StudyResults) -> Iterator[str]:
         )
 
 
-def _list(names: tuple[str, ...]) -> str:
+def _list(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names) or "no method"
 
 
@@ -139,7 +141,8 @@ def render_methods(study: StudyResults) -> str:
 
 def _render_items(texts: Mapping[str, str]) -> str:
     items = "\n".join(
-        f"<dt>{escape(name)}</dt><dd><pre>{escape(text)}</pre></dd>" for name, text in texts.items()
+        f"<dt>{escape(name)}</dt><dd><pre>{escape(re.sub(LINE_BREAK, ' ', text))}</pre></dd>"
+        for name, text in texts.items()
     )
     return f'<dl class="methods">\n{items}\n</dl>'
 

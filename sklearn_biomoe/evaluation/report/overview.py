@@ -16,10 +16,12 @@ from .page import (
 )
 
 CHECKS = (
-    "Subjects, overlapping or equal windows in training and test; features scaled before the "
-    "study; methods that scale or were fitted by test subjects; classes that a fold lacks; scores "
-    "below chance; with intervals, scores of elapsed time alone."
+    "Subjects, overlapping or equal windows in training and test; the label or the rating among "
+    "the columns; features scaled before the study; methods that scale or were fitted by test "
+    "subjects; classes that a fold lacks; scores below chance; with intervals, scores of elapsed "
+    "time alone."
 )
+DOCUMENTED = "Thresholds and their sources: documentation, Checks of windows (docs/checks.md)."
 SCORES = {
     "balanced_accuracy": "balanced accuracy of each subject, the mean recall over classes",
     "macro_mae": "macro-averaged MAE of each subject, the mean absolute error in levels of the "
@@ -114,12 +116,12 @@ def _render_alarms(study: StudyResults) -> str:
 
 
 def _render_checks(study: StudyResults) -> str:
-    """Return what was checked; the page "Checks of windows" of the documentation has details."""
+    """Return what was checked, and where it is documented."""
     windows = study.checked or (
         "Windows: not checked, since no method draws columns of X, or check=False. See "
         "check_windows.",
     )
-    return render_details("What was checked", _render_list((CHECKS, *windows)))
+    return render_details("What was checked", _render_list((CHECKS, *windows, DOCUMENTED)))
 
 
 def _render_decisions(study: StudyResults) -> str:
