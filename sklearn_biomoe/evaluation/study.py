@@ -139,8 +139,10 @@ def run_study(
 
     Controls are added to the methods: "training majority", "training median" and "training mean",
     which predict the most frequent class, the median or the mean of the training windows, as the
-    task allows; "statistics", of the mean, standard deviation, minimum and maximum of each signal
-    that the methods draw, if they do; and methods of elapsed time, if ``intervals`` are given.
+    task allows; "own majority", "own median" or "own mean" of the calibration windows of the test
+    subject, if their targets are used; "statistics", which predicts from the mean, standard
+    deviation, minimum and maximum of each signal that the methods draw, if they draw signals; and
+    methods of elapsed time, if ``intervals`` are given.
 
     Parameters
     ----------
@@ -188,14 +190,17 @@ def run_study(
     Raises
     ------
     ValueError
-        If y, groups or intervals differ from X in length or contain missing values; if there is
-        a single class or subject, a subject with a single class, or a fold whose training windows
+        If y, groups or intervals differ from X in length or contain missing values; if y does not
+        fit the task, such as text for ratings, or levels without an order; if there is a single
+        class, rating or subject, a subject with a single class, or a fold whose training windows
         have a single class; if there are no methods; or if the folder belongs to another study.
     TypeError
-        If a method is not a classifier.
+        If a method does not fit the task, such as a regressor for classes.
 
     Warns
     -----
+    UserWarning
+        If numbers of more than five values become classes.
     LeakWarning
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
         overlapping windows in training and test; a column that is the label or the rating;

@@ -36,6 +36,11 @@ class Metric:
     of : {"subject", "study"}, default="subject"
         Computed for each subject, and averaged in the summary; or from all subjects, for the
         summary only.
+
+    Examples
+    --------
+    >>> REGRESSION.main
+    Metric(name='mae', label='MAE', greater_is_better=False, of='subject')
     """
 
     name: str
@@ -60,6 +65,11 @@ class Task:
     main_scores : callable
         Returns the main metric of many predictions of the same targets, shape (n_predictions,),
         from targets, predictions (n_predictions, n_windows) and the number of classes.
+
+    Examples
+    --------
+    >>> [metric.name for metric in ORDINAL.metrics]
+    ['macro_mae', 'weighted_kappa', 'balanced_accuracy', 'off_by_one']
     """
 
     name: str
