@@ -22,7 +22,8 @@ from representations import CHOOSING, read_choosing
 from sklearn_biomoe._files import replace_file
 from sklearn_biomoe.pretraining.objectives import OBJECTIVES
 from sklearn_biomoe.pretraining.real_recordings import read_recordings
-from sklearn_biomoe.pretraining.recipe import Recipe, Training
+from sklearn_biomoe.pretraining.recipe import Recipe
+from sklearn_biomoe.pretraining.training_run import TrainingRun
 from sklearn_biomoe.weights import convert, weights_sha256
 
 RESULTS = Path(__file__).parent / "results"
@@ -47,7 +48,7 @@ def main() -> None:
         | evaluate_once(given.folder / "untrained", weights["untrained"])
     ]
     for left_out in (None, *OBJECTIVES):
-        name = "all five" if left_out is None else f"without {left_out}"
+        name = "all four" if left_out is None else f"without {left_out}"
         folder = runs / name.replace(" ", "_")
         weights[name] = train(folder, left_out, given.images)
         rows.append({"objectives": name} | evaluate_once(folder, weights[name]))
@@ -77,7 +78,7 @@ def train(folder: Path, left_out: str | None, n_images: int) -> Path:
         objectives = tuple(name for name in OBJECTIVES if name != left_out)
         recordings = read_recordings(Path(os.environ["SKLEARN_BIOMOE_DATA"]))
         recipe = Recipe(n_images, objectives=objectives, modalities=tuple(IMAGES))
-        training = Training(recipe, folder, recordings)
+        training = TrainingRun(recipe, folder, recordings)
         training.run()
         convert(training.checkpoint, done, "float16")
         print(f"{folder}: {training.seconds:.0f} s", flush=True)

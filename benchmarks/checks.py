@@ -2,12 +2,15 @@
 
     python benchmarks/checks.py FOLDER
 
-FOLDER holds the data sets that `real_windows.py` reads. Writes ``results/checks.md``.
+FOLDER holds the data sets that `real_windows.py` reads. Writes ``results/checks_alarms.csv``,
+findings in untouched windows, and ``results/checks_faults.csv``, findings that planted faults add.
+A fault counts as found if a finding of the right kind is added, or is graver or about more windows.
 """
 
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from sklearn_biomoe import check_windows
 from sklearn_biomoe.datasets import make_biosignal_windows
 from sklearn_biomoe.signals import WindowReport
 
-RESULTS = Path(__file__).parent / "results" / "checks.md"
+RESULTS = Path(__file__).parent / "results"
 MOST_WINDOWS = 1200
 SEVERITY = {"note": 1, "warning": 2, "error": 3}
 # Of the signals, what is done to each window.
@@ -41,27 +44,91 @@ UNITS: dict[str, dict[str, Callable[[Any], Any]]] = {
 }
 RHYTHMIC = ("bvp", "ppg", "ecg", "resp")
 KINDS = ["eda", "bvp", "ppg", "ecg", "resp", "spo2"]
-Planted = tuple[str, pd.DataFrame, dict[str, float]]  # fault, windows, sampling rates
+UNIT, RATE, KIND = {"unit", "range"}, {"rate", "kind"}, {"kind", "rate", "unit"}
 
 
-def plant(windows: RealWindows) -> Iterator[Planted]:
+@dataclass(frozen=True)
+class Fault:
+    """Windows with a fault, and the kinds of findings that name it."""
+
+    group: str  # such as "unit"
+    name: str
+    expected: set[str]
+    data: Any
+    sampling_rates: dict[str, float]
+    more: dict[str, Any] = field(default_factory=dict)  # arguments of check_windows
+
+
+def plant(windows: RealWindows) -> Iterator[Fault]:
     """Yield windows with one fault each."""
     for name, rate in windows.sampling_rates.items():
         alone, rates = windows.data[[name]], {name: rate}
         for unit, change in UNITS.get(name, {}).items():
-            yield f"{name} in {unit}", _changed(alone, name, change), rates
-        for factor in (2, 0.5, 1000, 0.001):
-            if name in (*RHYTHMIC, "eda"):
-                yield f"{name}, rate times {factor}", alone, {name: factor * rate}
+            yield Fault("unit", f"{name} in {unit}", UNIT, _changed(alone, name, change), rates)
+        yield from _wrong_rates(windows, name, rate)
         for other in KINDS:
             same = {name, other} <= {"bvp", "ppg"}
             if name in KINDS and other != name and not same:
-                yield f"{name} as {other}", alone.rename(columns={name: other}), {other: rate}
-        if name in ("spo2", "resp_rate"):
-            continue
-        yield f"{name}, flat", _changed(alone, name, lambda x: np.full_like(x, np.median(x))), rates
-        yield f"{name}, clipped", _clipped(alone, name, windows.groups), rates
-        yield f"{name}, gaps", _changed(alone, name, _with_gap), rates
+                renamed = alone.rename(columns={name: other})
+                yield Fault("kind", f"{name} as {other}", KIND, renamed, {other: rate})
+        yield from _sensor_faults(windows, name, rates)
+    yield from _design_faults(windows)
+
+
+def _wrong_rates(windows: RealWindows, name: str, rate: float) -> Iterator[Fault]:
+    if name not in (*RHYTHMIC, "eda"):
+        return
+    rates = windows.sampling_rates
+    for factor in (2, 0.5, 1000, 0.001):
+        group = f"rate x {factor}"
+        wrong = {name: factor * rate}
+        yield Fault(group, f"{name}, rate x {factor}", RATE, windows.data[[name]], wrong)
+        if name == "eda" and factor in (2, 0.5) and len(rates) > 1:
+            title = f"eda, rate x {factor}, beside another signal"
+            yield Fault(
+                f"{group}, beside another signal",
+                title,
+                RATE,
+                windows.data[list(rates)],
+                rates | wrong,
+            )
+
+
+def _sensor_faults(windows: RealWindows, name: str, rates: dict[str, float]) -> Iterator[Fault]:
+    alone = windows.data[[name]]
+    if name not in ("spo2", "resp_rate"):  # in whole numbers
+        flat = _changed(alone, name, lambda x: np.full_like(x, np.median(x)))
+        yield Fault("flat", f"{name}, flat", {"flat"}, flat, rates)
+        clipped = _clipped(alone, name, windows.groups)
+        yield Fault("clipped", f"{name}, clipped", {"clipped", "flat"}, clipped, rates)
+        copied = pd.DataFrame({name: [alone[name].iloc[0]] * len(alone)})
+        yield Fault("copies", f"{name}, copies", {"repeated"}, copied, rates)
+    gaps = _changed(alone, name, _with_gap)
+    yield Fault("gaps", f"{name}, gaps", {"gaps"}, gaps, rates)
+    yield Fault("missing", f"{name}, missing", {"missing"}, _without_half(alone, name), rates)
+    if len({np.shape(window) for window in alone[name]}) > 1:
+        return
+    cube = np.stack([np.atleast_2d(window) for window in alone[name]])
+    last = cube.transpose(0, 2, 1)
+    yield Fault("channels last", f"{name}, channels last", {"form"}, {name: last}, rates)
+    y = np.arange(len(cube)) % 2
+    with_label = {name: np.concatenate([cube, np.zeros_like(cube[..., :1]) + y[:, None, None]], 2)}
+    yield Fault("label in X", f"{name}, label as a sample", {"label"}, with_label, rates, {"y": y})
+
+
+def _design_faults(windows: RealWindows) -> Iterator[Fault]:
+    """Yield labels of one class, and labels in one order."""
+    data, rates = windows.data, windows.sampling_rates
+    subjects = pd.Series(windows.groups)
+    start = subjects.groupby(subjects).cumcount().to_numpy() * 60.0
+    halves = np.where(subjects.groupby(subjects).rank(method="first", pct=True) > 0.5, "b", "a")
+    one = {"y": np.full(len(data), "a")}
+    yield Fault("one class", "one class", {"classes"}, data, rates, one)
+    whole = ["a" if number % 2 else "b" for number in pd.factorize(subjects)[0]]
+    yield Fault("one class", "one class per subject", {"classes"}, data, rates, {"y": whole})
+    if subjects.nunique() > 2:
+        fixed = {"y": halves, "start": start}
+        yield Fault("fixed order", "fixed order", {"order"}, data, rates, fixed)
 
 
 def _changed(data: pd.DataFrame, name: str, change: Callable[[Any], Any]) -> pd.DataFrame:
@@ -84,22 +151,71 @@ def _with_gap(window: Any) -> Any:
     return window
 
 
-def _check(data: pd.DataFrame, rates: Any, windows: RealWindows, **more: Any) -> WindowReport:
-    return check_windows(data, None, windows.groups, sampling_rates=rates, **more)
+def _without_half(data: pd.DataFrame, name: str) -> pd.DataFrame:
+    cells = data[name].to_list()
+    return pd.DataFrame({name: [None if row % 2 else cell for row, cell in enumerate(cells)]})
 
 
-def _new_findings(before: WindowReport, after: WindowReport, name: str) -> str:
-    """Return the gravest finding that is new, or graver than without the fault."""
-    grades: dict[str, int] = {}
-    for finding in before.findings:
-        if finding.signal == name:
-            grades[finding.kind] = max(grades.get(finding.kind, 0), SEVERITY[finding.grade])
+def _check(data: Any, rates: Any, groups: Any, **more: Any) -> WindowReport:
+    return check_windows(data, groups=groups, sampling_rates=rates, **more)
+
+
+def _grave(report: WindowReport) -> dict[str, tuple[int, int]]:
+    """Return the gravest grade, and the number of rows, of each kind of finding."""
+    found: dict[str, tuple[int, int]] = {}
+    for each in report.findings:
+        own = SEVERITY[each.grade], len(each.rows)
+        found[each.kind] = max(found.get(each.kind, (0, 0)), own)
+    return found
+
+
+def _new_finding(before: WindowReport, after: WindowReport, expected: set[str]) -> str:
+    """Return the gravest finding of an expected kind that is new, graver, or about more rows."""
+    old = _grave(before)
     new = [
-        (SEVERITY[each.grade], f"{each.grade}, {each.kind}")
-        for each in after.findings
-        if each.signal is not None and SEVERITY[each.grade] > grades.get(each.kind, 0)
+        (*own, kind)
+        for kind, own in _grave(after).items()
+        if kind in expected and own > old.get(kind, (0, 0))
     ]
-    return max(new)[1] if new else "not found"
+    if not new:
+        return "not found"
+    severity, _, kind = max(new)
+    grades = {number: grade for grade, number in SEVERITY.items()}
+    return f"{grades[severity]}, {kind}"
+
+
+def describe_alarms(title: str, windows: RealWindows) -> dict[str, Any]:
+    """Return the findings in untouched windows."""
+    design = {"y": windows.target, "start": windows.start}
+    report = _check(windows.data, windows.sampling_rates, windows.groups, **design)
+    kinds = {
+        f"{grade}s": "; ".join(
+            f"{each.kind} of {each.signal or 'windows'}" for each in report.of_grade(grade)
+        )
+        for grade in reversed(SEVERITY)
+    }
+    n_subjects = len(np.unique(windows.groups))
+    return {"set": title, "windows": len(windows.data), "subjects": n_subjects, **kinds}
+
+
+def find_faults(title: str, windows: RealWindows) -> Iterator[dict[str, str]]:
+    """Yield what is found of each planted fault."""
+    data = windows.data.iloc[:MOST_WINDOWS].reset_index(drop=True)
+    groups = windows.groups[:MOST_WINDOWS]
+    part = RealWindows(data, windows.sampling_rates, groups, None)
+    reports: dict[str, WindowReport] = {}
+    for fault in plant(part):
+        own = fault.name.split()[0].strip(",")
+        names = [own] if own in part.sampling_rates else list(part.sampling_rates)
+        if len(fault.sampling_rates) > 1:
+            names = list(part.sampling_rates)
+        key = ", ".join(names)
+        if key not in reports:
+            rates = {name: part.sampling_rates[name] for name in names}
+            reports[key] = _check(data[names], rates, groups)
+        after = _check(fault.data, fault.sampling_rates, groups, **fault.more)
+        found = _new_finding(reports[key], after, fault.expected)
+        yield {"fault": fault.group, "planted": fault.name, "set": title, "found": found}
 
 
 def main(folder: Path) -> None:
@@ -107,36 +223,13 @@ def main(folder: Path) -> None:
     made = make_biosignal_windows(8, 10, random_state=0)
     sets = {"simulated": RealWindows(made.data, made.sampling_rates, made.groups, None)}
     sets |= read_sets(folder)
-    alarms = ["| set | windows | subjects | errors | warnings | notes |", "|---" * 6 + "|"]
-    found: dict[str, dict[str, str]] = {}
+    alarms, faults = [], []
     for title, windows in sets.items():
-        rates = windows.sampling_rates
-        report = _check(windows.data, rates, windows, start=windows.start)
-        kinds = {
-            grade: ", ".join(
-                f"{each.kind} of {each.signal or 'windows'}" for each in report.of_grade(grade)
-            )
-            for grade in SEVERITY
-        }
-        listed = " | ".join(kinds[grade] or "none" for grade in reversed(SEVERITY))
-        alarms.append(
-            f"| {title} | {len(windows.data):,} | {len(np.unique(windows.groups))} | {listed} |"
-        )
-        rows = slice(0, MOST_WINDOWS)
-        start = None if windows.start is None else windows.start[rows]
-        data = windows.data.iloc[rows].reset_index(drop=True)
-        part = RealWindows(data, rates, windows.groups[rows], start)
-        before = {name: _check(data, {name: rate}, part) for name, rate in rates.items()}
-        for fault, planted, given in plant(part):
-            name = fault.split()[0].strip(",")
-            after = _check(planted, given, part)
-            new = _new_findings(before[name], after, next(iter(given)))
-            found.setdefault(fault, {})[title] = new
-    faults = pd.DataFrame.from_dict(found, orient="index")[list(sets)].fillna("")
-    head = ["| fault | " + " | ".join(faults.columns) + " |", "|---" * (len(sets) + 1) + "|"]
-    body = [f"| {fault} | {' | '.join(row)} |" for fault, row in faults.iterrows()]
-    text = ["# Findings in untouched recordings", "", *alarms, "", "# Planted faults", ""]
-    RESULTS.write_text("\n".join([*text, *head, *body, ""]), encoding="utf-8")
+        alarms.append(describe_alarms(title, windows))
+        faults += find_faults(title, windows)
+        print(title, flush=True)
+    pd.DataFrame(alarms).to_csv(RESULTS / "checks_alarms.csv", index=False)
+    pd.DataFrame(faults).to_csv(RESULTS / "checks_faults.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 import environment
 import numpy as np
+import pandas as pd
 from demo import statistics
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -23,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import TinyBioMoEEmbedder, UntrainedBackboneWarning, make_biosignal_embedder
 from sklearn_biomoe.evaluation import Study
+from sklearn_biomoe.evaluation.comparisons import compare_pairs
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier
 
 REPRESENTATIONS = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite"]
@@ -232,6 +234,15 @@ def planned_pairs(modalities: list[str]) -> list[tuple[str, str]]:
     return pairs
 
 
+def compare(stem: Path, modalities: list[str]) -> None:
+    """Write the planned comparisons, from the scores per subject."""
+    scores = pd.read_csv(f"{stem}_subjects.csv", index_col="method").T
+    pairs = [pair for pair in planned_pairs(modalities) if set(scores).issuperset(pair)]
+    comparisons = compare_pairs(scores, pairs, 0, cross_validated=True, by_other=False)
+    print(comparisons.round(4).to_string(index=False))
+    comparisons.round(6).to_csv(f"{stem}_comparisons.csv", index=False)
+
+
 def save(
     study: Study, features: dict[tuple[str, str], Features], stem: Path, **details: Any
 ) -> None:
@@ -242,19 +253,14 @@ def save(
     scores.round(6).to_csv(stem.with_suffix(".csv"))
     by_subject = study.scores.pivot_table("balanced_accuracy", "method", "subject", sort=False)
     by_subject.round(4).to_csv(f"{stem}_subjects.csv")
-    modalities = list(dict.fromkeys(modality for _, modality in features))
-    methods = set(study.summary().index)
-    pairs = [pair for pair in planned_pairs(modalities) if methods.issuperset(pair)]
-    comparisons = study.comparisons(pairs)
-    print(comparisons.round(4).to_string(index=False))
-    comparisons.round(6).to_csv(f"{stem}_comparisons.csv", index=False)
+    compare(stem, list(dict.fromkeys(modality for _, modality in features)))
     computed = {f"{kind}, {modality}": each for (kind, modality), each in features.items()}
     environment.write(
         stem.with_suffix(".json"),
         **details,
         aeon=importlib.metadata.version("aeon"),
         scores="balanced accuracy under leave-one-subject-out: mean, standard deviation over "
-        "subjects, and 95 % interval of the mean from bootstraps over subjects",
+        "subjects, and 95 % t interval of the mean over subjects",
         n_subjects=int(summary["n_subjects"].iloc[0]),
         windows_described={name: len(each.values) for name, each in computed.items()},
         seconds_to_describe_them={name: round(each.seconds, 1) for name, each in computed.items()},

@@ -171,20 +171,24 @@ def score(windows, features: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def save_images(windows, images: dict, path: Path) -> None:
-    """Draw the images of one subject at rest and under stress."""
+    """Draw the signals and images of one subject at rest and under stress."""
     if "pairs" in windows:  # the first onset
         chosen = windows.pairs[np.flatnonzero(windows.target == 1)[0]]
     else:
         first = windows.groups == windows.groups[0]
         chosen = [np.flatnonzero(first & (windows.target == label))[0] for label in (0, 1)]
     rows = [(stack, i) for stack in images.values() for i in range(len(stack.image_names))]
-    figure = Figure(figsize=(8, 4 * len(rows)), layout="constrained")
-    for (stack, i), axes in zip(rows, figure.subplots(len(rows), 2), strict=True):
-        for axis, window, label in zip(axes, chosen, ["rest", "stress"], strict=True):
-            plot_image(axis, stack, window, i)
+    figure = Figure(figsize=(8, 5 * len(rows)), layout="constrained")
+    grid = figure.subplots(2 * len(rows), 2, height_ratios=[1, 4] * len(rows), squeeze=False)
+    for number, (stack, i) in enumerate(rows):
+        for column, (window, label) in enumerate(zip(chosen, ["rest", "stress"], strict=True)):
+            above, axis = grid[2 * number : 2 * number + 2, column]
+            plot_image(axis, stack, window, i, above=above)
             subject = windows.data["subject"][window]
-            axis.set_title(f"{stack.image_names[i]}, subject {subject}, {label}")
-    figure.suptitle(f"{windows.source}: input of the backbone")
+            above.set_title(
+                f"{stack.image_names[i]}, subject {subject}, {label}", fontsize="medium"
+            )
+    figure.suptitle(f"{windows.source}: signals, and images of them for the backbone")
     figure.savefig(path)
 
 

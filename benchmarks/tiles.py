@@ -165,7 +165,7 @@ def save(
         data=f"Stress-Predict, subjects {arguments.subjects or '2 to 35'}, protocol 'transitions'",
         test_subject="the earlier window of each pair, as the baseline of the later one; no labels",
         scores="balanced accuracy under leave-one-subject-out: mean, standard deviation over "
-        "subjects, and 95 % interval of the mean from bootstraps over subjects",
+        "subjects, and 95 % t interval of the mean over subjects",
         n_subjects=int(summary["n_subjects"].iloc[0]),
         n_pairs=n_pairs,
         tile_seconds=TILE,

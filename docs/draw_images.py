@@ -5,7 +5,6 @@ SKLEARN_BIOMOE_DATA, see `recordings.read_recordings`.
 """
 
 import os
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,8 @@ def main() -> None:
     save(OUTPUT / "components.png", [[draw_components(recordings["eda"])]])
     save(OUTPUT / "channels.png", [[draw_channels(wristband / "S07", 370, 390)]])
     save(OUTPUT / "tiles.png", draw_tiles(wristband / "S13", 1530, 1590))
-    plot_losses(read_logs("first", "third"), OUTPUT / "open_weights_curves.png")
+    log = pd.read_csv(RESULTS / "open_pretraining_log.csv")
+    plot_losses(log, OUTPUT / "open_weights_curves.png")
 
 
 def draw(modality: str, recording: Recording, representations: list[str]) -> Figure:
@@ -106,14 +106,6 @@ def draw_tiles(folder: Path, start: float, stop: float) -> list[list[Figure]]:
         )
     )
     return [[plot_images(whole, titles=["a minute"])], [plot_images(tiles, titles=["tiles"])]]
-
-
-def read_logs(*runs: str) -> pd.DataFrame:
-    """Read the logs of pretraining runs, each a continuation of the one before."""
-    logs = [pd.read_csv(RESULTS / f"{run}_run_pretraining_log.csv") for run in runs]
-    for before, log in pairwise(logs):
-        log["images"] += before["images"].iloc[-1]
-    return pd.concat(logs)
 
 
 def read_seconds(folder: Path, name: str, start: float, stop: float) -> tuple[np.ndarray, float]:

@@ -186,6 +186,33 @@ def ablations(data: str) -> str:
     return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
 
+def breathing(data: str) -> str:
+    """Return quantiles of breathing in real windows, and in simulated ones before and after."""
+    keys = ["modality", "series", "quantity"]
+    now = read_csv_by(data, [*keys, "windows"])
+    before = read_csv_by(f"{data}_before", [*keys, "windows"])
+    rows = []
+    for key in now.index.droplevel("windows").unique():
+        if key[2] == "error":
+            continue
+        each = (
+            now.loc[(*key, "real")],
+            before.loc[(*key, "simulated")],
+            now.loc[(*key, "simulated")],
+        )
+        digits = 2 if key[2] in ("share", "coherence") else 1
+        cells = [
+            f"{row['50%']:.{digits}f} ({row['10%']:.{digits}f} to {row['90%']:.{digits}f})"
+            for row in each
+        ]
+        rows.append([*key, *cells])
+    return table([*keys, "patients", "simulated, before", "simulated, after"], rows)
+
+
+def read_csv_by(data: str, keys: list[str]) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"{data}.csv").set_index(keys)
+
+
 def pointing(data: str) -> str:
     """Return the share of explanations that find the event."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
@@ -227,6 +254,89 @@ def variants(data: str) -> str:
     return table(
         ["modality", "representation", "changed parameter", "open weights", "untrained"], rows
     )
+
+
+def findings(data: str) -> str:
+    """Return the findings of checks in untouched windows."""
+    found = pd.read_csv(RESULTS / f"{data}.csv", keep_default_na=False)
+    rows = [
+        [row.set, f"{row.windows:,}", f"{row.subjects}",
+         *(each or "none" for each in (row.errors, row.warnings, row.notes))]
+        for row in found.itertuples()
+    ]  # fmt: skip
+    return table(["set", "windows", "subjects", "errors", "warnings", "notes"], rows)
+
+
+def faults(data: str) -> str:
+    """Return how many planted faults were found, of simulated and of real signals."""
+    found = _read_faults(data)
+    signals = list(dict.fromkeys(found["signal"]))
+    rows = []
+    for fault, planted in found.groupby("fault", sort=False):
+        simulated = planted["set"] == "simulated"
+        real = planted[~simulated]
+        by_signal = (real[real["signal"] == signal] for signal in signals)
+        rows.append([str(fault), _share(planted[simulated]), *map(_share, by_signal)])
+    return table(["fault", "simulated", *signals], rows)
+
+
+def misses(data: str) -> str:
+    """Return the planted faults that were not found."""
+    found = _read_faults(data)
+    missed = found[found["found"] == "not found"]
+    rows = [[str(name), "; ".join(own["set"])] for name, own in missed.groupby("planted")]
+    return table(["not found", "set"], rows)
+
+
+def _read_faults(data: str) -> pd.DataFrame:
+    found = pd.read_csv(RESULTS / f"{data}.csv", keep_default_na=False)
+    signals = found["planted"].str.extract(r"^(\w+)(?:,| in | as )")[0]
+    return found.assign(signal=signals.fillna("labels"))
+
+
+def _share(planted: pd.DataFrame) -> str:
+    n_found = int((planted["found"] != "not found").sum())
+    return f"{n_found} of {len(planted)}" if len(planted) else ""
+
+
+def coverage(data: str) -> str:
+    """Return shares of intervals that contain the mean, and of tests that find what is not there.
+
+    Cells are shares for increasing numbers of subjects.
+    """
+    columns = {
+        "coverage, uncorrected": "coverage_bootstrap",
+        "coverage": "coverage_corrected",
+        "difference, uncorrected": "different_flips",
+        "difference": "different",
+        "above chance, uncorrected": "above_permutations",
+        "above chance": "above",
+        "below chance": "below",
+    }
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    with_information = ~found["effect"].str.startswith("none")
+    found.loc[with_information, ["above_permutations", "above"]] = float("nan")
+    return shares(found, columns)
+
+
+def power(data: str) -> str:
+    """Return shares of tests that find what is there, as `coverage` does."""
+    columns = {
+        "above chance": "above",
+        "better than without information": "better_than_without",
+        "better than elapsed time": "better_than_time",
+    }
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    return shares(found[found["effect"].isin(["small", "large"])], columns)
+
+
+def shares(found: pd.DataFrame, columns: dict[str, str]) -> str:
+    """Return a row for each target, order and effect; cells have a share per number of subjects."""
+    rows = []
+    for keys, own in found.groupby(["task", "order", "effect"], sort=False):
+        cells = [" / ".join(f"{share:.2f}" for share in own[name]) for name in columns.values()]
+        rows.append([*map(str, keys), *("" if "nan" in cell else cell for cell in cells)])
+    return table(["target", "order", "effect", *columns], rows)
 
 
 def by_signal(row: Any) -> list[str]:
@@ -275,8 +385,14 @@ TABLES = {
     "training": training,
     "runs": runs,
     "ablations": ablations,
+    "breathing": breathing,
     "pointing": pointing,
     "variants": variants,
+    "findings": findings,
+    "faults": faults,
+    "misses": misses,
+    "coverage": coverage,
+    "power": power,
 }
 
 if __name__ == "__main__":

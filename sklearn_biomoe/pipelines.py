@@ -191,15 +191,19 @@ def _parts(part: Any) -> Iterator[Any]:
         yield from getattr(part, "__dict__", {}).values()
 
 
-def describe_estimator(estimator: Any) -> str:
-    """Return the representation of an estimator with all parameters, equal in every process.
+def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:
+    """Return the representation of an estimator, equal in every process.
+
+    It has all parameters, or only those that differ from their defaults.
 
     Examples
     --------
     >>> from sklearn.linear_model import Ridge
     >>> describe_estimator(Ridge())[:31]
     'Ridge(alpha=1.0, copy_X=True, f'
+    >>> describe_estimator(Ridge(2), changed_only=True)
+    'Ridge(alpha=2)'
     """
-    with config_context(print_changed_only=False):
+    with config_context(print_changed_only=changed_only):
         text = estimator.__repr__(N_CHAR_MAX=1_000_000)
     return re.sub(r" at 0x[0-9a-f]+", "", text)

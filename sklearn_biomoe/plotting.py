@@ -25,6 +25,8 @@ MAX_IMAGES = 200  # of a figure
 DPI = 100
 SIDE = 224  # dots of an image, rounded up to a multiple of its pixels
 LEFT, RIGHT, BELOW, ABOVE = 75, 10, 45, 25  # dots around each image, for labels
+SIGNAL, GAP = 56, 8  # dots of the signal above an image, and between them
+SIGNAL_LABEL = "signal"  # of its axes
 LEFT_OF_CURVES = 130  # dots, for names of channels
 ROW_LABEL = 25  # dots
 
@@ -37,11 +39,13 @@ def plot_images(
 ) -> Figure:
     """Plot images in a contact sheet, each with its axes.
 
-    A row shows a window, a column one of its images. Axes are in seconds (in samples if there is no
-    sampling rate), in hertz and in the unit of the modality. A waveform extends from its first
-    sample to its last. A pixel of a map covers the interval that it represents, so the borders are
-    half a pixel before the first time and below the lowest frequency. At the figure's 100 dots per
-    inch, a pixel of a 224 x 224 image is one dot. A missing window is labelled "missing".
+    A row shows a window, a column one of its images, below the signal on its own scale and the same
+    time axis: on an axis for all levels of skin conductance, a response of 0.2 µS has a few pixels.
+    Axes are in seconds (in samples if there is no sampling rate), in hertz and in the unit of the
+    modality. A waveform extends from its first sample to its last. A pixel of a map covers the
+    interval that it represents, so the borders are half a pixel before the first time and below the
+    lowest frequency. At the figure's 100 dots per inch, a pixel of a 224 x 224 image is one dot. A
+    missing window is labelled "missing".
 
     Parameters
     ----------
@@ -57,6 +61,7 @@ def plot_images(
     figure : matplotlib.figure.Figure
         Not registered with pyplot, so there is no need to close it. ``figure.savefig(path)`` writes
         it; in a notebook, after ``%matplotlib inline``, it is shown as the last value of a cell.
+        Axes of signals have the label "signal".
 
     Raises
     ------
@@ -80,9 +85,10 @@ def plot_images(
     ...     ["waveform", "spectrogram_psd"], sampling_rate=4, modality="eda"
     ... )
     >>> figure = plot_images(to_images.fit_transform(windows), titles=["0.1 Hz", "0.2 Hz"])
-    >>> [axis.get_title() for axis in figure.axes]
+    >>> drawn = [axis for axis in figure.axes if axis.get_label() != "signal"]
+    >>> [axis.get_title() for axis in drawn]
     ['eda_waveform', 'eda_spectrogram_psd', 'eda_waveform', 'eda_spectrogram_psd']
-    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    >>> drawn[0].get_xlabel(), drawn[0].get_ylabel()
     ('time (s)', 'µS')
     """
     _check_stack(images)
@@ -95,12 +101,13 @@ def plot_images(
     joined = any(REPRESENTATIONS[p.representation].joins_channels for p in images.settings.panels)
     left = LEFT_OF_CURVES if joined else LEFT
     window_width = ROW_LABEL + n_images * (left + side + RIGHT)
+    row_height = ABOVE + SIGNAL + GAP + side + BELOW
     width = min(n_windows, windows_per_row) * window_width
-    height = -(-n_windows // windows_per_row) * (ABOVE + side + BELOW)
+    height = -(-n_windows // windows_per_row) * row_height
     figure = figure_class(figsize=(width / DPI, height / DPI), dpi=DPI)
     for window, label in enumerate(labels):
         row, column = divmod(window, windows_per_row)
-        bottom = height - (row + 1) * (ABOVE + side + BELOW) + BELOW
+        bottom = height - (row + 1) * row_height + BELOW
         x = column * window_width + ROW_LABEL
         figure.text(
             (x - ROW_LABEL / 2) / width,
@@ -114,11 +121,22 @@ def plot_images(
             x += left
             axis = figure.add_axes((x / width, bottom / height, side / width, side / height))
             _plot(axis, image, images, window, number)
+            if not images.missing[window]:
+                low = (bottom + side + GAP) / height
+                above = figure.add_axes(
+                    (x / width, low, side / width, SIGNAL / height), sharex=axis
+                )
+                _plot_above(above, axis, select_image(images, window, number))
+                axis.set_title(
+                    axis.get_title(), fontsize="small", pad=6 + (SIGNAL + GAP) * 72 / DPI
+                )
             x += side + RIGHT
     return figure
 
 
-def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) -> None:
+def plot_image(
+    axis: Axes, images: BiosignalImages, window: int, number: int, *, above: Axes | None = None
+) -> None:
     """Plot one image with its axes and its name.
 
     Parameters
@@ -130,6 +148,8 @@ def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) ->
         Position of the window in the stack.
     number : int
         Position of the image in ``images.image_names``.
+    above : matplotlib.axes.Axes, default=None
+        Axes above, of the same width, for the signal on its own scale; the name is then above it.
 
     Examples
     --------
@@ -137,13 +157,22 @@ def plot_image(axis: Axes, images: BiosignalImages, window: int, number: int) ->
     >>> from matplotlib.figure import Figure
     >>> from sklearn_biomoe import BiosignalImageTransformer
     >>> images = BiosignalImageTransformer(sampling_rate=10).fit_transform(np.eye(3))
-    >>> axis = Figure().subplots()
-    >>> plot_image(axis, images, window=1, number=0)
-    >>> axis.get_title(), axis.get_xlabel()
+    >>> above, axis = Figure(layout="constrained").subplots(2, height_ratios=(1, 4))
+    >>> plot_image(axis, images, window=1, number=0, above=above)
+    >>> above.get_title(), axis.get_xlabel()
     ('generic_waveform', 'time (s)')
     """
     window, number = range(len(images))[window], range(len(images.image_names))[number]
     _plot(axis, np.asarray(images[window, number]), images, window, number)
+    if above is None:
+        return
+    if images.missing[window]:
+        above.set_axis_off()
+    else:
+        _plot_above(above, axis, select_image(images, window, number))
+        above.sharex(axis)
+    above.set_title(axis.get_title(), fontsize="small")
+    axis.set_title("")
 
 
 def import_figure(function: str) -> type[Figure]:
@@ -225,6 +254,31 @@ def _plot(
         _label_channels(axis, shown)
     else:
         VERTICAL_AXES[shown.axes.vertical](axis, shown)
+
+
+def _plot_above(axis: Axes, image: Axes, shown: ShownImage) -> None:
+    """Plot the signal on its own scale, on the time axis of its image."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    axis.set_label(SIGNAL_LABEL)
+    n_channels = len(shown.signal)
+    for position, samples in enumerate(shown.signal):
+        colour = CURVE_COLOURS[position % len(CURVE_COLOURS)]
+        if n_channels > 1:  # one above the other, the first at the top
+            spread = np.ptp(samples) or 1.0
+            samples = n_channels - 1 - position + (samples - samples.min()) / spread
+        marker = "." if len(samples) == 1 else ""
+        line = np.divide(colour, 255).tolist()
+        axis.plot(shown.sample_times, samples, color=line, linewidth=0.8, marker=marker)
+    axis.set_xlim(image.get_xlim())
+    axis.tick_params(labelsize="small", labelbottom=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    if n_channels > 1:
+        axis.set_yticks([])
+        return
+    axis.yaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
+    axis.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+    axis.set_ylabel(shown.unit(0), fontsize="small")
 
 
 def _set_value_axis(axis: Axes, shown: ShownImage) -> None:

@@ -73,6 +73,12 @@ def small_backbone(monkeypatch, tmp_path_factory):
     forget()
 
 
+@pytest.fixture(autouse=True)
+def _warn_again(monkeypatch):
+    """Give warnings that are given once per process in each test."""
+    monkeypatch.setattr("sklearn_biomoe.images.fitting._warned", set())
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     """Compute in one thread: several processes run tests at once."""

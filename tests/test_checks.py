@@ -1,5 +1,6 @@
 """Checks of windows: planted faults are named, and sound data gives no errors or warnings."""
 
+import sys
 from functools import cache
 
 import numpy as np
@@ -81,6 +82,13 @@ class TestSoundData:
         X = np.random.default_rng(0).normal(size=(48, 1000))
         for modality in ("generic", "emg"):
             assert not severe(check_windows(X, sampling_rates=500, modalities=modality))
+
+    def test_eeg_and_breathing_rate(self):
+        rng = np.random.default_rng(0)
+        eeg = np.cumsum(rng.normal(size=(48, 2, 1000)), axis=2)
+        assert check({"eeg": eeg}, rates={"eeg": 250}).findings == ()
+        breaths = np.round(rng.normal(16, 1, size=(48, 1)) + rng.normal(size=(48, 60)))
+        assert check({"resp_rate": breaths}, rates={"resp_rate": 1}).findings == ()
 
     @pytest.mark.parametrize("change", [lambda x: 2 * x, lambda x: x + 10])
     def test_levels_of_other_people(self, change):
@@ -321,6 +329,41 @@ class TestSensors:
             put(data, "eda", row, data["eda"][row] * 1e-3)
         assert len(find(check(data), "range", "warning").rows) == 12
 
+    def test_lost_contact_is_one_finding(self):
+        """Flat windows off the axis are not listed as clipped and of low quality, too."""
+        data = sound("eda")
+        for row in range(0, 48, 2):
+            put(data, "eda", row, np.zeros(240))
+        for row in range(1, 48, 8):
+            window = np.zeros(240)
+            window[row % 7 :: 7] = 0.001 * row
+            put(data, "eda", row, window)
+        assert [each.kind for each in check(data).findings] == ["flat", "range"]
+
+    def test_level_of_a_sensor_without_contact(self):
+        data = sound("eda")
+        for row in range(N_OWN):  # of the first subject, nearly all samples are missing
+            window = np.full(240, np.nan)
+            window[:3] = 1000
+            put(data, "eda", row, window)
+        assert not [each for each in check(data).findings if each.kind == "unit"]
+
+    @pytest.mark.parametrize("modality", ["emg", "eeg"])
+    @pytest.mark.parametrize("mains", [50, 60])
+    @pytest.mark.parametrize(("size", "grade"), [(0.5, None), (3, "warning")])
+    def test_interference_of_the_mains(self, modality, mains, size, grade):
+        rng = np.random.default_rng(0)
+        line = np.sqrt(2) * size * np.sin(2 * np.pi * mains * np.arange(2000) / 500)
+        X = 20 * (rng.normal(size=(48, 2000)) + line)
+        report = check({modality: X}, rates={modality: 500})
+        if grade is None:
+            assert report.findings == ()
+        else:
+            assert "interference of the mains" in find(report, "quality", grade).message
+        # Of power s² + 1, the sine has s².
+        quality = report.summary()["quality"]
+        assert quality.to_numpy() == pytest.approx(1 / (size**2 + 1), abs=0.04)
+
     def test_no_regular_pulse_in_half_of_the_windows(self):
         rng = np.random.default_rng(0)
         data = sound("bvp")
@@ -350,6 +393,20 @@ class TestForm:
         X = np.column_stack([X, 3.0 + simulated().target])
         found = find(check({"eda": X}), "label", "error")
         assert "Sample 240" in found.message
+
+    @pytest.mark.parametrize("at", [0, 1])
+    def test_label_among_windows_of_different_lengths(self, at):
+        parts = [(y + 3.0, x[: 240 - row % 3]) for row, (y, x) in
+                 enumerate(zip(simulated().target, sound("eda")["eda"], strict=True))]  # fmt: skip
+        cells = [np.r_[y, x] if at == 0 else np.r_[x, y] for y, x in parts]
+        found = find(check({"eda": cells}), "label", "error")
+        assert found.figures["sample"] == (0 if at == 0 else -1)
+
+    def test_label_as_a_channel(self):
+        X = np.stack(sound("eda")["eda"].to_list())
+        marker = np.broadcast_to(simulated().target[:, None] + 1.0, X.shape)
+        found = find(check({"eda": np.stack([X, marker], axis=1)}), "label", "error")
+        assert found.figures["channel"] == 1
 
     def test_infinity(self):
         data = sound("eda")
@@ -430,6 +487,8 @@ class TestDesign:
     def test_ratings_are_not_classes(self):
         rng = np.random.default_rng(0)
         assert not severe(design([rng.normal(size=12) for _ in range(8)]))
+        numbers = design([rng.permutation(np.r_[np.zeros(6, int), 3, 5, 6, 7, 9, 10])] * 8)
+        assert "classes" not in {finding.kind for finding in numbers.findings}
 
 
 @pytest.fixture(scope="module")
@@ -464,9 +523,33 @@ class TestReport:
             faulty.raise_for_errors()
         check(sound("eda")).raise_for_errors()
 
+    def test_beats(self):
+        pytest.importorskip("neurokit2")
+        data = sound("bvp", "eda").iloc[: 2 * N_OWN].reset_index(drop=True)
+        for row in range(N_OWN):
+            put(data, "bvp", row, np.random.default_rng(row).normal(size=3840))
+        data["ecg"] = ecg(n=2 * N_OWN)
+        rates = {"bvp": 64, "eda": 4, "ecg": 250}
+        report = check_windows(data, groups=simulated().groups[: 2 * N_OWN], sampling_rates=rates)
+        quality = report.beat_quality(at_most=2)
+        assert quality["windows"].tolist() == [2, 2, 2, 2]
+        assert quality["usable"].to_dict() == {
+            ("bvp", 1): 0, ("bvp", 2): 1, ("ecg", 1): 1, ("ecg", 2): 1
+        }  # fmt: skip
+        assert quality["correlation"][("ecg", 1)] > 0.95
+        with pytest.raises(ValueError, match="at_most=0"):
+            report.beat_quality(0)
+
+    def test_beats_need_neurokit(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "neurokit2", None)
+        report = check_windows(np.ones((2, 640)), sampling_rates=64, modalities="bvp")
+        with pytest.raises(ImportError, match=r"requires NeuroKit: .*sklearn-biomoe\[eda\]"):
+            report.beat_quality()
+        assert check_windows(np.ones((2, 40)), sampling_rates=4).beat_quality().empty
+
     def test_page(self, faulty, tmp_path):
         html = faulty._repr_html_()
-        assert html.count("<svg") == 8
+        assert html.count("<svg") == 7  # of quality 0, the windows of eda have one example
         assert "http" not in html
         assert "Error: unit, eda." in html
         path = faulty.write(tmp_path / "windows.html", title="A < B")

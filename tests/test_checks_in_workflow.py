@@ -4,11 +4,14 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
-from sklearn_biomoe import BiosignalImageTransformer, make_multimodal_embedder
+from sklearn_biomoe import BiosignalImageTransformer, check_windows, make_multimodal_embedder
 from sklearn_biomoe.datasets import make_biosignal_windows
 from sklearn_biomoe.evaluation import LeakWarning, run_study
 
@@ -51,15 +54,29 @@ class TestFit:
         transformer.fit(X[:1])
         BiosignalImageTransformer("waveform").fit(X)
 
-    def test_one_warning_for_many_calls(self):
-        X = windows(3).data["eda"]
+    @pytest.mark.parametrize("action", ["default", "always"])
+    def test_one_warning_for_many_calls(self, action):
+        X = windows(10).data["eda"]
         transformer = fit(X)
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("default")
-            for size in range(1, 24):
+            warnings.simplefilter(action)
+            for size in range(23, 2, -1):
                 transformer.transform(X[:size])
-        assert len(caught) <= 2
-        assert "check_windows" in str(caught[0].message)
+        assert len(caught) == 1
+        n_outside = sum(max(window) > 20 for window in X[:23])
+        highest = max(max(window) for window in X[:23])
+        text = str(caught[0].message)
+        assert f"{n_outside} of 23 windows of 'eda_waveform' leave value_range" in text
+        assert f"to {highest:.3g}, and are drawn at the border" in text
+
+    def test_errors_are_raised_each_time(self):
+        X = windows(10).data["eda"]
+        transformer = fit(X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for _ in range(2):
+                with pytest.raises(UserWarning, match="leave value_range"):
+                    transformer.transform(X)
 
 
 @pytest.mark.usefixtures("small_backbone")
@@ -96,3 +113,82 @@ class TestStudy:
         X = np.random.default_rng(0).normal(size=(24, 3))
         study = run_study({"m": LogisticRegression()}, X, made.target, made.groups)
         assert study.checked == ()
+
+    def test_report_that_was_made_before(self, monkeypatch):
+        made = windows()
+        report = check_windows(
+            made.data[["eda"]], made.target, made.groups, sampling_rates={"eda": 4}
+        )
+        monkeypatch.setattr("sklearn_biomoe.evaluation.leaks.check_windows", None)
+        assert self.run(made, check=report).checked == report.checked
+
+    def test_label_in_windows_is_an_alarm(self):
+        made = windows()
+        made.data["eda"] = [
+            np.r_[x, y + 2.0] for x, y in zip(made.data["eda"], made.target, strict=True)
+        ]
+        with pytest.warns(LeakWarning, match=r"windows, label: Sample 240 of all windows"):
+            self.run(made)
+
+
+def features():
+    made = windows()
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(24, 4))).add_prefix("eda_")
+    return X, made.target, made.groups
+
+
+def study_alarms(X, y, groups, model=LogisticRegression()):  # noqa: B008
+    numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
+    method = make_pipeline(numbers, model) if hasattr(X, "columns") else model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeakWarning)
+        study = run_study({"m": method}, X, y, groups)
+    return {each.kind: each.message for each in study.alarms}
+
+
+class TestFeatures:
+    def test_sound(self):
+        X, y, groups = features()
+        assert study_alarms(X, y, groups) == {}
+        # Three values for two classes, and the subject, are not the label.
+        rows = np.arange(24)
+        X = X.assign(a=rows % 3, who=groups, name=groups.astype(str))
+        assert study_alarms(X, y, groups) == {}
+
+    @pytest.mark.parametrize(
+        "label", [lambda y: y, lambda y: 1 - 2.5 * y, lambda y: np.where(y, "stress", "rest")]
+    )
+    def test_label_in_a_table_of_embeddings(self, label):
+        X, y, groups = features()
+        found = study_alarms(X.assign(condition=label(y)), y, groups)
+        assert (
+            "Column 'condition' of X has one value for each class" in found["label among features"]
+        )
+
+    def test_rating_in_a_table_of_embeddings(self):
+        X, _, groups = features()
+        y = np.random.default_rng(1).uniform(0, 10, len(X))
+        assert "label among features" not in study_alarms(X, y, groups, Ridge())
+        found = study_alarms(X.assign(score=10 * y - 3), y, groups, Ridge())
+        assert (
+            "Column 'score' of X is a linear function of the rating"
+            in (found["label among features"])
+        )
+
+    def test_label_in_an_array(self):
+        X, y, groups = features()
+        found = study_alarms(np.column_stack([X, y]), y, groups)
+        assert "Column 4 of X" in found["label among features"]
+
+    @pytest.mark.parametrize("by", ["all", "subject"])
+    def test_scaled_from_0_to_1_before(self, by):
+        X, y, groups = features()
+        if by == "all":
+            scaled = MinMaxScaler().fit_transform(X)
+        else:
+            scaled = np.concatenate(
+                [MinMaxScaler().fit_transform(X[groups == each]) for each in np.unique(groups)]
+            )
+            assert (np.diff(groups) >= 0).all()
+        found = study_alarms(scaled, y, groups)
+        assert "add MinMaxScaler to the method" in found["scaling over test subjects"]

@@ -232,7 +232,7 @@ def test_draw(tmp_path, execute, options, panels):
     n_windows = panels[0] // max(1, len(options) // 2)
     with Image.open(sheet) as image:
         width = panels[0] * (75 + 224 + 10) + n_windows * 25
-        assert image.size == (width, panels[1] * (25 + 224 + 45))
+        assert image.size == (width, panels[1] * (25 + 56 + 8 + 224 + 45))
 
 
 def test_draw_with_a_value_range(tmp_path, execute):
@@ -377,10 +377,12 @@ def test_study(tmp_path, execute):
     code, output, errors = execute("study", table, *STUDY, "--start", "start", "-o", page, *images)
     assert code == 0
     assert "windows of 'eda_waveform' leave --value-range (5.0, 5.5)" in errors
-    assert "embeddings, eda: " in output
-    assert "statistics, eda: " in output
+    assert output.startswith("Balanced accuracy, mean ± standard deviation over subjects:\nembeddi")
+    for method in ("embeddings, eda", "statistics", "training majority: 0.500 ± 0.000"):
+        assert method in output
     assert "elapsed time only, linear: 0.500" in output
-    assert "statistics, eda" in page.read_text()
+    assert "note: Task classification, decided by the target: y holds 2 classes." in errors
+    assert "statistics" in page.read_text()
 
 
 @pytest.fixture
@@ -471,3 +473,13 @@ def test_check(tmp_path, execute, factor):
             "-o", tmp_path / "study.html",
         )  # fmt: skip
         assert code == 0
+
+
+def test_check_finds_the_label_in_a_file_of_windows(tmp_path, execute):
+    made = make_biosignal_windows(6, 4, modalities=["eda"], random_state=0)
+    cells = [np.r_[x, y + 2.0] for x, y in zip(made.data["eda"], made.target, strict=True)]
+    frame = pd.DataFrame({"who": made.groups, "label": made.target, "eda": cells})
+    frame.to_parquet(tmp_path / "windows.parquet")
+    code, output, _ = execute("check", tmp_path / "windows.parquet", *STUDY)
+    assert code == 1
+    assert "ERROR label of eda: Sample 240 of all windows" in output

@@ -1,6 +1,7 @@
 """Commands that start from a folder of recordings and a table of events."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq
 
 from sklearn_biomoe.cli.program import name_options, run
+from sklearn_biomoe.cli.study import order_levels
 from sklearn_biomoe.cli.windows_file import KEY
+from sklearn_biomoe.evaluation import Calibration, RepeatedGroupKFold
 
 RATES = {"eda": 4, "bvp": 16}
 SUBJECTS = ["07", "007", "P3"]
@@ -250,7 +253,7 @@ def test_draw_embed_and_study_read_windows(study, arguments, execute):
 def test_study_of_a_folder(arguments, execute):
     assert execute("windows", *arguments, "--label", "level", "-o", "w.parquet")[0] == 0
     scores = execute("study", "w.parquet", "-o", "one.html")[1].splitlines()
-    assert scores[0].startswith("embeddings, eda: ")
+    assert scores[1].startswith("embeddings, all: ")
     assert "elapsed time only, linear" in scores[6]
     code, output, _ = execute("study", *arguments, "--label", "level", "-o", "two.html")
     assert code == 0
@@ -258,6 +261,109 @@ def test_study_of_a_folder(arguments, execute):
     assert_fails(2, execute("study", *arguments, "-o", "x.html"), "Pass --label", "level, nrs")
     other = execute("study", "w.parquet", "--signal", "eda", "EDA", "8", "-o", "x.html")
     assert_fails(2, other, "has windows at 4 Hz; leave out the rate")
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "found"),
+    [
+        ("nrs", [], ["Task regression", "MAE, mean", "training median", "<h1>Study of nrs"]),
+        ("level", ["--levels", "None,low,high", "--title", "Levels of heat"],
+         ["levels of y are None < low < high", "Macro-averaged MAE", "<h1>Levels of heat"]),
+    ],
+)  # fmt: skip
+def test_study_of_ratings_and_levels(arguments, execute, label, options, found):
+    code, output, errors = execute("study", *arguments, "--label", label, *options, "-o", "x.html")
+    assert code == 0
+    text = output + errors + Path("x.html").read_text("utf-8")
+    for part in found:
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "code", "message"),
+    [
+        ("level", ["--task", "ordinal"], 2, "needs --levels, in the right order: None,low,high"),
+        ("level", ["--task", "regression"], 1, "y holds 'None' in row 0; --task 'regression' pred"),
+        ("level", ["--levels", "None,low"], 2, "but level also holds 'high'"),
+        ("level", ["--levels", "None,low,high,top"], 2, "but no window is 'top'"),
+        ("level", ["--levels", "None,low,low,high"], 2, "a level is given twice"),
+        ("level", ["--levels", "None,low,high", "--task", "regression"], 2, "not for --task regr"),
+        ("nrs", ["--levels", "none,low"], 2, "--levels none,low, but nrs holds numbers"),
+        ("nrs", ["--task", "ordinal"], 1, "y holds 0.5; pass --task 'regression' for ratings"),
+    ],
+)
+def test_targets_of_a_study_that_do_not_fit(arguments, execute, label, options, code, message):
+    result = execute("study", *arguments, "--label", label, *options, "-o", "x.html")
+    assert result[0] == code
+    assert message in result[2]
+    assert not Path("x.html").exists()
+
+
+def test_levels_that_are_numbers():
+    labels = pd.Series([2, 0, 10, 2], name="level")
+    ordered = order_levels(labels, "0, 2,10", "auto")
+    assert ordered.cat.ordered
+    assert ordered.cat.categories.tolist() == [0, 2, 10]
+    assert ordered.cat.codes.tolist() == [1, 0, 2, 1]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The arguments of `run_study`, which is not run."""
+    seen = {}
+
+    def run_study(methods, X, y, groups, **options):
+        seen.update(options, methods=methods, X=X, y=y, groups=groups)
+        raise ValueError("not run")
+
+    monkeypatch.setattr("sklearn_biomoe.cli.study.run_study", run_study)
+    return seen
+
+
+def test_protocols_of_a_study(arguments, execute, asked):
+    def ask(*options):
+        execute("study", *arguments, "--label", "level", *options, "-o", "x.html")
+        return asked["cv"], asked["calibration"]
+
+    Path("split.csv").write_text("subject,part\n07,train\n007,validation\nP3,test\n")
+    assert ask() == ("leave_one_subject_out", None)
+    folds = RepeatedGroupKFold(3, n_repeats=2, random_state=0)
+    assert repr(ask("--folds", "3", "--repeats", "2")[0]) == repr(folds)
+    cv = ask("--split", "split.csv")[0]
+    assert (cv.train, cv.test, cv.validation) == (["07"], ["P3"], ["007"])
+    assert ask("--calibration-windows", "1")[1] == Calibration(n_windows=1)
+    options = ["--calibration-minutes", "0.2", "--calibration-labels"]
+    assert ask(*options)[1] == Calibration(minutes=0.2, labels=True)
+
+
+def test_methods_are_scaled_by_calibration_windows(arguments, execute, asked):
+    """By those that `Calibration` marks, which are not part of the features."""
+    execute("study", *arguments, "--label", "level", "--calibration-windows", "1", "-o", "x.html")
+    X, marks = asked["X"], asked["calibration"].mark(asked["groups"], asked["intervals"])
+    assert marks.tolist() == [True, False, False, False] * 3
+    method = asked["methods"]["embeddings, eda"]
+    scaled = method[:-2].fit(X).transform(X)  # before StandardScaler and the classifier
+    assert scaled.shape == (12, 192 + 1)
+    np.testing.assert_allclose(scaled[marks], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--folds", "3", "--split", "split.csv"], 2, "Pass --folds or --split, and not both"),
+        (["--repeats", "3"], 2, "--repeats is for --folds"),
+        (["--calibration-labels"], 2, "needs --calibration-windows or --calibration-minutes"),
+        (["--calibration-windows", "1", "--calibration-minutes", "1"], 2, "and not both"),
+        (["--calibration-minutes", "0.1"], 1, "'007', '07', 'P3' have no window that ends in"),
+        (["--split", "split.csv"], 1, "split.csv: the part of subject 'P3' is 'dev'; expected one"),
+        (["--split", "none.csv"], 1, "none.csv"),
+    ],
+)
+def test_wrong_protocols(arguments, execute, options, code, message):
+    Path("split.csv").write_text("subject,part\n07,train\n007,test\nP3,dev\n")
+    result = execute("study", *arguments, "--label", "level", *options, "-o", "x.html")
+    assert result[0] == code
+    assert message in result[2]
 
 
 @pytest.mark.parametrize(

@@ -274,8 +274,10 @@ def test_study_with_a_third_of_a_modality_deleted():
         fusion: LateFusionClassifier(estimators, fusion=fusion, subject_column="subject")
         for fusion in ("mean", "stacking")
     }
-    whole = run_study(methods, frame, Y, SUBJECTS).summary()["mean"]
-    with_gaps = run_study(methods, deleted, Y, SUBJECTS).summary()["mean"]
+    whole, with_gaps = (
+        run_study(methods, X, Y, SUBJECTS).summary()["mean"][list(methods)]
+        for X in (frame, deleted)
+    )
     assert (whole > 0.7).all()
     assert (with_gaps > 0.6).all()
     assert (with_gaps < whole).all()
@@ -606,6 +608,10 @@ def test_inner_folds_without_subjects_warn(fusion):
     model = LateFusionClassifier(parts, fusion=fusion)
     with pytest.warns(UserWarning, match=r"has no subjects: its inner folds .* groups=subjects"):
         model.fit(X, y)
+    groups = np.repeat(np.arange(10), 4)
+    search = GridSearchCV(model, {"a__C": [1]}, cv=GroupKFold(2), refit=False)
+    with pytest.warns(UserWarning, match="in a search, subject_column= is simpler"):
+        search.fit(X, y, groups=groups)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model.fit(X, y, groups=np.repeat(np.arange(10), 4))
+        model.fit(X, y, groups=groups)

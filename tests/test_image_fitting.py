@@ -181,7 +181,7 @@ class TestValueRanges:
         X[4, 3] = 25.0
         X = np.minimum(X, 25)
         to_images = BiosignalImageTransformer(modality="eda").fit(X)
-        message = "Some windows of 'eda_waveform' leave value_range=.*check_windows.*µS"
+        message = "5 of 6 windows of 'eda_waveform' leave value_range=.*check_windows.*µS"
         with pytest.warns(UserWarning, match=message):
             to_images.transform(X)
 

@@ -20,7 +20,7 @@ LEVELS = [
     ["inference"],
     ["transformers"],
     ["pipelines"],
-    ["plotting", "fusion", "finetuning", "trials", "pretraining"],
+    ["plotting", "fusion", "finetuning", "trials", "ordinal", "pretraining"],
     ["evaluation"],
     ["explanation", "distributed"],
     [""],

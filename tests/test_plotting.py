@@ -23,11 +23,18 @@ BURST = np.exp(-(((SECONDS - 40) / 0.5) ** 2)) * np.sin(2 * np.pi * 2 * SECONDS)
 
 
 def sheet(windows, representations, *, titles=None, sampling_rate=RATE, **options):
-    """Return a figure's panels and the images that they show, of one window."""
+    """Return a figure's images with their axes, and the pixels that they show, of one window."""
     images = BiosignalImageTransformer(
         representations, sampling_rate=sampling_rate, **options
     ).fit_transform(windows)
-    return plot_images(images, titles=titles).axes, np.asarray(images)[0]
+    return split(plot_images(images, titles=titles))[0], np.asarray(images)[0]
+
+
+def split(figure):
+    """Return the axes of images, and those of signals."""
+    is_signal = [axis.get_label() == "signal" for axis in figure.axes]
+    axes = np.array(figure.axes, dtype=object)
+    return axes[~np.array(is_signal)].tolist(), axes[is_signal].tolist()
 
 
 def at(axis, row, column, size=224):
@@ -213,7 +220,9 @@ def test_one_pixel_is_a_whole_number_of_dots(size):
     canvas.draw()
     dots = np.asarray(canvas.buffer_rgba())[..., :3]
     dots_per_pixel = 4 if size == 64 else 1
-    for axis, image in zip(figure.axes, np.asarray(images).reshape(-1, size, size, 3), strict=True):
+    for axis, image in zip(
+        split(figure)[0], np.asarray(images).reshape(-1, size, size, 3), strict=True
+    ):
         left, bottom, width, height = np.round(axis.get_window_extent().bounds).astype(int)
         shown = dots[len(dots) - bottom - height : len(dots) - bottom, left : left + width]
         expected = image.repeat(dots_per_pixel, axis=0).repeat(dots_per_pixel, axis=1)
@@ -258,6 +267,57 @@ def test_one_image_on_given_axes():
     np.testing.assert_array_equal(axis.images[0].get_array(), images[1, 1])
     with pytest.raises(IndexError):
         plot_image(axis, images, 2, 0)
+
+
+class TestSignalsAboveImages:
+    def test_a_small_response_is_visible(self):
+        """A response of 0.2 µS is flat in the image, and fills the axis of the signal."""
+        window = 5 + 0.2 * np.exp(-((np.arange(240) - 120) ** 2) / 200)
+        images = BiosignalImageTransformer(
+            ["waveform"], sampling_rate=4, modality="eda"
+        ).fit_transform(window[None])
+        (image,), (signal,) = split(plot_images(images))
+        rows = dark(np.asarray(images)[0, 0])[:, 0]
+        assert np.ptp(rows) < 5  # pixels
+        (line,) = signal.lines
+        np.testing.assert_array_equal(line.get_ydata(), window)
+        low, high = signal.get_ylim()
+        assert 0.2 / (high - low) > 0.85
+        assert signal.get_ylabel() == image.get_ylabel() == "µS"
+
+    @pytest.mark.parametrize("representation", list(REPRESENTATIONS))
+    def test_times_are_those_of_the_image(self, representation):
+        images = BiosignalImageTransformer(
+            [representation], sampling_rate=RATE, tile_length=20
+        ).fit_transform(SINE[None])
+        figure = plot_images(images)
+        figure.draw_without_rendering()
+        for image, signal in zip(*split(figure), strict=True):
+            assert signal.get_xlim() == image.get_xlim()
+            (left, bottom, width, _), below = signal.get_position().bounds, image.get_position()
+            assert (left, width) == pytest.approx((below.x0, below.width))
+            assert bottom > below.y1
+        starts = [axis.lines[0].get_xdata()[0] for axis in split(figure)[1]]
+        assert starts == [0, 20, 40]
+
+    def test_channels_are_above_each_other(self):
+        windows = np.stack([SINE, 100 * BURST])[None]
+        images = BiosignalImageTransformer(
+            ["waveform_overlaid"], sampling_rate=RATE, modality=["bvp", "ecg"]
+        ).fit_transform(windows)
+        _, (signal,) = split(plot_images(images))
+        first, second = (line.get_ydata() for line in signal.lines)
+        assert (first.min(), first.max()) == (1, 2)
+        assert (second.min(), second.max()) == (0, 1)
+        assert not len(signal.get_yticks())
+
+    def test_given_axes(self):
+        images = BiosignalImageTransformer(["gasf"], sampling_rate=RATE).fit_transform([SINE, None])
+        for window in (0, 1):
+            above, axis = Figure().subplots(2)
+            plot_image(axis, images, window, 0, above=above)
+            assert (above.get_title(), axis.get_title()) == ("generic_gasf", "")
+            assert len(above.lines) == (window == 0)
 
 
 def test_figures_are_not_registered_with_pyplot():

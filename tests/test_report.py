@@ -205,7 +205,7 @@ def test_alarms_precede_scores(study, tmp_path):
     assert "2 alarms" in page.text
     assert "No alarms" not in page.text
     text = f"leak, {HOSTILE}: Rows 3 and 17 are <the> same. time alone scores: Time alone"
-    assert page.text.index(text) < page.text.index("scored highest")
+    assert page.text.index(text) < page.text.index("scored best")
 
 
 def test_scores_of_methods_best_first(study, page):
@@ -224,30 +224,42 @@ def test_scores_of_methods_best_first(study, page):
             np.testing.assert_allclose(numbers(row[column]), expected, atol=rounded)
     assert rows["a majority vote"]["ROC-AUC"] == "\N{EN DASH}"
     assert rows["fused"]["ROC-AUC"] == f"{summary.loc['fused', 'roc_auc']:.3f}"
-    assert rows["fused"]["p"] == "< 0.001"
+    assert rows["fused"]["p"] == f"{summary.loc['fused', 'p_value']:.3f}"
 
 
-def test_comparisons_of_the_best_method(tmp_path):
+def test_planned_comparisons(tmp_path):
     study = make_study({"poor": 0.1, "best": 2.0, "middling": 0.8}, 9, ["rest", "stress"])
+    study.controls = ("middling",)
     page = read(study, tmp_path)
-    rows, pairs = page.table("Other method"), study.comparisons().set_index(["method", "other"])
-    assert list(rows) == ["middling", "poor"]
-    first, second = pairs.loc[("best", "middling")], pairs.loc[("poor", "best")]
-    for row, pair, expected in [
-        (rows["middling"], first, [first["difference"], first["low"], first["high"]]),
-        (rows["poor"], second, [-second["difference"], -second["high"], -second["low"]]),
-    ]:
-        found = numbers(row["Difference"]) + numbers(row["95 % interval"])
-        np.testing.assert_allclose(found, expected, atol=0.00051)
-        assert row["p, corrected"] == f"{pair['p_corrected']:.3f}"
-    assert "2 comparisons of the 3 in the study" in page.text
+    table = next(table for table in page.tables if "Compared with" in table[0])
+    expected = study.comparisons()
+    assert len(table) - 1 == len(expected) == 3  # with the reference "poor", and the control
+    for row, pair in zip(table[1:], expected.to_dict("records"), strict=True):
+        assert row[:2] == [pair["method"], pair["other"]]
+        effects = [pair[name] for name in ("effect_size", "effect_low", "effect_high")]
+        found = numbers(row[2]) + numbers(row[3])
+        differences = [pair[name] for name in ("difference", "low", "high")]
+        np.testing.assert_allclose(found, differences, atol=0.00051)
+        np.testing.assert_allclose(numbers(row[4]) + numbers(row[5]), effects, atol=0.0051)
+        assert row[6] in (f"{pair['p_corrected']:.3f}", "< 0.001")
+    assert page.text.index("Effect size") < page.text.index("p, corrected")
+    assert "Nothing can be concluded" not in page.text
+
+
+def test_too_few_subjects_for_any_conclusion(tmp_path):
+    page = read(make_study({"eda": 0.5, "fused": 2.0}, 4, ["rest", "stress"]), tmp_path)
+    assert (
+        "Nothing can be concluded from p-values of comparisons with eda: with 4 subjects they "
+        "cannot be below 0.125 after correction for 1 pair; 6 subjects are needed"
+    ) in page.text
+    assert "The smallest corrected p that 4 subjects allow: 0.125." in page.text
 
 
 def test_one_method_without_comparisons(tmp_path):
     page = read(make_study({"only": 1}, 4, ["rest", "stress"]), tmp_path)
     assert "Comparisons" not in page.text
     assert "selected by these scores" not in page.text
-    assert "only scored a balanced accuracy" in page.text
+    assert "only scored a mean balanced accuracy" in page.text
 
 
 def test_one_subject_has_no_interval(tmp_path):
@@ -290,7 +302,13 @@ def test_positions_of_dots(study, html):
     np.testing.assert_allclose(ticks[:, 0], start + slope * ticks[:, 1], atol=0.2)
 
 
+def section(html, title):
+    """Return a section of a page."""
+    return html[html.index(f"<h2>{title}</h2>") :].split("</section>")[0]
+
+
 def test_roc_curves_of_two_classes(study, html):
+    html = section(html, "ROC curves")
     paths = re.findall(r'class="((?:first )?curve)" style="[^"]+" d="M([^"]+)"', html)
     assert len(paths) == 3  # the vote has no probabilities
     assert "Methods without probabilities have no curve: a majority vote." in html
@@ -308,13 +326,13 @@ def test_many_methods_and_classes(tmp_path):
     skills = {f"method {number}": number / 10 for number in range(20)}
     study = make_study(skills, 3, ["high", "low", "none"], n_repeats=2)
     page = read(study, tmp_path)
-    assert "19 comparisons of the 190" in page.text
     folded = re.findall(r"<summary>(.*?)</summary>", (tmp_path / "study.html").read_text())
-    assert folded == ["What was checked", "8 other methods", "12 other methods", "20 methods"]
+    assert folded == ["What was checked", "8 other methods", "13 other methods"]
+    assert len(next(table for table in page.tables if "Compared with" in table[0])) == 20
     assert "The best 6 of 20 methods, each class against the others" in page.text
     assert "summed over 2 repeats" in page.text
     names = [table[0][2:] for table in page.tables if table[0][0] == "Subject"]
-    assert list(map(len, names)) == [8, 8, 4]
+    assert list(map(len, names)) == [7, 7, 6]
     assert list(chain(*names)) == list(page.table("Method"))
     assert "Chance 0.333" in page.text
 
@@ -340,13 +358,23 @@ def test_examples_have_the_highest_probability(study, page):
 
 
 def test_images_show_the_window_with_its_axes(study, images, page, tmp_path, monkeypatch):
-    png = b64decode(next(link for link in page.links if link.startswith("data:")).split(",")[1])
-    assert Image.open(BytesIO(png)).size == (480, 450)
+    png = next(link for link in page.links if link.startswith("data:image/png"))
+    png = b64decode(png.split(",")[1])
+    assert Image.open(BytesIO(png)).size == (480, 550)
     shown, plot = [], examples.plot_image
-    monkeypatch.setattr(examples, "plot_image", lambda *args: (shown.append(args), plot(*args)))
+
+    def record(*args, above):
+        shown.append((*args, above))
+        plot(*args, above=above)
+
+    monkeypatch.setattr(examples, "plot_image", record)
     monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
     alts = read(study, tmp_path, images=images).alts
-    axis, stack, window, number = shown[0]
+    axis, stack, window, number, above = shown[0]
+    np.testing.assert_array_equal(
+        above.lines[0].get_ydata(), stack.windows.values[window][0].astype(float)
+    )
+    assert above.get_title() == stack.image_names[number]
     assert axis.get_xlabel() == "time (s)"
     assert axis.get_ylabel() == "frequency (Hz)"
     assert alts[0] == f"skin: {stack.image_names[number]} of row {window}"
@@ -375,9 +403,11 @@ def test_classes_and_subjects_may_be_numbers(images, tmp_path, monkeypatch):
 
 
 def test_page_is_self_contained_and_well_formed(html, page):
-    assert all(link.startswith(("#part", "data:image/png;base64,")) for link in page.links)
+    kinds = "image/png", "image/svg+xml", "text/csv;charset=utf-8"
+    expected = ("#part", *(f"data:{kind};base64," for kind in kinds))
+    assert all(link.startswith(expected) for link in page.links)
     assert {link[1:] for link in page.links if link.startswith("#")} == set(page.ids)
-    assert len(page.ids) == len(set(page.ids)) == 9
+    assert len(page.ids) == len(set(page.ids)) == 11
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert "default-src 'none'" in html
     assert "color-scheme: light dark" in html
@@ -472,12 +502,12 @@ def test_in_a_browser(browser, images, classes, tmp_path):
         assert requests == [path.as_uri()]
         assert page.title() == HOSTILE
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator("section h2:visible").count() == 9
+        assert page.locator("section h2:visible").count() == {2: 11, 3: 10}[len(classes)]
         assert page.locator(".strip svg[role=img]:visible").count() == 13
         assert page.locator(".confusions table:visible").count() == 12
         page.get_by_text("1 other method", exact=True).click()
         assert page.locator(".confusions table:visible").count() == 13
-        n_plots = {2: 1, 3: 3}[len(classes)]
+        n_plots = {2: 2, 3: 3}[len(classes)]  # ROC and calibration; ROC of each class
         assert page.locator(".curves path:visible").count() == 6 * n_plots
         assert page.evaluate("[...document.images].every(image => image.naturalWidth == 480)")
         dots = (
@@ -493,7 +523,7 @@ def test_on_paper(browser, study, images, tmp_path):
     page.emulate_media(media="print")
     assert page.pdf(format="A4").startswith(b"%PDF")
     assert not page.locator("nav").is_visible()
-    assert page.locator("section:visible").count() == 9
+    assert page.locator("section:visible").count() == 11
     hidden = (
         "[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth + 1)"
     )

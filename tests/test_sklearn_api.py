@@ -27,6 +27,7 @@ from sklearn_biomoe import (
 )
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor
 from sklearn_biomoe.fusion import AdditiveFusion, LateFusionClassifier, LateFusionRegressor
+from sklearn_biomoe.ordinal import OrdinalClassifier
 from sklearn_biomoe.trials import (
     AttentionMILClassifier,
     AttentionMILRegressor,
@@ -82,6 +83,8 @@ ESTIMATORS = [
     WindowVotingRegressor(Ridge()),
     AttentionMILClassifier(**QUICK_ATTENTION),
     AttentionMILRegressor(**QUICK_ATTENTION),
+    OrdinalClassifier(LogisticRegression()),
+    OrdinalClassifier(LogisticRegression(), class_weight="balanced"),
 ]
 
 
@@ -92,7 +95,11 @@ def expected_failed_checks(estimator):
     return dict.fromkeys(names, reason) if isinstance(estimator, Pipeline) else {}
 
 
-@pytest.mark.filterwarnings("ignore:.* has no subjects", "ignore:Each of the .* a single window")
+@pytest.mark.filterwarnings(
+    "ignore:.* has no subjects",
+    "ignore:Each of the .* a single window",
+    "ignore:Levels are ordered by the alphabet",
+)
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failed_checks)
 def test_estimator_checks(estimator, check, request):
     if isinstance(estimator, Pipeline):
@@ -111,7 +118,7 @@ def test_number_of_estimator_checks():
 
 
 def test_all_public_estimators_are_checked():
-    modules = ["", ".signals", ".fusion", ".finetuning", ".trials"]
+    modules = ["", ".signals", ".fusion", ".finetuning", ".trials", ".ordinal"]
     public = {
         value
         for module in map(import_module, [f"sklearn_biomoe{name}" for name in modules])

@@ -8,6 +8,8 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 
 from .._typing import Array, FloatArray
 
+MOST_NUMERIC_CLASSES = 5  # more distinct numbers are ratings, such as those from 0 to 10
+
 
 def read_targets(y: Any, X: Any, name: str) -> Array:
     """Return one target for each row of X; raise ValueError for missing ones.
@@ -71,6 +73,25 @@ def read_values(y: Any, X: Any, name: str) -> FloatArray:
         row = int(np.isnan(values).argmax())
         raise ValueError(f"y holds {str(targets[row])!r} in row {row}; {name} predicts numbers.")
     return values
+
+
+def is_rating(targets: Array) -> bool:
+    """Return whether targets are numbers that are fractions, or of more than five values.
+
+    Fewer whole numbers, and texts, are classes.
+
+    Examples
+    --------
+    >>> is_rating(np.arange(11)), is_rating(np.array([0, 1, 2])), is_rating(np.array([0.5, 1.0]))
+    (True, False, True)
+    >>> is_rating(np.array(["low", "high"]))
+    False
+    """
+    numbers = pd.Series(targets).infer_objects()
+    if numbers.dtype.kind not in "iuf":
+        return False
+    distinct = np.unique(numbers)
+    return len(distinct) > MOST_NUMERIC_CLASSES or bool((distinct != np.round(distinct)).any())
 
 
 def check_not_missing(parameter: str, values: Array) -> None:

@@ -24,6 +24,7 @@ EXTRAS = {
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "recordings": ["bioread", "pyarrow", "wfdb"],
     "dask": ["distributed", "pyarrow"],
+    "hub": ["huggingface_hub"],
 }
 N_WINDOWS = 5  # of two images each
 N_FIRST_CALLS = 2  # which take longer on a GPU

@@ -28,9 +28,10 @@ BATCH_ROWS = 1000  # windows to choose from
 def draw(source: str, n_windows: int, output: Path, **options: Any) -> None:
     """Draw windows of SOURCE on a contact sheet, with axes in seconds, hertz and units.
 
-    SOURCE is a recording (.csv, .parquet, .edf, or the .hea file of a WFDB record), a Parquet file
-    with a column whose cells are windows, or what `sklearn-biomoe windows` takes or writes. Several
-    signals are drawn on a sheet each: sheet_eda.png, sheet_bvp.png.
+    Above each image is the signal on its own scale. SOURCE is a recording (.csv, .parquet, .edf, or
+    the .hea file of a WFDB record), a Parquet file with a column whose cells are windows, or what
+    `sklearn-biomoe windows` takes or writes. Several signals are drawn on a sheet each:
+    sheet_eda.png, sheet_bvp.png.
 
     \b
     Examples:

@@ -1,6 +1,5 @@
 """``sklearn-biomoe embed``."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +77,7 @@ def embed(
             client=client,
             on_error="quarantine" if quarantine else "raise",
             overwrite=overwrite,
-            progress=sys.stderr.isatty(),
+            progress="auto",
         )
     click.echo(
         f"{output}: embedded {run.n_rows} rows of {run.n_parts} parts; skipped {run.n_skipped} "

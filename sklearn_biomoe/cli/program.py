@@ -22,7 +22,7 @@ COMMANDS = {
     "embed": "Embed windows into Parquet files.",
     "check": "Check units, rates, sensors and design of windows.",
     "study": "Evaluate embeddings on held-out subjects.",
-    "weights": "List, download, verify and convert weights.",
+    "weights": "List, download, verify, convert and export weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",
 }
 # If the name of the module differs from that of the command.

@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def weights() -> None:
-    """List, download, verify and convert weights of the backbone.
+    """List, download, verify, convert and export weights of the backbone.
 
     \b
     Examples:
@@ -15,6 +15,8 @@ def weights() -> None:
       sklearn-biomoe weights pull paper
       sklearn-biomoe weights verify Tiny-BioMoE.pth
       sklearn-biomoe weights convert paper tiny.safetensors --dtype float16
+      sklearn-biomoe weights pull hf://owner/name@revision
+      sklearn-biomoe weights export own.safetensors folder owner/name --licence mit
     """
 
 
@@ -41,13 +43,16 @@ def list_names() -> None:
 @weights.command()
 @click.argument("name")
 def pull(name: str) -> None:
-    """Download named weights if they are missing; print path and hash."""
+    """Download weights by name or hf://owner/name if they are missing; print path and hash."""
     from ..weights import weights_sha256
+    from ..weights.hub import PREFIX
     from ..weights.named_weights import NAMED, find_weights
 
     names = [known for known, entry in NAMED.items() if entry.url]
-    if name not in names:
-        raise click.UsageError(f"{name!r} cannot be downloaded; expected {', '.join(names)}.")
+    if name not in names and not name.startswith(PREFIX):
+        raise click.UsageError(
+            f"{name!r} cannot be downloaded; expected {', '.join(names)} or hf://owner/name."
+        )
     sha256 = weights_sha256(name)
     click.echo(f"{find_weights(name)}\nsha256 {sha256}")
 
@@ -75,3 +80,23 @@ def convert(source: str, target: Path, dtype: str) -> None:
 
     path = library.convert(source, target, dtype)
     click.echo(f"{path}: {path.stat().st_size:,} bytes\nsha256 {library.weights_sha256(path)}")
+
+
+@weights.command()
+@click.argument("source")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("repository", metavar="OWNER/NAME")
+@click.option("--licence", help="A licence identifier of the hub, such as mit or bsd-3-clause.")
+@click.option("--description", help="What the weights were trained on.")
+def export(
+    source: str, folder: Path, repository: str, licence: str | None, description: str | None
+) -> None:
+    """Write weights and a model card as a folder for the Hugging Face Hub; upload nothing.
+
+    Licence and description of named weights are known.
+    """
+    from .. import weights as library
+
+    library.export(source, folder, repository, licence=licence, description=description)
+    click.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    click.echo(f"To upload it: hf upload {repository} {folder}")

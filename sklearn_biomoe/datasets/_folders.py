@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
+from .._validation.parameters import check_option
 
 DATA_VARIABLE = "SKLEARN_BIOMOE_DATA"
 SKIPPED = ["subject", "path", "reason"]  # columns, as those of `StudyRecordings.skipped`
@@ -32,9 +33,13 @@ class Source:
     by_hand : str
         How to get the files without this package; a sentence.
     base_url : str, default=""
-        Before the paths of the registry. Empty if the files are not served one by one.
+        Before the paths of the registry. Empty if not all files are served one by one.
     subfolders : tuple of str, default=()
         Further folders that may hold the files inside the one that the user names.
+    renamed : tuple of (str, str), default=()
+        Parts of published paths, and what they are in copies of the data set.
+    derived : tuple of str, default=()
+        Further files that users make, which have no hash.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Source:
     by_hand: str
     base_url: str = ""
     subfolders: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    derived: tuple[str, ...] = ()
 
     @property
     def help(self) -> str:
@@ -51,6 +58,13 @@ class Source:
             f"{DATA_VARIABLE}."
         )
 
+    def names(self, path: str) -> list[str]:
+        """Return the path of a published file, and the one that it has in copies."""
+        other = path
+        for published, renamed in self.renamed:
+            other = other.replace(published, renamed)
+        return [path] if other == path else [path, other]
+
 
 def read_registry(name: str) -> dict[str, str]:
     """Return the sha256 of every file of a data set, not compressed, by path."""
@@ -59,31 +73,81 @@ def read_registry(name: str) -> dict[str, str]:
     return {path: digest.removeprefix("sha256:") for path, digest in pairs}
 
 
-def find_files(
-    source: Source, data_home: str | os.PathLike[str] | None, download_if_missing: bool
+def open_files(
+    source: Source,
+    data_home: str | os.PathLike[str] | None,
+    *,
+    download_if_missing: bool,
+    on_error: str = "raise",
+    subject_of: Callable[[str], str] = lambda path: "",
+) -> tuple[dict[str, Path], pd.DataFrame]:
+    """Find the files of a data set, download them if necessary, and compare their hashes.
+
+    Parameters
+    ----------
+    source : Source
+    data_home, download_if_missing
+        As those of the public functions.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a damaged file raises an error or its subject is left out.
+    subject_of : callable
+        Returns the subject of a published path; "" for files of all subjects.
+
+    Returns
+    -------
+    files : dict of str to Path
+        By published path; the file may be compressed or renamed.
+    skipped : DataFrame
+        Columns subject, path and reason.
+    """
+    check_option("on_error", on_error, ["raise", "skip"])
+    registry = read_registry(source.name)
+    found = _find_files(source, registry, data_home, download_if_missing)
+    skipped = []
+    for path, file in found.items():
+        if path in source.derived:
+            continue
+        if problem := _compare(source, registry, path, file):
+            if on_error == "raise" or not subject_of(path):
+                raise ValueError(problem)
+            skipped.append((subject_of(path), str(file), problem))
+    left_out = {subject for subject, _, _ in skipped}
+    kept = {path: file for path, file in found.items() if subject_of(path) not in left_out}
+    if not kept:
+        raise ValueError(f"All subjects of {source.title} have damaged files: {skipped[0][2]}")
+    return kept, pd.DataFrame(skipped, columns=SKIPPED)
+
+
+def _find_files(
+    source: Source,
+    registry: dict[str, str],
+    data_home: str | os.PathLike[str] | None,
+    download_if_missing: bool,
 ) -> dict[str, Path]:
-    """Return where each file of the registry is, perhaps compressed, after a download if necessary.
+    """Return where each published file is.
 
     The first folder with all files is taken: ``data_home``, the one of the environment variable,
     their subfolders named after the data set, and the cache.
     """
-    registry = read_registry(source.name)
+    renamed = {name for path in registry for name in source.names(path)[1:]}
+    published = {path: digest for path, digest in registry.items() if path not in renamed}
+    required = [*published, *source.derived]
     homes = [Path(home).expanduser() for home in (data_home, os.getenv(DATA_VARIABLE)) if home]
     cache = cache_folder(source.name)
     inside = ("", *source.subfolders, source.name)
     folders = [home / name for home in homes for name in inside] + [cache]
     places = []
     for folder in folders:
-        found = {path: _find_file(folder / path) for path in registry}
+        found = {path: _find_file(source, folder, path) for path in required}
         missing = [path for path, file in found.items() if file is None]
         if not missing:
             return {path: file for path, file in found.items() if file is not None}
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        is_empty = len(missing) == len(registry)
-        detail = "" if is_empty else f" (without {len(missing)} of {len(registry)}: {names})"
+        is_empty = len(missing) == len(required)
+        detail = "" if is_empty else f" (without {len(missing)} of {len(required)}: {names})"
         places.append(f"{folder}{detail}")
     not_found = (
-        f"The {len(registry)} files of {source.title} were not found in {'; '.join(places)}."
+        f"The {len(required)} files of {source.title} were not found in {'; '.join(places)}."
     )
     if not source.base_url:
         raise OSError(f"{not_found} {source.help}")
@@ -92,16 +156,17 @@ def find_files(
     if is_offline():
         raise OSError(f"{not_found} {OFFLINE_VARIABLE} is set: no download. {source.help}")
     folder = homes[0] / source.name if data_home else cache
-    _download(source, folder, registry, not_found)
-    return {path: folder / path for path in registry}
+    _download(source, folder, published, not_found)
+    return {path: folder / path for path in published}
 
 
-def _find_file(path: Path) -> Path | None:
-    """Return a file or its compressed copy."""
-    if path.is_file():
-        return path
-    compressed = path.with_name(f"{path.name}.gz")
-    return compressed if compressed.is_file() else None
+def _find_file(source: Source, folder: Path, path: str) -> Path | None:
+    """Return a published file or a copy of it."""
+    for name in source.names(path):
+        for file in (folder / name, folder / f"{name}.gz"):
+            if file.is_file():
+                return file
+    return None
 
 
 def _download(source: Source, folder: Path, registry: dict[str, str], not_found: str) -> None:
@@ -119,36 +184,21 @@ def _download(source: Source, folder: Path, registry: dict[str, str], not_found:
         raise OSError(f"{not_found} The download failed. {source.help}") from error
 
 
-def check_hashes(source: Source, found: Mapping[str, Path], *, on_error: str) -> dict[str, str]:
-    """Return what is wrong with files whose content is not the published one, by path.
-
-    Raises
-    ------
-    ValueError
-        For the first such file, with ``on_error="raise"``.
-    """
-    problems = {}
-    registry = read_registry(source.name)
-    for path, file in found.items():
-        if problem := _compare(file, registry[path]):
-            origin = f"{source.base_url}{path}" if source.base_url else source.by_hand
-            get = f"Delete it to download it again, or get it from {origin}."
-            problems[path] = f"{file} {problem} {get if source.base_url else origin}"
-            if on_error == "raise":
-                raise ValueError(problems[path])
-    return problems
-
-
-def _compare(file: Path, expected: str) -> str:
-    """Return what is wrong with the content of a file."""
+def _compare(source: Source, registry: dict[str, str], path: str, file: Path) -> str:
+    """Return what is wrong with the content of a file; empty if it is the published one."""
+    names = [name for name in source.names(path) if file.as_posix().endswith((name, f"{name}.gz"))]
+    expected = registry.get(names[0], registry[path])
+    get = f"Delete it to download it again, or get it from {source.base_url}{path}."
+    if not source.base_url:
+        get = source.by_hand
     try:
         with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        return f"is damaged: {error}."
+        return f"{file} is damaged: {error}. {get}"
     if found == expected:
         return ""
-    return f"is not the published file: expected sha256 {expected}, got {found}."
+    return f"{file} is not the published file: expected sha256 {expected}, got {found}. {get}"
 
 
 def describe(text: str, skipped: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 
 from .._typing import FloatArray, Rows
 from .._validation.parameters import check_option
-from ._folders import Source, check_hashes, find_files
+from ._folders import Source, open_files
 
 _REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
 _COMMIT = "f49d2eae603f90c3f0140fbbbae7c0480d651023"
@@ -123,8 +123,7 @@ def fetch_stress_predict(
     (3291, 3)
     """
     check_option("protocol", protocol, ["grid", "transitions"])
-    files = find_files(SOURCE, data_home, download_if_missing)
-    check_hashes(SOURCE, files, on_error="raise")
+    files, _ = open_files(SOURCE, data_home, download_if_missing=download_if_missing)
     select = _select_grid if protocol == "grid" else _select_transitions
     tables, targets, groups, pairs, elapsed_time = [], [], [], [], []
     n_windows = 0

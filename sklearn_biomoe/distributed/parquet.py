@@ -56,7 +56,7 @@ def embed_parquet(
     client: Client | None = None,
     on_error: str = "raise",
     overwrite: bool = False,
-    progress: bool = False,
+    progress: bool | str = "auto",
 ) -> EmbeddingRun:
     """Embed the windows in Parquet files; a second call continues an interrupted one.
 
@@ -91,8 +91,8 @@ def embed_parquet(
         and warns. The next call tries them again.
     overwrite : bool, default=False
         Remove the embeddings in the destination first.
-    progress : bool, default=False
-        Show a progress bar.
+    progress : "auto" or bool, default="auto"
+        Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
 
     Returns
     -------

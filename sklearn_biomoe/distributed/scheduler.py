@@ -60,7 +60,7 @@ def embed_parts(
     client: Client | None,
     on_error: str,
     overwrite: bool,
-    progress: bool,
+    progress: bool | str,
 ) -> EmbeddingRun:
     """Embed the parts whose embeddings are not in the destination yet.
 
@@ -222,7 +222,7 @@ def _submit(
 
 
 def _collect(
-    results: Generator[PartResult], n_parts: int, on_error: str, progress: bool
+    results: Generator[PartResult], n_parts: int, on_error: str, progress: bool | str
 ) -> tuple[int, list[tuple[str, str]]]:
     """Return the number of rows, and URL and error of each part that failed."""
     n_rows, failed = 0, []

@@ -1,7 +1,19 @@
 """Studies: methods compared on held-out subjects, with a report."""
 
-from .folds import RepeatedGroupKFold
+from .calibration import Calibration
+from .folds import FixedSplit, RepeatedGroupKFold
 from .leaks import Alarm, LeakWarning
 from .study import Study, run_study
+from .tasks import Metric, Task
 
-__all__ = ["Alarm", "LeakWarning", "RepeatedGroupKFold", "Study", "run_study"]
+__all__ = [
+    "Alarm",
+    "Calibration",
+    "FixedSplit",
+    "LeakWarning",
+    "Metric",
+    "RepeatedGroupKFold",
+    "Study",
+    "Task",
+    "run_study",
+]

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,15 @@ from sklearn.pipeline import Pipeline
 from .._typing import Array, FloatArray
 from .._validation.subjects import name_some
 from ..signals import SubjectScaler, WindowReport, check_windows, missing_windows
+from ..signals.checks.study_design import find_label
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
+from .baselines import WHOLE_INPUT
+from .calibration import calibrated_scalers
+from .designs import Design
 from .folds import Fold
+from .statistics import LEVEL, holm
+from .tasks import Task
 
 
 class LeakWarning(UserWarning):
@@ -47,15 +53,24 @@ class Alarm:
 
 
 def data_alarms(
-    X: Any, y: Array, groups: Array, folds: list[Fold], intervals: FloatArray | None
+    X: Any,
+    y: Array,
+    groups: Array,
+    folds: list[Fold],
+    intervals: FloatArray | None,
+    *,
+    has_classes: bool,
 ) -> list[Alarm]:
-    """Return alarms about the data and the folds."""
+    """Return alarms about the data and the folds; y are classes or levels, else ratings."""
     messages = {
         "subject in both parts": _shared_subjects(groups, folds),
         "overlapping windows": _overlapping_windows(groups, folds, intervals),
         "equal windows": _equal_windows(X, folds) if intervals is None else None,
+        "label among features": (
+            _label_in_features(X, y) if has_classes else _rating_in_features(X, y)
+        ),
         "scaling over test subjects": _scaled_before(X, groups),
-        "class not trained on": _unseen_classes(y, folds),
+        "class not trained on": _unseen_classes(y, folds) if has_classes else None,
     }
     return [Alarm(kind, None, message) for kind, message in messages.items() if message]
 
@@ -64,9 +79,7 @@ def check_inputs(
     methods: Mapping[str, Any], X: Any, y: Array, groups: Array, intervals: FloatArray | None
 ) -> WindowReport | None:
     """Check the windows that the methods draw, or return None if none draws windows of X."""
-    signals: dict[str, tuple[str, float]] = {}
-    for method in methods.values():
-        signals |= dict(_drawn_columns(method))
+    signals = drawn_signals(methods)
     if not signals:
         return None
     start = None if intervals is None else intervals[:, 0]
@@ -76,7 +89,17 @@ def check_inputs(
     return check_windows(X, y, groups, sampling_rates=rate, modalities=modality, start=start)
 
 
-WHOLE_INPUT = ""  # instead of a column
+def drawn_signals(methods: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
+    """Return modality and sampling rate in Hz of the columns that methods draw, by their name.
+
+    X itself has the name "".
+    """
+    signals: dict[str, tuple[str, float]] = {}
+    for method in methods.values():
+        signals |= dict(_drawn_columns(method))
+    return signals
+
+
 FOUND_BY_STUDY = ("order", "overlap", "subjects", "classes")  # with better controls
 
 
@@ -112,7 +135,7 @@ def _drawn_columns(method: Any) -> Iterator[tuple[str, tuple[str, float]]]:
         yield from _drawn_columns(part)
 
 
-def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
+def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterator[Alarm]:
     """Yield alarms about methods that use the test subject."""
     for name, method in methods.items():
         parts = [method, *method.get_params(deep=True).values()]
@@ -120,6 +143,12 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
             message = (
                 "scales the test subject by all windows of that subject: its scores apply only "
                 "after a recording has ended."
+            )
+            yield Alarm("scaling over test subjects", name, message)
+        if calibrated_scalers(method) and not is_calibrated:
+            message = (
+                "scales the test subject by calibration windows, which are scored too: pass "
+                "calibration= to run_study."
             )
             yield Alarm("scaling over test subjects", name, message)
         if any(isinstance(part, FrozenEstimator) for part in parts):
@@ -130,21 +159,47 @@ def method_alarms(methods: Mapping[str, Any]) -> Iterator[Alarm]:
             yield Alarm("fitted before", name, message)
 
 
-def time_alarms(summary: pd.DataFrame, controls: list[str]) -> Iterator[Alarm]:
-    """Yield alarms about controls that score above chance, or as high as a method."""
-    methods = summary.drop(index=controls)
-    for name in controls:
-        mean, chance_high = (float(summary[column][name]) for column in ("mean", "chance_high"))
-        if mean <= chance_high:
+def score_alarms(
+    study: Any, time_controls: Sequence[str], design: Design | None
+) -> Iterator[Alarm]:
+    """Yield alarms about controls that score well, and methods that score worse than chance."""
+    summary = study.summary()
+    methods = summary.drop(index=list(study.controls))
+    yield from _time_alarms(summary.loc[list(time_controls)], methods, study.task)
+    for name, row in summary[holm(summary["p_worse"].to_numpy()) < LEVEL].iterrows():
+        message = (
+            f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
+            f"p = {row['p_worse']:.2g}). This is an artefact, not information: a held-out subject "
+            "deviates from the mean in the opposite direction from the training subjects, so that "
+            "methods without information can score below chance."
+        )
+        if design is not None and design.has_several_orders:
+            message += (
+                " Subjects have the conditions in different orders, and folds train on fewer of "
+                "the test subject's order: signals that drift over time then predict the opposite. "
+                "Pass folds with equally many subjects of each order, such as PredefinedSplit."
+            )
+        yield Alarm("below chance", str(name), message)
+
+
+def _time_alarms(controls: pd.DataFrame, methods: pd.DataFrame, task: Task) -> Iterator[Alarm]:
+    """Yield alarms about time controls that score better than chance, or as well as a method."""
+    above, limit, sign = ("above", "chance_high", 1)
+    if not task.main.greater_is_better:
+        above, limit, sign = ("below", "chance_low", -1)
+    for name, row in controls.iterrows():
+        mean, chance = row["mean"], row[limit]
+        if sign * mean <= sign * chance:
             continue
         message = (
-            f"scores {mean:.3f}, above the chance limit {chance_high:.3f}: the time of a window "
-            "predicts its class, so any signal that drifts over time can score above chance."
+            f"scores {mean:.3f}, {above} the chance limit {chance:.3f}: the time of a window "
+            f"predicts its {task.target}, so any signal that drifts over time can score better "
+            "than chance."
         )
-        yield Alarm("time alone scores", name, message)
-        if len(beaten := methods.index[methods["mean"] <= mean]):
-            message = f"scores {mean:.3f}, as high as or higher than {name_some(beaten)}."
-            yield Alarm("time alone scores", name, message)
+        yield Alarm("time alone scores", str(name), message)
+        if len(beaten := methods.index[sign * methods["mean"] <= sign * mean]):
+            message = f"scores {mean:.3f}, as well as or better than {name_some(beaten)}."
+            yield Alarm("time alone scores", str(name), message)
 
 
 def _shared_subjects(groups: Array, folds: list[Fold]) -> str | None:
@@ -194,6 +249,50 @@ def _equal_windows(X: Any, folds: list[Fold]) -> str | None:
     return f"{len(found)} test windows equal training windows: rows {name_some(sorted(found))}."
 
 
+def _label_in_features(X: Any, y: Array) -> str | None:
+    """Find a column that has one value for each class, as number or as text."""
+    columns = _scalar_columns(X)
+    if not columns:
+        return None
+    codes = np.stack([pd.factorize(values)[0] for values in columns.values()], axis=-1)
+    found = find_label(codes[:, None], y)
+    if found is None:
+        return None
+    name = list(columns)[found[1]]
+    return (
+        f"Column {name!r} of X has one value for each class: it is the label. Remove it, and "
+        "compute again what was computed from it, such as tables of embeddings."
+    )
+
+
+def _rating_in_features(X: Any, y: Array) -> str | None:
+    """Find a column that is a linear function of the rating."""
+    for name, values in _scalar_columns(X).items():
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all() or np.ptp(values) == 0:
+            continue
+        if abs(np.corrcoef(values, y)[0, 1]) > 1 - 1e-9:
+            return (
+                f"Column {name!r} of X is a linear function of the rating. Remove it, and compute "
+                "again what was computed from it, such as tables of embeddings."
+            )
+    return None
+
+
+def _scalar_columns(X: Any) -> dict[Any, Array]:
+    """Return the columns whose cells are no windows, by name or position."""
+    if hasattr(X, "to_pandas"):
+        X = X.to_pandas()
+    if isinstance(X, pd.DataFrame):
+        columns = {name: X.iloc[:, at] for at, name in enumerate(X.columns)}
+        return {
+            name: values.to_numpy()
+            for name, values in columns.items()
+            if values.dtype != object or not any(isinstance(each, np.ndarray) for each in values)
+        }
+    numbers = np.asarray(X) if isinstance(X, np.ndarray) else np.empty(0)
+    return dict(enumerate(numbers.T)) if numbers.ndim == 2 else {}
+
+
 def _scaled_before(X: Any, groups: Array) -> str | None:
     numbers = _numeric_columns(X)
     by_subject = [numbers[groups == subject] for subject in np.unique(groups)]
@@ -206,6 +305,11 @@ def _scaled_before(X: Any, groups: Array) -> str | None:
         return (
             "Features have mean 0 and standard deviation 1 over all windows, including those of "
             "the test subjects. Scale within the folds: add StandardScaler to the method."
+        )
+    if all(len(own) > 2 and _is_ranged(own) for own in by_subject) or _is_ranged(numbers):
+        return (
+            "Features extend from 0 to 1 over all windows or over those of each subject, the test "
+            "subjects included. Scale within the folds: add MinMaxScaler to the method."
         )
     return None
 
@@ -226,6 +330,15 @@ def _is_standardised(numbers: FloatArray) -> bool:
         np.all(np.abs(varying.mean(axis=0)) < 1e-5)
         and np.all(np.abs(varying.std(axis=0) - 1) < 1e-5)
     )
+
+
+def _is_ranged(numbers: FloatArray) -> bool:
+    """Return whether all features, three or more, extend exactly from 0 to 1, and not in steps."""
+    if numbers.shape[1] < 3 or len(numbers) < 3:
+        return False
+    exact = (np.abs(numbers.min(axis=0)) < 1e-9) & (np.abs(numbers.max(axis=0) - 1) < 1e-9)
+    between = ((numbers > 0.01) & (numbers < 0.99)).mean(axis=0) > 0.25
+    return bool(exact.all() and between.all())
 
 
 def _unseen_classes(y: Array, folds: list[Fold]) -> str | None:

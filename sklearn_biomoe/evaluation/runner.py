@@ -6,7 +6,6 @@ import re
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from .._validation.subjects import groups_for, name_some
 from .._validation.targets import predict_probabilities
 from ..pipelines import find_embedders
 from .folds import Fold
+from .tasks import Target, read_predictions
 
 FORMAT_VERSION = 2
 
@@ -32,8 +32,8 @@ class FoldResult:
 
     Parameters
     ----------
-    predicted : list of int
-        Position of the predicted class of each test window.
+    predicted : list of int or of float
+        Position of the predicted class of each test window, or the predicted rating.
     probabilities : list of list of float, or None
         One for each test window and class; None if the method has no probabilities.
     weights_sha256 : list of str
@@ -42,59 +42,63 @@ class FoldResult:
         To fit and predict.
     """
 
-    predicted: list[int]
+    predicted: list[int] | list[float]
     probabilities: list[list[float]] | None
     weights_sha256: list[str]
     seconds: float
 
 
 def run_folds(
-    methods: dict[str, tuple[Any, Any]],
-    y: Array,
+    methods: dict[str, tuple[Any, Any, list[Fold]]],
+    target: Target,
     groups: Array,
-    folds: list[Fold],
     *,
     folder: Path | None,
     n_jobs: int | None,
-    progress: bool,
+    progress: bool | str,
 ) -> dict[str, list[FoldResult]]:
     """Fit and predict with every method in every fold that the folder has no result of.
 
-    Methods are pairs of an estimator and its X. Results are in the order of the folds.
+    Methods have an estimator, its X and its folds. Results are in the order of the folds.
     """
     results, tasks = {}, {}
-    for name, fold in product(methods, folds):
-        path = None if folder is None else folder / _file_name(name, fold)
-        result = _read(path, fold)
-        if result is None:
-            tasks[name, fold.number] = delayed(_run_fold)(
-                name, *methods[name], y, groups, fold, path
-            )
-        else:
-            results[name, fold.number] = result
+    for name, (method, X, folds) in methods.items():
+        for fold in folds:
+            path = None if folder is None else folder / _file_name(name, fold)
+            result = _read(path, fold)
+            if result is None:
+                tasks[name, fold.number] = delayed(_run_fold)(
+                    name, method, X, target, groups, fold, path
+                )
+            else:
+                results[name, fold.number] = result
     computed = Parallel(n_jobs=n_jobs, return_as="generator")(tasks.values())
     with progress_bar(len(tasks), "study", "fold", progress) as bar:
         for key, result in zip(tasks, computed, strict=True):
             results[key] = result
             if bar is not None:
                 bar.update()
-    return {name: [results[name, fold.number] for fold in folds] for name in methods}
+    return {
+        name: [results[name, fold.number] for fold in folds]
+        for name, (_, _, folds) in methods.items()
+    }
 
 
 def _run_fold(
-    name: str, method: Any, X: Any, y: Array, groups: Array, fold: Fold, path: Path | None
+    name: str, method: Any, X: Any, target: Target, groups: Array, fold: Fold, path: Path | None
 ) -> FoldResult:
     started = time.perf_counter()
-    classes = np.unique(y)
     try:
         fitted = clone(method)
-        subjects = groups_for(fitted, groups[fold.train])
-        fitted.fit(_safe_indexing(X, fold.train), y[fold.train], **subjects)
-        test = _safe_indexing(X, fold.test)
-        predicted = np.searchsorted(classes, fitted.predict(test))
+        subjects = groups_for(fitted, groups[fold.fitted])
+        fitted.fit(_safe_indexing(X, fold.fitted), target.values[fold.fitted], **subjects)
+        test = _safe_indexing(X, fold.predicted)
+        scored = slice(-len(fold.test), None)  # after calibration windows
+        predicted = read_predictions(fitted.predict(test), target)[scored]
         probabilities = None
-        if hasattr(fitted, "predict_proba"):
-            probabilities = predict_probabilities(fitted, test, classes).tolist()
+        if target.classes is not None and hasattr(fitted, "predict_proba"):
+            classes = np.unique(target.values)
+            probabilities = predict_probabilities(fitted, test, classes)[scored].tolist()
     except Exception as error:
         held_out = name_some(np.unique(groups[fold.test]))
         error.add_note(f"Method {name!r}, fold {fold.number}, which tests subjects {held_out}.")

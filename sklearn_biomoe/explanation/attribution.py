@@ -10,9 +10,9 @@ from joblib import parallel_config
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._progress import progress_bar, shows_progress
 from .._typing import FloatArray
 from .._validation.parameters import check_number, check_option
-from ..images.shown_image import ShownImage
 from .decisions import (
     RecordedImage,
     RecordedWindow,
@@ -117,6 +117,7 @@ def explain(
     method: str = "occlusion",
     target: Any = None,
     stretch: float | None = None,
+    progress: bool | str = "auto",
 ) -> list[Explanation]:
     """Compute which seconds and frequencies a fitted pipeline's decision about a window depends on.
 
@@ -142,6 +143,8 @@ def explain(
     stretch : float, default=None
         Length of a patch in seconds (in samples if there is no sampling rate); None for a sixth of
         each image. Shorter patches give a finer map and take longer.
+    progress : "auto" or bool, default="auto"
+        Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
 
     Returns
     -------
@@ -189,6 +192,7 @@ def explain(
     check_option("method", method, list(METHODS))
     if stretch is not None:
         check_number("stretch", stretch, above=0, unit="seconds", alternative="None")
+    shows_progress(progress)  # raises an error if it is wrong
     check_has_images(pipeline)
     check_is_fitted(pipeline)
     explanations = []
@@ -200,17 +204,16 @@ def explain(
         ]
         together = decide(pipeline, windows, targets)
         check_independent(pipeline, together, np.array([window.value for window in recorded]))
-        for row, (window, own) in enumerate(zip(recorded, targets, strict=True)):
-            if not window.images:
-                raise ValueError(
-                    f"All signals of window {row} are missing, so there are no images to explain. "
-                    "Leave it out."
-                )
-            images = []
-            for image in window.images:
-                _check_stretch(stretch, image.shown)
-                images.append(_explain_image(window, image, method, stretch))
-            explanations.append(Explanation(window.value, own, method, tuple(images)))
+        _check_images(recorded, stretch)
+        n_images = sum(len(window.images) for window in recorded)
+        with progress_bar(n_images, "explaining", "image", progress) as bar:
+            for window, own in zip(recorded, targets, strict=True):
+                images = []
+                for image in window.images:
+                    images.append(_explain_image(window, image, method, stretch))
+                    if bar is not None:
+                        bar.update()
+                explanations.append(Explanation(window.value, own, method, tuple(images)))
     return explanations
 
 
@@ -236,11 +239,19 @@ def _explain_image(
     )
 
 
-def _check_stretch(stretch: float | None, shown: ShownImage) -> None:
-    left, right = shown.axes.times
-    if stretch is not None and stretch > right - left:
-        raise ValueError(
-            f"stretch={stretch:g} is longer than image {shown.name!r}, which shows "
-            f"{right - left:g} {shown.time_unit}; pass a shorter one, or None for a sixth of each "
-            "image."
-        )
+def _check_images(recorded: list[RecordedWindow], stretch: float | None) -> None:
+    """Raise ValueError for a window without images, or a stretch longer than an image."""
+    for row, window in enumerate(recorded):
+        if not window.images:
+            raise ValueError(
+                f"All signals of window {row} are missing, so there are no images to explain. "
+                "Leave it out."
+            )
+        for image in window.images:
+            left, right = image.shown.axes.times
+            if stretch is not None and stretch > right - left:
+                raise ValueError(
+                    f"stretch={stretch:g} is longer than image {image.shown.name!r}, which shows "
+                    f"{right - left:g} {image.shown.time_unit}; pass a shorter one, or None for a "
+                    "sixth of each image."
+                )

@@ -18,6 +18,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from .._progress import shows_progress
 from .._typing import Array, FloatArray, Rows
 from .._validation.parameters import check_integer, check_number, check_option
 from ..backbone.network import named
@@ -34,6 +35,7 @@ from ..inference import (
 )
 from ..inference.cache import open_cache
 from ..transformers import UntrainedBackboneWarning
+from ..transformers.diagrams import show_weights
 from ..transformers.pickling import VersionedPickle
 from ..weights import BackboneWeights, weights_sha256
 from .augmentation import augment_images, check_augmentation
@@ -81,7 +83,7 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
         precision: str = "float32",
         cache: str | PathLike[str] | None = None,
         checkpoint: str | PathLike[str] | None = None,
-        progress: bool = False,
+        progress: bool | str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.trainable = trainable
@@ -109,6 +111,9 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        return show_weights(self)
 
     @abstractmethod
     def _read_y(self, y: Any, X: Any) -> Array:
@@ -222,7 +227,7 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
             WindowDataset(read, targets.values, self.held_out_) if len(self.held_out_) else None,
             checkpoint=checkpoint,
             state=state,
-            progress=self.progress,
+            progress=shows_progress(self.progress),
         )
 
     def _set_result(self, result: TrainingResult) -> None:
@@ -271,7 +276,7 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
             engine,
             images,
             batch_size=self._batch_size(),
-            progress=self.progress and keep,
+            progress=self.progress if keep else False,
             cache=open_cache(self.cache) if keep else None,
         )
 
@@ -319,6 +324,7 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
         for name in ("learning_rate", "backbone_learning_rate_factor"):
             check_number(name, getattr(self, name), above=0)
         check_number("weight_decay", self.weight_decay, minimum=0)
+        shows_progress(self.progress)  # raises an error if it is wrong
         check_augmentation(self.augmentation)
         check_precision(self.precision, device)
         if self.cache is not None and self.trainable != "head":

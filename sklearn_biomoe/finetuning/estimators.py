@@ -90,8 +90,8 @@ class TinyBioMoEClassifier(ClassifierMixin, BaseFineTuned):
         same `fit` again resumes it, on the same machine's CPU with the same result bit for bit.
         Folds and grid points can share a folder: each run has its own file, named by a hash of
         everything that determines the result.
-    progress : bool, default=False
-        Show progress bars.
+    progress : "auto" or bool, default="auto"
+        Show progress bars. "auto" shows them in terminals and notebooks if tqdm is installed.
     random_state : int, RandomState instance or None, default=0
         Seed of the head's initial weights, the order of windows, augmentation, the validation
         split and random weights.
@@ -171,7 +171,7 @@ class TinyBioMoEClassifier(ClassifierMixin, BaseFineTuned):
         precision: str = "float32",
         cache: str | PathLike[str] | None = None,
         checkpoint: str | PathLike[str] | None = None,
-        progress: bool = False,
+        progress: bool | str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         super().__init__(
@@ -277,7 +277,7 @@ class TinyBioMoERegressor(RegressorMixin, BaseFineTuned):
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
     cache : "memory", path or None, default=None
     checkpoint : path or None, default=None
-    progress : bool, default=False
+    progress : "auto" or bool, default="auto"
     random_state : int, RandomState instance or None, default=0
 
     Attributes

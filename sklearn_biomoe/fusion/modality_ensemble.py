@@ -27,6 +27,7 @@ from .._validation.subjects import (
     name_some,
 )
 from ..signals import missing_windows
+from ..transformers.diagrams import make_block
 from .combination_rules import share_of_votes, stacking_features, weighted_mean
 
 
@@ -160,12 +161,10 @@ class ModalityEnsemble(_BaseComposition):
         return tags
 
     def _sk_visual_block_(self) -> Any:
-        try:
-            from sklearn.utils._repr_html.estimator import _VisualBlock
-        except ImportError:  # before scikit-learn 1.7
-            from sklearn.utils._estimator_html_repr import _VisualBlock
         names, estimators, columns = zip(*self.estimators, strict=True)
-        return _VisualBlock("parallel", estimators, names=names, name_details=columns)
+        fitted = getattr(self, "estimators_", {})
+        shown = [fitted.get(name, each) for name, each in zip(names, estimators, strict=True)]
+        return make_block("parallel", shown, names=names, name_details=columns)
 
     # What subclasses define
 
@@ -209,7 +208,9 @@ class ModalityEnsemble(_BaseComposition):
             warnings.warn(
                 f"{type(self).__name__}(fusion={self.fusion!r}) has no subjects: its inner folds "
                 "split the windows of a subject, which favours modalities that recognise people. "
-                "Pass fit(..., groups=subjects), or subject_column=.",
+                "Pass fit(..., groups=subjects), or subject_column=. A search such as GridSearchCV "
+                "uses groups for its own folds only, and passes them on with metadata routing and "
+                "set_fit_request(groups=True): in a search, subject_column= is simpler.",
                 UserWarning,
                 stacklevel=3,
             )

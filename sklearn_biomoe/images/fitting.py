@@ -421,21 +421,28 @@ def _extremes(windows: Windows, channel: int) -> tuple[Array, Array]:
     return lowest, highest
 
 
+_warned: set[Any] = set()  # causes, under the filters of warnings that applied
+
+
 def warn_outside(settings: ImageSettings, parameters: ImageParameters, windows: Windows) -> None:
     """Warn if a waveform leaves the value range that was given or is preset.
 
-    The text has no counts, so that Python shows it once and not for each fold of a study.
+    Counts differ from call to call, so that Python would repeat the warning for each fold of a
+    study: it is given once for each image and range.
     """
     for channel, (name, limits) in _fixed_ranges(settings, parameters).items():
         lowest, highest = _extremes(windows, channel)
-        share = float(((lowest < limits[0]) | (highest > limits[1])).mean()) if len(lowest) else 0.0
-        if share:
-            how_many = "A few" if share < 0.1 else "Some" if share < 0.9 else "Most"
-            warnings.warn(
-                f"{how_many} windows of {name!r} leave value_range={limits} and are drawn at the "
-                "border of the image there; check_windows counts and lists them. If the signal is "
-                f"not in {settings.modalities[channel].unit or 'these units'}, convert it, or pass "
-                "value_range='window', 'training' or (low, high).",
-                UserWarning,
-                stacklevel=3,
-            )
+        n_outside = int(((lowest < limits[0]) | (highest > limits[1])).sum())
+        cause = (name, tuple(limits), tuple(warnings.filters))
+        if not n_outside or cause in _warned:
+            continue
+        unit = settings.modalities[channel].unit or "these units"
+        warnings.warn(
+            f"{n_outside} of {len(windows)} windows of {name!r} leave value_range={limits}, from "
+            f"{lowest.min():.3g} to {highest.max():.3g}, and are drawn at the border of the image "
+            f"there; check_windows lists them. If the signal is not in {unit}, convert it, or pass "
+            "value_range='window', 'training' or (low, high). Other calls do not repeat this.",
+            UserWarning,
+            stacklevel=3,
+        )
+        _warned.add(cause)

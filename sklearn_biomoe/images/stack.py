@@ -14,6 +14,7 @@ from .._typing import Array, Mask, Rows
 from ..signals.windows import Windows
 from .rendering import render
 from .settings import ImageSettings, Panel
+from .thumbnails import render_thumbnails
 
 BLANK = 255  # white
 WINDOWS_DRAWN_AT_ONCE = 16  # more do not fit into the caches of a CPU
@@ -24,7 +25,8 @@ class BiosignalImages:
 
     Behaves as a read-only uint8 array of shape (n_windows, n_images, H, W, 3), with one image for
     each panel and tile: ``images[3, 0]`` is an image, ``images[10:20]`` is another lazy stack, and
-    ``np.asarray(images)`` draws everything. `BiosignalImageTransformer` returns it.
+    ``np.asarray(images)`` draws everything. A notebook shows its first images as thumbnails.
+    `BiosignalImageTransformer` returns it.
 
     Parameters
     ----------
@@ -91,6 +93,9 @@ class BiosignalImages:
     def __repr__(self) -> str:
         size = self.settings.image_size
         return f"BiosignalImages({len(self)} windows x {self.image_names}, {size} x {size} pixels)"
+
+    def _repr_html_(self) -> str:
+        return render_thumbnails(self)
 
     def __getitem__(self, key: Any) -> BiosignalImages | Array:
         key = key if isinstance(key, tuple) else (key,)

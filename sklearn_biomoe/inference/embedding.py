@@ -30,7 +30,7 @@ def embed(
     images: BiosignalImages | Array,
     *,
     batch_size: int,
-    progress: bool,
+    progress: bool | str,
     cache: EmbeddingCache | None = None,
 ) -> NDArray[np.float32]:
     """Embed every image of every window; missing windows become NaN.
@@ -45,8 +45,8 @@ def embed(
     images : BiosignalImages or ndarray
         Shape (n_windows, n_images, H, W, 3), uint8 or float in [0, 1].
     batch_size : int
-    progress : bool
-        Show a progress bar.
+    progress : "auto" or bool
+        Whether to show a progress bar.
     cache : EmbeddingCache or None
         Where embeddings are looked up and stored. With a cache, equal images are embedded once.
 
@@ -71,7 +71,7 @@ def embed(
     try:
         with (
             torch.inference_mode(),
-            progress_bar(len(positions), "embedding", "image", progress) as bar,
+            progress_bar(len(positions), "embedding", "image", progress, short=True) as bar,
             closing(draw_pieces(images, todo, batch_size, engine.device)) as pieces,
         ):
             for piece, drawn in pieces:

@@ -1,62 +1,89 @@
 """Pretrain weights: ``python -m sklearn_biomoe.pretraining --folder run --images 90000``."""
 
 import argparse
-import math
-import warnings
+from dataclasses import fields
 from pathlib import Path
 
+from ..inference.precision import PRECISIONS
 from ..weights import convert
-from .objectives import DEFAULT_OBJECTIVES, OBJECTIVES
-from .real_recordings import Recordings, read_recordings
-from .recipe import SHARES, Recipe, Training
+from .image_groups import SHARES
+from .objectives import OBJECTIVES
+from .real_recordings import DATA_SETS, read_recordings
+from .recipe import Recipe
+from .training_run import TrainingRun
+
+DEFAULTS = {field.name: field.default for field in fields(Recipe)}
 
 
-def main() -> None:
-    """Start or resume a training run; write the weights when it is complete."""
+def read_options() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m sklearn_biomoe.pretraining", description=__doc__
+        prog="python -m sklearn_biomoe.pretraining",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--folder", type=Path, required=True, help="of the run; resumed if it exists"
     )
-    parser.add_argument("--images", type=int, default=90_000, help="to train on")
-    parser.add_argument("--batch", type=int, default=24, help="images in a training step")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--images", type=int, dest="n_images", help="length of the run")
+    length.add_argument("--minutes", type=float, help="length of the run, without its start")
+    for option, help_ in [
+        ("batch-size", "images in a training step"),
+        ("warm-up", "images over which the learning rate rises"),
+        ("pool-size", "images made last, from which batches are drawn; 150 kB each"),
+        ("group-size", "windows simulated at once, of one modality"),
+        ("workers", "processes that make images; 0: the training process"),
+        ("seed", "of windows, batches and initial weights"),
+    ]:
+        name = {"workers": "n_workers"}.get(option, option.replace("-", "_"))
+        parser.add_argument(
+            f"--{option}", dest=name, type=int, default=DEFAULTS[name], metavar="N", help=help_
+        )
+    parser.add_argument(
+        "--peak-rate", type=float, default=DEFAULTS["peak_rate"], help="highest learning rate"
+    )
+    parser.add_argument("--device", default=DEFAULTS["device"])
+    parser.add_argument("--precision", default=DEFAULTS["precision"], choices=list(PRECISIONS))
+    parser.add_argument("--start", default=DEFAULTS["start"], help="initial weights")
+    parser.add_argument(
+        "--modalities", nargs="+", default=list(SHARES), choices=SHARES, metavar="MODALITY"
+    )
+    parser.add_argument(
+        "--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES, metavar="OBJECTIVE"
+    )
     parser.add_argument("--recordings", type=Path, help="folder of recordings to cut windows from")
-    parser.add_argument("--start", default="random", help="initial weights")
     parser.add_argument(
-        "--modalities", nargs="+", default=list(SHARES), choices=SHARES, help="default: all seven"
-    )
-    parser.add_argument(
-        "--objectives",
+        "--data-sets",
         nargs="+",
-        default=list(DEFAULT_OBJECTIVES),
-        choices=OBJECTIVES,
-        help="default: all but agreement",
+        default=[],
+        choices=DATA_SETS,
+        metavar="NAME",
+        help=f"to cut windows from too: {', '.join(DATA_SETS)}",
     )
-    parser.add_argument("--minutes", type=float, default=math.inf, help="time limit")
-    given = parser.parse_args()
-    recipe = Recipe(
-        given.images,
-        given.batch,
-        seed=given.seed,
-        objectives=tuple(given.objectives),
-        modalities=tuple(given.modalities),
-        start=given.start,
-        device=given.device,
-        precision=given.precision,
-    )
-    recordings = read_recordings(given.recordings) if given.recordings else Recordings({})
-    training = Training(recipe, given.folder, recordings)
-    with warnings.catch_warnings():
-        # Some simulated levels are outside the presets' axes, as some recorded ones are.
-        warnings.filterwarnings("ignore", ".*leave value_range", UserWarning)
-        done = training.run(60 * given.minutes)
-    print(f"{training.n_seen:,} of {recipe.n_images:,} images in {training.seconds:.0f} s")
-    if done:
-        print(convert(training.checkpoint, given.folder / "weights.safetensors", "float16"))
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    """Start or resume a training run; write the weights when it is complete."""
+    parser, given = read_options()
+    options = vars(given)
+    options |= {name: tuple(options[name]) for name in ("modalities", "objectives")}
+    folder = options.pop("folder")
+    sources = options.pop("recordings"), options.pop("data_sets")
+    try:
+        recipe = Recipe(**options)
+        run = TrainingRun(recipe, folder, read_recordings(*sources))
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    try:
+        run.run()
+    except KeyboardInterrupt:
+        parser.exit(130, f"Interrupted. The same command resumes the run in {folder}.\n")
+    except RuntimeError as error:
+        parser.exit(1, f"{error}\n")
+    print(f"{run.n_seen:,} images in {run.seconds:.0f} s")
+    print(convert(run.checkpoint, folder / "weights.safetensors", "float16"))
 
 
 if __name__ == "__main__":

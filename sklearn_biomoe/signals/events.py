@@ -377,9 +377,10 @@ def _overlap(
     onsets = events["onset"].to_numpy()
     ends = onsets + np.nan_to_num(events["duration"].to_numpy())
     overlapping = (onsets < stop - 1e-9) & ((ends > start + 1e-9) | (onsets >= start + 1e-9))
+    overlapping[at] = False
     for other in np.flatnonzero(overlapping):
         own, others = events[label_columns].iloc[at], events[label_columns].iloc[other]
-        if other != at and not own.equals(others):
+        if not own.equals(others):
             return f"overlaps event {events.index[other]}"
     return ""
 

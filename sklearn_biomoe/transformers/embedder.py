@@ -15,6 +15,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._progress import shows_progress
 from .._typing import Array
 from .._validation.parameters import check_integer, check_option
 from ..backbone.network import EMBEDDING_SIZE
@@ -32,6 +33,7 @@ from ..inference import (
     resolve_engine,
 )
 from ..weights import BackboneWeights, weights_sha256
+from .diagrams import show_weights
 from .pickling import VersionedPickle
 
 
@@ -59,8 +61,11 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
     weights : str or path, default="open"
         "open" for those in the package, pretrained on simulated signals of all modalities. "paper"
         for the authors' checkpoint, which is downloaded at first use (extra ``data``). "random"
-        for an untrained backbone, seeded by ``random_state``, with a warning. Otherwise the path of
-        a ``.safetensors`` or ``.pth`` state dict. Files are read without executing code.
+        for an untrained backbone, seeded by ``random_state``, with a warning.
+        ``hf://owner/name`` or ``hf://owner/name@revision`` for those of a repository on the
+        Hugging Face Hub (extra ``hub``), whose commit and hash are recorded at first use.
+        Otherwise the path of a ``.safetensors`` or ``.pth`` state dict. Files are read without
+        executing code.
     weights_sha256 : str or None, default=None
         Required hash of the weights, as in ``weights_sha256_``. A file with another hash is refused
         before it is parsed.
@@ -91,8 +96,8 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         Where embeddings are cached by the content of their images, so that folds, grid points and
         clones embed each image once: in this process (the last 256 MB), in an SQLite file that
         several processes share, or not at all.
-    progress : bool, default=False
-        Show a progress bar.
+    progress : "auto" or bool, default="auto"
+        Show a progress bar. "auto" shows it in terminals and notebooks if tqdm is installed.
     random_state : int, RandomState instance or None, default=0
         Seed of random weights.
 
@@ -140,7 +145,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         engine: str = "torch",
         batch_size: int | str = "auto",
         cache: str | PathLike[str] | None = "memory",
-        progress: bool = False,
+        progress: bool | str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.weights = weights
@@ -266,6 +271,9 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
+    def _sk_visual_block_(self) -> Any:
+        return show_weights(self)
+
     def _embed(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self, "weights_sha256_")
         self._check_parameters()
@@ -320,6 +328,7 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_option("fuse", self.fuse, ["concatenate", "mean", "mean_tiles"])
+        shows_progress(self.progress)  # raises an error if it is wrong
         if self.batch_size != "auto":
             check_integer("batch_size", self.batch_size, alternative="'auto'")
         self._resolve()

@@ -6,12 +6,12 @@ from os import PathLike
 from pathlib import Path
 
 import safetensors.torch
-import torch
 
 from .._files import replace_file
 from .._validation.parameters import check_option
 from ..backbone.network import TinyBioMoE
-from .named_weights import check_sha256, check_weights, find_weights
+from .hashes import check_sha256
+from .named_weights import check_weights, find_weights
 from .random_weights import random_backbone, random_sha256
 from .state_dict import fit_to_backbone, parse_state_dict, read_content
 
@@ -70,8 +70,8 @@ def weights_sha256(
 
     Examples
     --------
-    >>> weights_sha256("open")[:8]
-    '1eed70ce'
+    >>> len(weights_sha256("open"))
+    64
     """
     if weights == "random":
         sha256 = random_sha256(seed)
@@ -88,11 +88,12 @@ def load_backbone(
     Parameters
     ----------
     weights : str or path
-        "open", "random", "paper", or a file: ``.safetensors``, or a state dict or checkpoint of
-        torch or Lightning (``.pth``, ``.pt``, ``.ckpt``), of which only ``model_state_dict`` or
-        ``state_dict`` is used. Prefixes ``module.``, ``_orig_mod.``, ``backbone.``, ``model.`` and
-        ``network.`` are removed, and the encoders' old names m1 and m2 replaced. Files are read as
-        data: nothing in them is executed.
+        "open", "random", "paper", a repository ``hf://owner/name`` or ``hf://owner/name@revision``
+        of the Hugging Face Hub (extra ``hub``), or a file: ``.safetensors``, or a state dict or
+        checkpoint of torch or Lightning (``.pth``, ``.pt``, ``.ckpt``), of which only
+        ``model_state_dict`` or ``state_dict`` is used. Prefixes ``module.``, ``_orig_mod.``,
+        ``backbone.``, ``model.`` and ``network.`` are removed, and the encoders' old names m1 and
+        m2 replaced. Files are read as data: nothing in them is executed.
     seed : int, default=0
         Of random weights.
     expected : str or None, default=None
@@ -140,7 +141,8 @@ def convert(
     target : path
         A ``.safetensors`` file; an existing one is replaced.
     dtype : {"float32", "float16"}, default="float32"
-        float16 takes half the space; values are rounded to 11 significant bits.
+        float16 takes half the space: the values of tensors with two or more dimensions are rounded
+        to 11 significant bits. Others, such as biases and variances, stay in float32.
 
     Returns
     -------
@@ -159,13 +161,14 @@ def convert(
         raise ValueError(f"target={str(target)!r}; expected a name that ends in .safetensors.")
     check_option("dtype", dtype, ["float32", "float16"])
     sha256 = weights_sha256(source)
-    state = load_backbone(source, expected=sha256).state_dict()
-    converted = {
-        key: value.to(getattr(torch, dtype)) if value.is_floating_point() else value
-        for key, value in state.items()
-    }
-    content = safetensors.torch.save(converted, {"format": "pt", "source_sha256": sha256})
-    fit_to_backbone(parse_state_dict(content, target), state, target)
+    state = expected = load_backbone(source, expected=sha256).state_dict()
+    if dtype == "float16":
+        state = {
+            key: value.half() if value.is_floating_point() and value.ndim > 1 else value
+            for key, value in state.items()
+        }
+    content = safetensors.torch.save(state, {"format": "pt", "source_sha256": sha256})
+    fit_to_backbone(parse_state_dict(content, target), expected, target)
     replace_file(target, content)
     return target
 

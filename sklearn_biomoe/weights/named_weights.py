@@ -1,7 +1,6 @@
 """Weights with a name: their files, and the hashes that are accepted."""
 
 import os
-import re
 import warnings
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -9,6 +8,8 @@ from pathlib import Path
 
 from .._files import OFFLINE_VARIABLE, cache_folder, is_offline, replace_file
 from .downloads import download
+from .hashes import check_format, check_sha256
+from .hub import PREFIX, check_record, find_in_hub
 
 FOLDER_VARIABLE = "SKLEARN_BIOMOE_WEIGHTS"
 
@@ -69,7 +70,8 @@ NAMED = {
 def find_weights(weights: str | PathLike[str], expected: str | None = None) -> Path:
     """Return the file of weights, downloading it if it is missing.
 
-    "open" is in the package. Other named files are searched in the folder in
+    "open" is in the package. An address that starts with hf:// is read through the hub's cache,
+    see `find_in_hub`. Other named files are searched in the folder in
     ``SKLEARN_BIOMOE_WEIGHTS``, then in the cache, and downloaded into the cache; such a download
     must have the SHA-256 ``expected``.
 
@@ -82,11 +84,14 @@ def find_weights(weights: str | PathLike[str], expected: str | None = None) -> P
     """
     check_format(expected)
     name = fspath(weights)
+    if name.startswith(PREFIX):
+        return find_in_hub(name, expected)
     if name not in NAMED:
         if not (path := Path(name)).is_file():
             raise FileNotFoundError(
                 f"No weights file at {path.absolute()}; expected the path of a .safetensors or "
-                f".pth state dict, or one of the names {', '.join(map(repr, NAMED))}."
+                f".pth state dict, hf://owner/name, or one of the names "
+                f"{', '.join(map(repr, NAMED))}."
             )
         return path
     entry = NAMED[name]
@@ -118,35 +123,19 @@ def _possible_paths(entry: NamedWeights) -> list[Path]:
     return [folder / str(entry.file) for folder in folders]
 
 
-def check_format(sha256: str | None) -> None:
-    """Raise ValueError if a hash is not a SHA-256 in 64 lower-case hexadecimal digits."""
-    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", str(sha256)):
-        raise ValueError(
-            f"weights_sha256={sha256!r}; expected the 64 lower-case hexadecimal digits of a "
-            "SHA-256, as sha256sum prints it."
-        )
-
-
-def check_sha256(found: str, what: str, expected: str | None) -> None:
-    """Raise ValueError if a hash is not the expected one, or that is not a SHA-256."""
-    check_format(expected)
-    if expected not in (None, found):
-        raise ValueError(
-            f"{what} have sha256 {found}, but {expected} was expected: they are damaged or "
-            "different, and were not loaded. To use them, fit again or pass their sha256."
-        )
-
-
 def check_weights(
     found: str, weights: str | PathLike[str], path: Path, expected: str | None
 ) -> None:
     """Raise ValueError if the hash of a file is not the expected or the published one.
 
     If the publisher of named weights does not provide a hash, the one at first use is written
-    beside the file, in the format of sha256sum, and later ones are compared with it.
+    beside the file, in the format of sha256sum, and later ones are compared with it. Hashes of
+    files of the hub are compared with those at first use too.
     """
     what = f"Weights {str(path)!r}"
     check_sha256(found, what, expected)
+    if fspath(weights).startswith(PREFIX):
+        check_record(found, fspath(weights))
     if (entry := NAMED.get(fspath(weights))) is None:
         return
     if entry.sha256 is not None:

@@ -5,24 +5,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from ..._files import replace_file
+from ..._typing import FloatArray
 from ...images.stack import BiosignalImages
 from ..results import StudyResults
+from .classes import render_confusions, render_probabilities, render_roc_curves
+from .embedding_map import read_embeddings, render_embedding_map
 from .examples import render_examples
-from .page import render_page, render_sections
-from .sections import (
-    rank_methods,
-    render_alarms,
-    render_comparisons,
-    render_confusions,
+from .methods import (
+    describe_study,
+    render_description,
     render_environment,
-    render_facts,
     render_held_out_data,
     render_methods,
-    render_roc_curves,
-    render_scores,
-    render_subjects,
+    render_window_report,
 )
+from .overview import render_alarms, render_facts
+from .page import render_page, render_sections
+from .ratings import render_ratings, render_residuals
+from .scores import rank_methods, render_comparisons, render_scores, render_subjects
+
+__all__ = ["describe_study", "write_report"]
 
 
 def write_report(
@@ -30,6 +35,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     images: Mapping[str, BiosignalImages] | None = None,
+    embeddings: ArrayLike | None = None,
     title: str = "Study",
 ) -> Path:
     """Write a study as an HTML page: scores, comparisons, subjects, methods and alarms.
@@ -45,9 +51,13 @@ def write_report(
         replaced after the new one is complete.
     images : dict of str to BiosignalImages, default=None
         Images of the rows of X, in the same order, by names such as "eda". If given, the page
-        shows images of windows that the best method classified correctly and wrongly with the
-        highest probability.
+        shows images of windows that the best method predicted correctly and wrongly with the
+        highest probability; or, of ratings, with the smallest and the largest error.
+    embeddings : array-like of shape (n_windows, n_features), default=None
+        Embeddings, or other features, of the rows of X. If given, the page maps them in two
+        dimensions by subject and by target, by PCA and, if umap-learn is installed, by UMAP.
     title : str, default="Study"
+        Heading of the page.
 
     Returns
     -------
@@ -83,21 +93,34 @@ def write_report(
         )
     path = _check_path(path)
     images = {} if images is None else images
-    _check_images(images, n_rows=int(study.predictions["window"].max()) + 1)
-    replace_file(path, render_page(title, _render_body(study, images, title)).encode())
+    n_rows = study.n_rows or int(study.predictions["window"].max()) + 1
+    _check_images(images, n_rows)
+    values = None if embeddings is None else read_embeddings(embeddings, n_rows)
+    replace_file(path, render_page(title, _render_body(study, images, values, title)).encode())
     return path
 
 
-def _render_body(study: StudyResults, images: Mapping[str, BiosignalImages], title: str) -> str:
+def _render_body(
+    study: StudyResults,
+    images: Mapping[str, BiosignalImages],
+    embeddings: FloatArray | None,
+    title: str,
+) -> str:
     ranked = rank_methods(study)
     sections = {
         "Scores": render_scores(study, ranked),
-        "Comparisons": render_comparisons(study, ranked),
+        "Comparisons": render_comparisons(study),
         "Confusion matrices": render_confusions(study, ranked),
         "ROC curves": render_roc_curves(study, ranked),
+        "Calibration and thresholds": render_probabilities(study, ranked),
+        "Predicted and true ratings": render_ratings(study, ranked),
+        "Residuals": render_residuals(study, ranked),
+        "Embeddings": render_embedding_map(study, embeddings),
         "Example windows": render_examples(study, str(ranked.index[0]), images),
         "Subjects": render_subjects(study, ranked),
-        "Methods": render_methods(study),
+        "Methods, for a paper": render_description(study),
+        "Parameters": render_methods(study),
+        "Checks of windows": render_window_report(study),
         "Environment": render_environment(study),
         "Held-out data": render_held_out_data(study),
     }

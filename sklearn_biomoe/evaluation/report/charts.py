@@ -1,168 +1,245 @@
-"""Charts as SVG, with colours and fonts from the style sheet and without ids."""
+"""Charts as SVG, shown in the page and saved as files, with colours and fonts of charts.css."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from html import escape
-from math import ceil, floor
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.metrics import roc_curve
 
 from ..._typing import Array
-from ..results import StudyResults
-from .page import format_interval, format_number
+from .page import format_tick, read_style, render_link
 
-STRIP_HEIGHT, MIDDLE = 38, 19  # pixels
-MAX_UNBROKEN_STRIPS = 18  # fit on a sheet of paper
-DOT_WIDTH = 1.3  # percent of a strip's width
-SIDE, LEFT, BELOW, ABOVE = 264.0, 38, 38, 10  # of a ROC chart and its margins
+SIDE, LEFT, RIGHT, BELOW, ABOVE = 264.0, 44.0, 10.0, 40.0, 10.0  # of a plot and its margins
+GAP, TITLE, LINE = 24.0, 22.0, 18.0  # between plots of a file, and heights of texts in it
+MOST_TICKS = 5
+N_COLOURS = 6  # --c0 to --c5 of style.css
+SUPERFLUOUS_PIXELS = 0.1  # steps of curves that are not visible
 
 
-class _Scale:
-    """Horizontal positions in percent of a strip's width, for any width of the page."""
+@dataclass(frozen=True)
+class Chart:
+    """Shapes in a rectangle of pixels.
 
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
+    Parameters
+    ----------
+    width, height : float
+    shapes : str
+        SVG elements, without ids.
+    label : str
+        What it shows, for screen readers.
+    title : str, default=""
+        Shown above or below it.
+    """
 
-    def at(self, value: Any) -> Any:
-        return 2 + 96 * (value - self.low) / (self.high - self.low)
+    width: float
+    height: float
+    shapes: str
+    label: str
+    title: str = ""
+
+    def render(self) -> str:
+        """Return the chart as an element of a page."""
+        size = f'viewBox="0 0 {self.width:g} {self.height:g}"'
+        return f'<svg {size} role="img" aria-label="{escape(self.label)}">{self.shapes}</svg>'
+
+    def to_file(self) -> str:
+        """Return the chart as an SVG file, in colours for paper."""
+        size = f'width="{self.width:g}" height="{self.height:g}"'
+        text = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {self.width:g} '
+            f'{self.height:g}"><title>{escape(self.label)}</title><style>{_file_style()}</style>'
+            f'<rect width="100%" height="100%" fill="#fff"/>{self.shapes}</svg>\n'
+        )
+        return _replace_variables(text)
+
+
+@cache
+def _file_style() -> str:
+    return re.sub(r"\s+", " ", read_style("charts.css"))
+
+
+def _replace_variables(text: str) -> str:
+    """Replace variables of CSS, which most programs for vector graphics do not know."""
+    colours = dict(re.findall(r"--([\w-]+):\s*([^;]+);", read_style("style.css").split("}")[0]))
+    return re.sub(r"var\(--([\w-]+)\)", lambda match: " ".join(colours[match[1]].split()), text)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear axis.
+
+    Parameters
+    ----------
+    low, high : float
+    name : str
+    """
+
+    low: float
+    high: float
+    name: str
+
+    @classmethod
+    def of(cls, values: Any, name: str) -> "Scale":
+        """Return an axis from one round number to another that shows all values."""
+        low, high = float(np.min(values)), float(np.max(values))
+        step = tick_step(low, high)
+        low, high = floor(low / step + 1e-9) * step, ceil(high / step - 1e-9) * step
+        return cls(low, high if high > low else low + step, name)
 
     def ticks(self) -> Array:
-        return np.round(np.arange(self.low, self.high + 0.05, 0.1), 1)
+        """Return round numbers on the axis."""
+        step = tick_step(self.low, self.high)
+        first, last = ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9)
+        return np.arange(first, last + 1) * step
+
+    def at(self, values: Any) -> Any:
+        """Return places from 0 to 1."""
+        return (np.asarray(values) - self.low) / (self.high - self.low)
 
 
-def render_strips(study: StudyResults, summary: pd.DataFrame) -> str:
-    """Return a strip for each method: a dot for each subject, the mean and its interval."""
-    chance = 1 / len(study.classes)
-    values = [*study.scores["balanced_accuracy"], chance]
-    scale = _Scale(floor(min(values) * 10) / 10, ceil(max(values) * 10) / 10)
-    axis = _render_axis(scale)
-    strips = [
-        _render_strip(str(name), row, study.scores[study.scores["method"] == name], scale, chance)
-        for name, row in summary.iterrows()
-    ]
-    together = " together" if len(strips) <= MAX_UNBROKEN_STRIPS else ""
-    return "\n".join(
-        [
-            f'<figure class="strips{together}">',
-            axis if len(strips) > 10 else "",
-            *strips,
-            axis,
-            "<figcaption>Balanced accuracy: a dot for each subject (hover for the name), the mean "
-            "over subjects with its 95 % interval, and chance (dashed; shaded: 95 % of permuted "
-            "predictions).</figcaption>",
-            "</figure>",
+def tick_step(low: float, high: float) -> float:
+    """Return 1, 2 or 5 times a power of 10, so that at most five steps lie between two numbers.
+
+    Examples
+    --------
+    >>> tick_step(0, 1), tick_step(-3, 11), tick_step(2, 2)
+    (0.2, 5.0, 1.0)
+    """
+    if high <= low:
+        return 1.0
+    least = (high - low) / MOST_TICKS
+    power = 10.0 ** floor(log10(least) + 1e-9)
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+
+
+class Plot:
+    """A square with two axes, to which shapes are added."""
+
+    def __init__(self, x: Scale, y: Scale) -> None:
+        self.x, self.y = x, y
+        self._shapes = [
+            f'<rect class="frame" x="{LEFT:g}" y="{ABOVE:g}" width="{SIDE:g}" height="{SIDE:g}"/>',
+            *self._ticks(),
+            f'<text x="{LEFT + SIDE / 2:g}" y="{ABOVE + SIDE + 33:g}" text-anchor="middle">'
+            f"{escape(x.name)}</text>",
+            f'<text transform="translate(11 {ABOVE + SIDE / 2:g}) rotate(-90)" '
+            f'text-anchor="middle">{escape(y.name)}</text>',
         ]
-    )
 
+    def _ticks(self) -> list[str]:
+        bottom = ABOVE + SIDE
+        texts = []
+        for tick, x in zip(self.x.ticks(), LEFT + SIDE * self.x.at(self.x.ticks()), strict=True):
+            texts.append(
+                f'<text x="{x:.4g}" y="{bottom + 16:g}" text-anchor="middle">'
+                f"{format_tick(tick)}</text>"
+            )
+        for tick, y in zip(self.y.ticks(), bottom - SIDE * self.y.at(self.y.ticks()), strict=True):
+            texts.append(
+                f'<text x="{LEFT - 6:g}" y="{y + 4:.4g}" text-anchor="end">'
+                f"{format_tick(tick)}</text>"
+            )
+        return texts
 
-def _render_axis(scale: _Scale) -> str:
-    ticks = "".join(
-        f'<text x="{scale.at(tick):.2f}%" y="13" text-anchor="middle">{tick:.1f}</text>'
-        for tick in scale.ticks()
-    )
-    return (
-        '<div class="strip axis" aria-hidden="true"><span></span>'
-        f'<svg height="18">{ticks}</svg><span></span></div>'
-    )
+    def _at(self, points: Array) -> Array:
+        """Return pixels of points, shape (n_points, 2)."""
+        places = np.column_stack([self.x.at(points[:, 0]), self.y.at(points[:, 1])])
+        return [LEFT, ABOVE + SIDE] + places * [SIDE, -SIDE]
 
+    def add_line(self, start: tuple[float, float], stop: tuple[float, float], kind: str) -> None:
+        """Draw a straight line, of a class of charts.css."""
+        (x1, y1), (x2, y2) = self._at(np.array([start, stop], dtype=float))
+        self._shapes.append(
+            f'<line class="{kind}" x1="{x1:.5g}" y1="{y1:.5g}" x2="{x2:.5g}" y2="{y2:.5g}"/>'
+        )
 
-def _render_strip(
-    name: str, row: pd.Series, scores: pd.DataFrame, scale: _Scale, chance: float
-) -> str:
-    scores = scores.sort_values("balanced_accuracy")
-    values = scores["balanced_accuracy"].to_numpy()
-    label = (
-        f"{name}: mean {format_number(row['mean'])}, 95 % interval "
-        f"{format_interval(row['low'], row['high'])}, {len(values)} subjects from "
-        f"{format_number(values.min())} to {format_number(values.max())}"
-    )
-    left, right = (np.clip(scale.at(row[end]), 2, 98) for end in ("chance_low", "chance_high"))
-    shapes = [
-        *(_line("grid", x, x, 0, STRIP_HEIGHT) for x in map(scale.at, scale.ticks())),
-        f'<rect class="by-chance" x="{left:.2f}%" y="0" width="{right - left:.2f}%" '
-        f'height="{STRIP_HEIGHT}"/>',
-        _line("chance", scale.at(chance), scale.at(chance), 0, STRIP_HEIGHT),
-        *_render_dots(scores["subject"], scale.at(values), values),
-    ]
-    if pd.notna(row["low"]):
-        ends = scale.at(row["low"]), scale.at(row["high"])
-        shapes += [_line(kind, *ends, MIDDLE, MIDDLE) for kind in ("halo", "interval")]
-    shapes.append(f'<circle class="mean" cx="{scale.at(row["mean"]):.2f}%" cy="{MIDDLE}" r="5"/>')
-    return (
-        f'<div class="strip"><span>{escape(name)}</span>\n<svg height="{STRIP_HEIGHT}" role="img" '
-        f'aria-label="{escape(label)}">{"".join(shapes)}</svg>\n'
-        f"<span>{format_number(row['mean'])}</span></div>"
-    )
+    def add_curves(self, curves: Sequence[Array], *, marked: bool = False) -> None:
+        """Draw curves in the colours of a legend, the first one thick and on top."""
+        shapes = [self._curve(points, number, marked) for number, points in enumerate(curves)]
+        self._shapes += shapes[::-1]
 
+    def _curve(self, points: Array, number: int, marked: bool) -> str:
+        at = np.round(self._at(np.asarray(points, dtype=float)), 1)
+        changed = np.r_[True, (np.abs(np.diff(at, axis=0)) >= SUPERFLUOUS_PIXELS).any(axis=1)]
+        path = "L".join(f"{x:g} {y:g}" for x, y in at[changed])
+        marks = "".join(
+            f'<circle cx="{x:g}" cy="{y:g}" r="2.5" style="fill:{colour_of(number)}"/>'
+            for x, y in at
+        )
+        return f'<path {curve_style(number)} d="M{path}"/>{marks if marked else ""}'
 
-def _render_dots(subjects: pd.Series, places: Array, values: Array) -> list[str]:
-    """Return dots at heights around the middle, so that dots with nearby places do not overlap."""
-    bins = pd.Series(np.round(places / DOT_WIDTH))
-    rank = bins.groupby(bins).cumcount().to_numpy()
-    steps = np.where(rank % 2, 1, -1) * ((rank + 1) // 2)
-    heights = MIDDLE + steps * min(5.0, 14 / max(1, np.abs(steps).max(initial=0)))
-    return [
-        f'<circle class="dot" cx="{x:.2f}%" cy="{y:.1f}" r="3.5"><title>subject '
-        f"{escape(str(subject))}: {format_number(value)}</title></circle>"
-        for subject, value, x, y in zip(subjects, values, places, heights, strict=True)
-    ]
-
-
-def _line(kind: str, x1: float, x2: float, y1: int, y2: int) -> str:
-    return f'<line class="{kind}" x1="{x1:.2f}%" x2="{x2:.2f}%" y1="{y1}" y2="{y2}"/>'
-
-
-def compute_roc_curve(predictions: pd.DataFrame, label: Any) -> Array:
-    """Return the false and true positive rates of a class, shape (n_points, 2)."""
-    positive, scores = predictions["target"] == label, predictions[f"probability_{label}"]
-    return np.column_stack(roc_curve(positive, scores)[:2])
-
-
-def render_roc_chart(curves: Sequence[Array], name: str) -> str:
-    """Return a chart of the ROC curves of a class, the first curve thick and on top."""
-    width, height = LEFT + SIDE + 10, ABOVE + SIDE + BELOW
-    bottom, right, middle = ABOVE + SIDE, LEFT + SIDE, ABOVE + SIDE / 2
-    shapes = [
-        f'<rect class="frame" x="{LEFT}" y="{ABOVE}" width="{SIDE:g}" height="{SIDE:g}"/>',
-        f'<line class="chance" x1="{LEFT}" y1="{bottom:g}" x2="{right:g}" y2="{ABOVE}"/>',
-        f'<text x="{LEFT + SIDE / 2:g}" y="{bottom + 32:g}" text-anchor="middle">'
-        "false positive rate</text>",
-        f'<text transform="translate(11 {middle:g}) rotate(-90)" text-anchor="middle">'
-        "true positive rate</text>",
-    ]
-    for tick in (0, 0.5, 1):
-        x, y = LEFT + tick * SIDE, bottom - tick * SIDE
-        shapes += [
-            f'<text x="{x:g}" y="{bottom + 15:g}" text-anchor="middle">{tick:g}</text>',
-            f'<text x="{LEFT - 6}" y="{y + 4:g}" text-anchor="end">{tick:g}</text>',
+    def add_points(self, points: Array, kind: str, colours: Sequence[str] = ()) -> None:
+        """Draw dots of a class of charts.css, or in colours."""
+        at = np.round(self._at(np.asarray(points, dtype=float)), 1)
+        styles = [f' style="fill:{colour}"' for colour in colours] or [""] * len(at)
+        self._shapes += [
+            f'<circle class="{kind}" cx="{x:g}" cy="{y:g}" r="3"{style}/>'
+            for (x, y), style in zip(at, styles, strict=True)
         ]
-    shapes += [_render_curve(points, number) for number, points in enumerate(curves)][::-1]
-    label = escape(f"ROC curves of class {name}")
-    return (
-        f'<figure><svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">'
-        f"{''.join(shapes)}</svg><figcaption>class {escape(name)}</figcaption></figure>\n"
-    )
+
+    def chart(self, label: str, title: str = "") -> Chart:
+        """Return the finished chart."""
+        width, height = LEFT + SIDE + RIGHT, ABOVE + SIDE + BELOW
+        return Chart(width, height, "".join(self._shapes), label, title)
 
 
-def _render_curve(points: Array, number: int) -> str:
-    at = np.round([LEFT, ABOVE + SIDE] + points * [SIDE, -SIDE], 1)
-    changed = np.r_[True, (np.diff(at, axis=0) != 0).any(axis=1)]
-    path = "L".join(f"{x:g} {y:g}" for x, y in at[changed])
-    return f'<path {_curve_style(number)} d="M{path}"/>'
+def colour_of(number: int) -> str:
+    """Return the colour of an entry of a legend."""
+    return f"var(--c{number % N_COLOURS})"
 
 
-def render_legend(entries: Sequence[tuple[str, str]]) -> str:
-    """Return the names of curves in their colours, each with a number."""
-    items = [
-        f'<li><svg aria-hidden="true"><line {_curve_style(number)} x1="0" x2="100%" y1="50%" '
-        f'y2="50%"/></svg>{escape(name)}, {value}</li>'
-        for number, (name, value) in enumerate(entries)
-    ]
-    return f'<ul class="legend">{"".join(items)}</ul>'
-
-
-def _curve_style(number: int) -> str:
+def curve_style(number: int) -> str:
+    """Return the attributes of a curve of a legend."""
     kind = "curve" if number else "first curve"
-    return f'class="{kind}" style="stroke:var(--c{number})"'
+    return f'class="{kind}" style="stroke:{colour_of(number)}"'
+
+
+def render_charts(
+    charts: Sequence[Chart], *, file: str, caption: str, kind: str = "", legend: Sequence[str] = ()
+) -> str:
+    """Return charts side by side, with the names of curves and a link that saves all as a file."""
+    figures = "\n".join(
+        f"<figure>{chart.render()}"
+        + (f"<figcaption>{escape(chart.title)}</figcaption>" if chart.title else "")
+        + "</figure>"
+        for chart in charts
+    )
+    items = "".join(
+        f'<li><svg aria-hidden="true"><line {curve_style(number)} x1="0" x2="100%" y1="50%" '
+        f'y2="50%"/></svg>{escape(name)}</li>'
+        for number, name in enumerate(legend)
+    )
+    listed = f'<ul class="legend">{items}</ul>' if legend else ""
+    link = render_link(f"{file}.svg", join_charts(charts, legend, caption).to_file())
+    return (
+        f'<div class="multiples curves {kind}">{figures}{listed}</div>\n'
+        f'<p class="note">{escape(caption)}{link}</p>'
+    )
+
+
+def join_charts(charts: Sequence[Chart], legend: Sequence[str], label: str) -> Chart:
+    """Return one chart that shows several with their titles, and the names of curves below."""
+    n_columns = min(len(charts), 4)
+    width, height = charts[0].width + GAP, charts[0].height + TITLE + GAP
+    shapes = []
+    for number, chart in enumerate(charts):
+        row, column = divmod(number, n_columns)
+        x, y = column * width, row * height
+        shapes.append(
+            f'<text class="title" x="{x + LEFT:g}" y="{y + 15:g}">{escape(chart.title)}</text>'
+            f'<svg x="{x:g}" y="{y + TITLE:g}" width="{chart.width:g}" height="{chart.height:g}">'
+            f"{chart.shapes}</svg>"
+        )
+    bottom = ceil(len(charts) / n_columns) * height
+    for number, name in enumerate(legend):
+        y = bottom + LINE * number
+        shapes.append(
+            f'<line {curve_style(number)} x1="{LEFT:g}" x2="{LEFT + 26:g}" y1="{y:g}" y2="{y:g}"/>'
+            f'<text class="title" x="{LEFT + 34:g}" y="{y + 4:g}">{escape(name)}</text>'
+        )
+    total = bottom + LINE * len(legend)
+    return Chart(n_columns * width, total, "".join(shapes), label)

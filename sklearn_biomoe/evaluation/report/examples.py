@@ -1,4 +1,4 @@
-"""Images of windows that the best method classified with the highest probability."""
+"""Images of windows that the best method predicted well and badly."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..._typing import Array
 from ...images.stack import BiosignalImages
 from ...plotting import plot_image
 from ..results import StudyResults
 from .page import format_number, render_paragraph
 
+Window = tuple[str, pd.Series]  # what it is called, and its row of predictions
 WINDOWS_PER_OUTCOME = 2  # correct or wrong, of each class
 MAX_IMAGES = 4  # of a window
-WIDTH, HEIGHT, DPI = 2.4, 2.25, 200  # inches, dots per inch
+ABOVE = "Above each image is the signal on its own scale."
+WIDTH, HEIGHT, DPI = 2.4, 2.75, 200  # inches, dots per inch
 
 
 def render_examples(study: StudyResults, method: str, images: Mapping[str, BiosignalImages]) -> str:
-    """Return images of correctly and wrongly classified windows of each class."""
+    """Return images of correctly and wrongly predicted windows."""
     if not images:
         return ""
     available = [
@@ -29,43 +32,80 @@ def render_examples(study: StudyResults, method: str, images: Mapping[str, Biosi
         for position in range(len(stack.image_names))
     ]
     shown = available[:MAX_IMAGES]
-    text = (
-        f"Windows that <strong>{escape(method)}</strong> classified with the highest probability: "
-        f"for each class up to {WINDOWS_PER_OUTCOME} correct and {WINDOWS_PER_OUTCOME} wrong ones, "
-        "each of a different subject."
-    )
+    text = _describe_choice(study, method)
     if len(available) > len(shown):
         text += f" The first {len(shown)} of {len(available)} images of each window are shown."
-    classes = [
-        f"<h3>True class: {escape(str(label))}</h3>"
+    groups = [
+        f"<h3>{escape(heading)}</h3>"
         + '<div class="multiples windows">'
-        + "".join(_render_window(row, shown) for row in _choose_windows(study, method, label))
+        + "".join(_render_window(row, shown) for row in rows)
         + "</div>"
-        for label in study.classes
+        for heading, rows in _choose_windows(study, method)
     ]
-    return "\n".join([render_paragraph(text, "note"), *classes])
+    return "\n".join([render_paragraph(text, "note"), *groups])
 
 
-def _choose_windows(study: StudyResults, method: str, label: Any) -> Iterator[pd.Series]:
-    """Yield rows of predictions of a class: correct ones, then wrong ones.
+def _describe_choice(study: StudyResults, method: str) -> str:
+    name = f"<strong>{escape(method)}</strong>"
+    if study.classes is None:
+        return (
+            f"Windows that {name} predicted with the smallest and the largest error: up to "
+            f"{WINDOWS_PER_OUTCOME} of each half of the ratings, each of a different subject. "
+            f"{ABOVE}"
+        )
+    return (
+        f"Windows that {name} predicted with the highest probability: for each "
+        f"{study.task.target} up to {WINDOWS_PER_OUTCOME} correct and {WINDOWS_PER_OUTCOME} wrong "
+        f"ones, each of a different subject. {ABOVE}"
+    )
 
-    Their "confidence" is the probability of the predicted class, NaN if the method has none.
-    """
+
+def _choose_windows(study: StudyResults, method: str) -> Iterator[tuple[str, Iterator[Window]]]:
+    """Yield headings with rows of predictions and what they are called: correct ones first."""
     rows = study.predictions[study.predictions["method"] == method]
-    rows = rows[(rows["repeat"] == rows["repeat"].min()) & (rows["target"] == label)]
-    probabilities = rows[[f"probability_{each}" for each in study.classes]].to_numpy(dtype=float)
-    predicted = pd.Index(study.classes).get_indexer(rows["predicted"])
-    rows = rows.assign(confidence=probabilities[np.arange(len(rows)), predicted])
+    rows = rows[rows["repeat"] == rows["repeat"].min()]
+    if study.classes is None:
+        yield from _choose_ratings(rows)
+        return
+    rows = rows.assign(confidence=_confidence(study, rows))
     rows = rows.sort_values("confidence", ascending=False, kind="stable")
-    correct = rows["predicted"] == label
-    for outcome in (correct, ~correct):
-        chosen = rows[outcome].drop_duplicates("subject").head(WINDOWS_PER_OUTCOME)
-        yield from (row for _, row in chosen.iterrows())
+    correct = rows["predicted"] == rows["target"]
+    for label in study.classes:
+        own = rows["target"] == label
+        parts = {"Correct": rows[own & correct], "Wrong": rows[own & ~correct]}
+        yield f"True {study.task.target}: {label}", _take(parts)
 
 
-def _render_window(row: pd.Series, images: list[tuple[str, BiosignalImages, int]]) -> str:
-    outcome = "Correct" if row["predicted"] == row["target"] else "Wrong"
-    text = f"true {row['target']}, predicted {row['predicted']}"
+def _choose_ratings(rows: pd.DataFrame) -> Iterator[tuple[str, Iterator[Window]]]:
+    errors = (rows["predicted"] - rows["target"]).abs()
+    rows = rows.assign(confidence=np.nan).loc[errors.sort_values(kind="stable").index]
+    middle = rows["target"].median()
+    for heading, own in {
+        f"Ratings up to {middle:g}": rows[rows["target"] <= middle],
+        f"Ratings above {middle:g}": rows[rows["target"] > middle],
+    }.items():
+        if len(own):
+            yield heading, _take({"Near": own, "Far": own[::-1]})
+
+
+def _confidence(study: StudyResults, rows: pd.DataFrame) -> Array:
+    """Return the probability of the predicted class, NaN if the method has none."""
+    probabilities = rows[[f"probability_{each}" for each in study.classes]].to_numpy(dtype=float)
+    predicted = pd.Index(study.classes).get_indexer(pd.Index(rows["predicted"]))
+    return probabilities[np.arange(len(rows)), predicted]
+
+
+def _take(parts: Mapping[str, pd.DataFrame]) -> Iterator[Window]:
+    """Yield the first rows of each part, of different subjects, with the part's name."""
+    for outcome, rows in parts.items():
+        for _, row in rows.drop_duplicates("subject").head(WINDOWS_PER_OUTCOME).iterrows():
+            yield outcome, row
+
+
+def _render_window(window: Window, images: list[tuple[str, BiosignalImages, int]]) -> str:
+    outcome, row = window
+    target, predicted = (_format(row[name]) for name in ("target", "predicted"))
+    text = f"true {target}, predicted {predicted}"
     if pd.notna(row["confidence"]):
         text += f", probability {format_number(row['confidence'], 2)}"
     text += f". Subject {row['subject']}, row {row['window']}"
@@ -74,8 +114,12 @@ def _render_window(row: pd.Series, images: list[tuple[str, BiosignalImages, int]
     return f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>\n"
 
 
+def _format(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _render_image(name: str, stack: BiosignalImages, position: int, window: int) -> str:
-    """Return one image of a window with its axes, as PNG data."""
+    """Return one image of a window below the signal, with their axes, as PNG data."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -84,7 +128,8 @@ def _render_image(name: str, stack: BiosignalImages, position: int, window: int)
             "images."
         ) from error
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
-    plot_image(figure.subplots(), stack, window, position)
+    above, axis = figure.subplots(2, height_ratios=(1, 4))
+    plot_image(axis, stack, window, position, above=above)
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     alt = f"{name}: {stack.image_names[position]} of row {window}"

@@ -1,5 +1,6 @@
-"""The page template, HTML elements, and formats of numbers."""
+"""The page template, HTML elements, files to save, and formats of numbers."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -35,8 +36,13 @@ $body
 
 def render_page(title: str, body: str) -> str:
     """Return the page with its style sheet."""
-    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    style = read_style("style.css") + read_style("charts.css")
     return PAGE.substitute(title=escape(title), style=style, body=body)
+
+
+def read_style(name: str) -> str:
+    """Return a style sheet of this package."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def render_sections(contents: Mapping[str, str]) -> str:
@@ -51,7 +57,12 @@ def render_sections(contents: Mapping[str, str]) -> str:
 
 
 def render_table(
-    columns: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str, kind: str = ""
+    columns: Sequence[Any],
+    rows: Iterable[Sequence[Any]],
+    *,
+    caption: str,
+    kind: str = "",
+    link: str = "",
 ) -> str:
     """Return a table that scrolls within the page; the first column has the names of the rows."""
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in columns)
@@ -60,19 +71,46 @@ def render_table(
         first = "" if number else ' class="first"'
         cells = "".join(f"<td>{escape(str(value))}</td>" for value in values)
         body.append(f'<tr{first}><th scope="row">{escape(str(name))}</th>{cells}</tr>')
-    return "\n".join(
+    table = "\n".join(
         [
-            '<figure class="table">',
-            f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">',
             f'<table class="wide {kind}">',
             f"<thead><tr>{head}</tr></thead>",
             "<tbody>",
             *body,
-            "</tbody></table></div>",
-            f"<figcaption>{escape(caption)}</figcaption>",
-            "</figure>",
+            "</tbody></table>",
         ]
     )
+    return (
+        f'<figure class="table">\n{render_scrolling(table, caption)}\n'
+        f"<figcaption>{escape(caption)}{link}</figcaption>\n</figure>"
+    )
+
+
+def render_scrolling(table: str, label: str) -> str:
+    """Return a table in a region that scrolls sideways, with a hint that shows if it has to."""
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
+        '<div class="content"><div class="hint" aria-hidden="true"><span>Scroll sideways '
+        f"\N{RIGHTWARDS ARROW}</span></div>\n{table}</div></div>"
+    )
+
+
+MEDIA_TYPES = {"csv": "text/csv;charset=utf-8", "svg": "image/svg+xml"}
+
+
+def render_link(name: str, content: str) -> str:
+    """Return a link that saves a file, which the page contains."""
+    kind = name.rpartition(".")[2]
+    data = b64encode(content.encode()).decode()
+    return (
+        f' <a class="save" download="{name}" href="data:{MEDIA_TYPES[kind]};base64,{data}">'
+        f"Save {kind.upper()}</a>"
+    )
+
+
+def render_csv_link(name: str, table: pd.DataFrame, *, index: bool = False) -> str:
+    """Return a link that saves a table, with unrounded numbers, as a CSV file."""
+    return render_link(f"{name}.csv", table.to_csv(index=index, lineterminator="\r\n"))
 
 
 def render_details(summary: str, content: str) -> str:
@@ -90,11 +128,22 @@ def format_number(value: Any, digits: int = 3) -> str:
     return MISSING if pd.isna(value) else f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def format_interval(low: Any, high: Any) -> str:
+def format_tick(value: float) -> str:
+    """Return a round number on an axis."""
+    return f"{round(value, 10):,g}".replace("-", MINUS)
+
+
+def format_interval(low: Any, high: Any, digits: int = 3) -> str:
     """Return two numbers as a range."""
     if pd.isna(low) or pd.isna(high):
         return MISSING
-    return f"{format_number(low)} to {format_number(high)}"
+    return f"{format_number(low, digits)} to {format_number(high, digits)}"
+
+
+def format_range(numbers: pd.Series) -> str:
+    """Return the lowest and highest of some counts, or the only one: 8, 8 to 12."""
+    low, high = numbers.min(), numbers.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def format_p_value(p_value: float) -> str:

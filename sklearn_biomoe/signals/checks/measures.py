@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from scipy.fft import next_fast_len
-from scipy.stats import kurtosis
 
 from ..._typing import Array, FloatArray, Mask
 from ..modalities import MODALITIES
@@ -19,6 +18,7 @@ PULSE_SEARCH = ((0.4, 8.0), (0.4, 5.0))
 BREATHING_SEARCH = ((0.05, 2.0), (0.05, 1.5))
 PULSE_PIECE, BREATHING_PIECE = 10.0, 40.0  # seconds
 QRS_BAND = (5.0, 20.0)  # Hz
+MAINS = (50.0, 60.0)  # Hz
 SAME_PEAK = 0.85  # of the highest peak of an autocorrelation: the shortest such lag is the period
 CONDUCTANCE_RANGE = (0.05, 60.0)  # µS
 STEEPEST_CONDUCTANCE = 10.0  # µS/s
@@ -47,23 +47,25 @@ def measure_windows(windows: Windows, modality: str, sampling_rate: float) -> pd
         - lowest, highest, median, mean, deviation (standard), spread (from the 1st to the 99th
           percentile): of the samples; integer: whether all are;
         - negative: share of samples below 0;
-        - constant: longest run of equal samples, as a share of the window;
+        - constant: longest run of equal samples without gaps, as a share of the window;
         - at_lowest, at_highest: share of samples inside runs of 3 or more at that extreme;
         - outside: share of samples beyond the value range of the modality's preset;
         - invalid: share of samples of skin conductance that are out of range or change too fast;
-        - kurtosis: 3 for a normal distribution;
         - skewness: of the change over a second, from quantiles, -1 to 1;
         - pulse, breathing: frequency of the rhythm in Hz; pulse_strength, breathing_strength: of
           its autocorrelation one period later; pulse_share, breathing_share: of the power in
           `PULSE_BAND` and `BREATHING_BAND`; qrs_share: of the power in `PULSE_BAND` and `QRS_BAND`
           that is in the latter;
+        - line: share of the power that is interference of the mains, of EMG and EEG;
         - counter: whether all samples increase by the same step.
 
     References
     ----------
     Invalid skin conductance, 0.05 to 60 µS and 10 µS/s: Kleckner et al. 2018, IEEE Trans. Biomed.
-    Eng. 65(7):1460, doi:10.1109/TBME.2017.2758643. Power of QRS complexes: Li et al. 2008, Physiol.
-    Meas. 29(1):15, doi:10.1088/0967-3334/29/1/002.
+    Eng. 65(7):1460, doi:10.1109/TBME.2017.2758643. Share of the power of an ECG that is in QRS
+    complexes: Zhao and Zhang 2018, Front. Physiol. 9:727, doi:10.3389/fphys.2018.00727, where it is
+    called pSQI. Interference of the mains by interpolation of the spectrum: Abser et al. 2011,
+    CMBES Proc. 34.
     """
     tables = []
     for rows, values in windows.by_length():
@@ -88,8 +90,9 @@ def _measure(rows: Array, values: Array, modality: str, rate: float) -> pd.DataF
         "seconds": np.full(len(samples), n_times / rate),
         "nan": (~np.isfinite(samples)).mean(axis=1),
     }
+    gaps = ~np.isfinite(samples)
     samples = fill_gaps(samples)
-    columns |= _levels(samples) | _faults(samples, modality, rate)
+    columns |= _levels(samples) | _faults(samples, gaps, modality, rate)
     columns |= _rhythms(samples, modality, rate)
     return pd.DataFrame(columns)
 
@@ -119,7 +122,7 @@ def _levels(samples: FloatArray) -> dict[str, Array]:
     }
 
 
-def _faults(samples: FloatArray, modality: str, rate: float) -> dict[str, Array]:
+def _faults(samples: FloatArray, gaps: Mask, modality: str, rate: float) -> dict[str, Array]:
     steps = np.diff(samples, axis=1)
     lowest, highest = samples.min(axis=1), samples.max(axis=1)
     value_range = MODALITIES[modality].value_range
@@ -136,12 +139,11 @@ def _faults(samples: FloatArray, modality: str, rate: float) -> dict[str, Array]
     is_counter = (steps.min(axis=1, initial=np.inf) > 0) & (np.ptp(steps, axis=1) <= tolerance)
     return {
         "negative": (samples < 0).mean(axis=1),
-        "constant": _longest_run(steps == 0) / samples.shape[1],
-        "at_lowest": _share_in_runs(samples == lowest[:, None]),
-        "at_highest": _share_in_runs(samples == highest[:, None]),
+        "constant": _longest_run((steps == 0) & ~gaps[:, 1:]) / samples.shape[1],
+        "at_lowest": _share_in_runs((samples == lowest[:, None]) & ~gaps),
+        "at_highest": _share_in_runs((samples == highest[:, None]) & ~gaps),
         "outside": outside,
         "invalid": invalid,
-        "kurtosis": np.nan_to_num(_kurtosis(samples), nan=0.0),
         "skewness": _skewness_of_changes(samples, rate),
         "counter": is_counter if samples.shape[1] > 2 else np.zeros(len(samples), dtype=bool),
     }
@@ -158,15 +160,6 @@ def _longest_run(equal: Mask) -> FloatArray:
 def _share_in_runs(at_extreme: Mask) -> FloatArray:
     middle = at_extreme[:, :-2] & at_extreme[:, 1:-1] & at_extreme[:, 2:]
     return middle.sum(axis=1) / at_extreme.shape[1]
-
-
-def _kurtosis(samples: FloatArray) -> FloatArray:
-    scale = np.abs(samples).max(axis=1, keepdims=True)
-    spread = np.ptp(samples, axis=1)
-    values = np.full(len(samples), np.nan)
-    varying = spread > 1e-9 * scale[:, 0]
-    values[varying] = kurtosis(samples[varying] / scale[varying], axis=1, fisher=False)
-    return values
 
 
 def _skewness_of_changes(samples: FloatArray, rate: float) -> FloatArray:
@@ -195,6 +188,7 @@ def _rhythms(samples: FloatArray, modality: str, rate: float) -> dict[str, Array
         "pulse_strength": pulse_strength,
         "pulse_share": _divide(pulse_power, total),
         "qrs_share": _divide(qrs_power, qrs_power + pulse_power),
+        "line": _line_share(power, rate) if modality in ("emg", "eeg") else np.zeros(len(power)),
         "breathing": breathing,
         "breathing_strength": breathing_strength,
         "breathing_share": _divide(breathing_power, total),
@@ -220,6 +214,19 @@ def _bins(power: FloatArray, rate: float, band: tuple[float, float]) -> tuple[in
 def _band_power(power: FloatArray, rate: float, band: tuple[float, float]) -> FloatArray:
     start, stop = _bins(power, rate, band)
     return power[:, start:stop].sum(axis=1)
+
+
+def _line_share(power: FloatArray, rate: float) -> FloatArray:
+    """Return the share of power within 1 Hz of the mains that its neighbours do not explain."""
+    shares = np.zeros(len(power))
+    for mains in MAINS:
+        if mains + 3 > rate / 2:
+            continue
+        around = _band_power(power, rate, (mains - 3, mains + 3))
+        at = _band_power(power, rate, (mains - 1, mains + 1))
+        excess = np.maximum(at - (around - at) / 2, 0)  # the neighbours are twice as wide
+        shares = np.maximum(shares, _divide(excess, power.sum(axis=1)))
+    return shares
 
 
 def _divide(part: FloatArray, whole: FloatArray) -> FloatArray:
@@ -254,8 +261,8 @@ def find_rhythm(
 
     References
     ----------
-    Autocorrelation as an index of quality: Birrenkott et al. 2018, IEEE Trans. Biomed. Eng.
-    65(9):2033.
+    Autocorrelation as an index of the quality of breathing: Birrenkott et al., A robust fusion
+    model for estimating respiratory rate, IEEE Trans. Biomed. Eng. 2018.
     """
     kept, searched = search
     n_windows, n_times = samples.shape

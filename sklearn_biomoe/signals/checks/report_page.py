@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..._typing import Array, FloatArray
+from ..modalities import MODALITIES
 from .check_results import CheckResults, describe_rows
 from .findings import Finding, MeasuredSignal
 from .measures import BREATHING_BAND, PULSE_BAND, fill_gaps
@@ -18,6 +19,11 @@ MOST_POINTS = 600  # of a curve
 MOST_SUBJECTS = 40  # in a plot of levels
 MOST_WINDOWS = 200  # in a spectrum
 DECIBELS = 60.0
+HEADINGS = {"outside": "off the axis", "frequency": "rhythm (Hz)"}
+# Shown by the style sheet if the table is wider than the screen.
+HINT = (
+    '<div class="hint" aria-hidden="true"><span>Scroll sideways \N{RIGHTWARDS ARROW}</span></div>'
+)
 HIGHEST_SHOWN = {"eda": 1.0, "bvp": 8.0, "ppg": 8.0, "resp": 2.0, "ecg": 40.0, "eeg": 45.0}
 OWN_BAND = {"bvp": PULSE_BAND, "ppg": PULSE_BAND, "ecg": PULSE_BAND, "resp": BREATHING_BAND}
 
@@ -45,7 +51,7 @@ def render_report(report: CheckResults) -> str:
         f"<h2>{escape(report.headline)}</h2>",
         _render_findings(report.findings),
         *_render_signals(report),
-        "<details><summary>What was checked</summary><ul>",
+        '<details><summary>What was checked</summary><ul class="checked">',
         *(f"<li>{escape(line)}</li>" for line in report.checked),
         "</ul></details>",
         "</div>",
@@ -81,15 +87,17 @@ def _render_signals(report: CheckResults) -> Iterator[str]:
     summary = report.summary()
     if len(summary):
         yield "<details><summary>Each signal and subject</summary>"
-        yield f'<div class="scroll">{_render_table(summary)}</div></details>'
+        yield f'<div class="scroll"><div class="content">{HINT}{_render_table(summary)}</div></div>'
+        yield "</details>"
 
 
 def _render_table(summary: pd.DataFrame) -> str:
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in summary.columns)
+    names = (HEADINGS.get(name, name) for name in summary.columns)
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
     body = []
     for key, row in summary.iterrows():
         signal, subject = key if isinstance(key, tuple) else (key, "")
-        cells = "".join(f"<td>{_format(value)}</td>" for value in row)
+        cells = "".join(f"<td>{_format(value, name)}</td>" for name, value in row.items())
         name = f"{escape(str(signal))}, {escape(str(subject))}"
         body.append(f"<tr><th>{name}</th>{cells}</tr>")
     return (
@@ -98,9 +106,11 @@ def _render_table(summary: pd.DataFrame) -> str:
     )
 
 
-def _format(value: Any) -> str:
+def _format(value: Any, name: Any) -> str:
     if pd.isna(value):
         return "\N{EN DASH}"
+    if name in ("outside", "usable"):
+        return f"{100 * value:.0f} %"
     return f"{value:.3g}" if value % 1 else f"{value:.0f}"
 
 
@@ -144,7 +154,9 @@ def _plot_levels(signal: MeasuredSignal) -> str:
             f'y2="{y:.1f}"/><circle class="middle" cx="{middle:.1f}" cy="{y:.1f}" r="1.8"/>'
         )
     axis = (f"{low:.3g}", f"{high:.3g}")
-    return _figure("Levels of windows, a line for each subject", "".join(marks), axis)
+    unit = MODALITIES[signal.modality].unit
+    expected = f" ({unit} is expected)" if unit else ""
+    return _figure(f"Levels, a line for each subject{expected}", "".join(marks), axis)
 
 
 def _plot_spectrum(signal: MeasuredSignal) -> str:
@@ -178,14 +190,19 @@ def _plot_examples(signal: MeasuredSignal, quality: pd.DataFrame) -> Iterator[st
     """Yield the windows of highest and lowest quality that are not missing."""
     scores = quality["quality"].where(~quality["missing"]).astype(float)
     scores = scores - quality["flat"] - quality["gaps"] - quality["outside"].fillna(0.0)
-    rows = scores.dropna().sort_values(kind="stable").index
-    if not len(rows):
+    scores = scores.dropna().sort_values(kind="stable")
+    if not len(scores):
         return
-    for name, row, kind in (("Highest", rows[-1], ""), ("Lowest", rows[0], "poor")):
+    shown = {"Highest quality": scores.index[-1], "Lowest quality": scores.index[0]}
+    if scores.iloc[0] == scores.iloc[-1]:
+        shown = {"Example": scores.index[0]}
+    for name, row in shown.items():
         samples = fill_gaps(_first_channel(signal, int(row)))[0]
         axis = ("0 s", f"{len(samples) / signal.sampling_rate:.4g} s")
-        caption = f"{name} quality: row {row}, from {samples.min():.3g} to {samples.max():.3g}"
-        yield _figure(caption, _curve(samples, kind), axis)
+        is_usable = bool(quality["usable"][row])
+        caption = f"{name}{'' if is_usable else ', not usable'}: row {row}, "
+        caption += f"{samples.min():.3g} to {samples.max():.3g}"
+        yield _figure(caption, _curve(samples, "" if is_usable else "poor"), axis)
 
 
 def _first_channel(signal: MeasuredSignal, row: int) -> Array:

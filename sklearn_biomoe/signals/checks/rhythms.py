@@ -45,10 +45,10 @@ def check_kind(signal: MeasuredSignal) -> Iterator[Finding]:
 
     References
     ----------
-    Skin conductance has no regular rhythm, and nearly all its power below 0.5 Hz: Boucsein 2012,
-    Electrodermal Activity, doi:10.1007/978-1-4614-1126-0. QRS complexes have their power in 5 to 20
-    Hz, a pulse wave below: Li et al. 2008, Physiol. Meas. 29(1):15,
-    doi:10.1088/0967-3334/29/1/002.
+    Sympathetic activity in skin conductance is below 0.25 Hz at rest and below 0.37 Hz in exercise,
+    a pulse above: Posada-Quintero et al. 2018, PMC5983430. Power of QRS complexes:
+    Zhao and Zhang 2018, Front. Physiol. 9:727, doi:10.3389/fphys.2018.00727. The thresholds are our
+    choice.
     """
     counters = signal.measures["counter"]
     if counters.mean() > 0.5:
@@ -122,9 +122,10 @@ def check_rate(signal: MeasuredSignal) -> Iterator[Finding]:
     doi:10.1371/journal.pone.0227709; 79 in daily life, with a standard deviation of 14.5, Avram et
     al. 2019, npj Digit. Med. 2:58, doi:10.1038/s41746-019-0134-9; 40 to 180 in wearable monitoring,
     Orphanidou et al. 2015, IEEE J. Biomed. Health Inform. 19(3):832,
-    doi:10.1109/JBHI.2014.2338351; 12 to 20 breaths per minute,
-    above 24 in the severely ill only, Cretikos et al. 2008, Med. J. Aust. 188(11):657. Skin
-    conductance responses: Boucsein 2012, Electrodermal Activity, doi:10.1007/978-1-4614-1126-0.
+    doi:10.1109/JBHI.2014.2338351. Adults at rest breathe 12 to 20 times per minute; more than 27
+    predict cardiac arrest in wards: Cretikos et al. 2008, Med. J. Aust. 188(11):657. Skin
+    conductance responses: Dawson, Schell and Filion 2017, The electrodermal system, in Handbook of
+    Psychophysiology, 4th ed.
     """
     rhythm = RHYTHMS.get(signal.modality)
     found = [] if rhythm is None else list(_check_own_rhythm(signal, rhythm))

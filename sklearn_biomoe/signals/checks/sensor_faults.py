@@ -16,6 +16,8 @@ CLIPPED_SHARE = 0.01  # of the samples of a window
 NEARLY_ALL, MANY = 0.95, 0.1  # share of windows
 USABLE_STRENGTH = 0.3  # of the own rhythm
 MOST_INVALID = 0.1  # of the samples of skin conductance
+MOST_LINE = 0.5  # of the power of EMG and EEG
+EXPLAINED = 0.9  # share of the rows of a finding that others have, too
 COARSE = ("spo2", "resp_rate")  # equal samples are normal in whole numbers
 
 
@@ -24,9 +26,9 @@ def check_sensor(signal: MeasuredSignal) -> Iterator[Finding]:
 
     References
     ----------
-    Constant, clipped and out-of-range samples: Kleckner et al. 2018, IEEE Trans. Biomed. Eng.
-    65(7):1460, doi:10.1109/TBME.2017.2758643; Böttcher et al. 2022, Sci. Rep. 12:21412,
-    doi:10.1038/s41598-022-25949-x.
+    Samples at the floor or the ceiling of a device: Kleckner et al. 2018, IEEE Trans. Biomed. Eng.
+    65(7):1460, doi:10.1109/TBME.2017.2758643. Constant channels and gaps: Bigdely-Shamlo et al.
+    2015, Front. Neuroinform. 9:16, doi:10.3389/fninf.2015.00016. The shares are our choice.
     """
     yield from _check_missing(signal)
     yield from _check_gaps(signal)
@@ -169,12 +171,15 @@ def score_quality(signal: MeasuredSignal) -> pd.DataFrame:
     quality : DataFrame
         A row for each window, with the columns missing, gaps, flat, clipped (bool), outside (share
         of samples), quality (from 0 to 1: the strength of pulse or breathing, the share of valid
-        samples of skin conductance, 1 for other modalities) and usable (bool).
+        samples of skin conductance, the share of the power of EMG and EEG that is not interference
+        of the mains, 1 for other modalities) and usable (bool).
     """
     measures = signal.measures
     strength = quality_rhythm(signal)
     if strength is not None:
         quality, needed = strength, USABLE_STRENGTH
+    elif signal.modality in ("emg", "eeg"):
+        quality, needed = 1 - measures["line"].to_numpy(), 1 - MOST_LINE
     else:
         quality, needed = 1 - measures["invalid"].to_numpy(), 1 - MOST_INVALID
     table = pd.DataFrame(
@@ -200,26 +205,49 @@ def score_quality(signal: MeasuredSignal) -> pd.DataFrame:
     return scored.drop(columns="unusable")
 
 
+LOW_QUALITY = {
+    "eda": "flat, off the axis, or with invalid samples",
+    "resp": "flat, or without regular breathing",
+    **dict.fromkeys(("bvp", "ppg", "ecg"), "flat, or without a regular pulse"),
+    **dict.fromkeys(("emg", "eeg"), "flat, or mostly interference of the mains (50 or 60 Hz)"),
+}
+
+
 def check_quality(signal: MeasuredSignal, quality: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding if many windows are not usable by the index of their modality.
 
     References
     ----------
-    Pulse, ECG and breathing: autocorrelation, Birrenkott et al. 2018, IEEE Trans. Biomed. Eng.
-    65(9):2033. Skin conductance: 0.05 to 60 µS and at most 10 µS/s, Kleckner et al. 2018, IEEE
-    Trans. Biomed. Eng. 65(7):1460, doi:10.1109/TBME.2017.2758643.
+    Breathing: autocorrelation is one of the indices of Birrenkott et al., A robust fusion model for
+    estimating respiratory rate, IEEE Trans. Biomed. Eng. 2018; used for pulse and ECG too. Skin
+    conductance: 0.05 to 60 µS and at most 10 µS/s, Kleckner et al. 2018, IEEE Trans. Biomed. Eng.
+    65(7):1460, doi:10.1109/TBME.2017.2758643. EMG and EEG: interference of the mains, Abser et al.
+    2011, CMBES Proc. 34. `WindowReport.beat_quality` has an index with published thresholds.
     """
     rows = np.flatnonzero(~(quality["usable"] | quality["missing"] | quality["gaps"]))
     share = len(rows) / max(1, int((~quality["missing"]).sum()))
     if share < 0.2:
         return
     grade = "warning" if share >= 0.5 else "note"
-    reason = {
-        "eda": "flat, off the axis, or with invalid samples",
-        "resp": "flat, or without regular breathing",
-    }.get(signal.modality, "flat, off the axis, or without a regular pulse")
-    if quality_rhythm(signal) is None and signal.modality != "eda":
-        reason = "flat or off the axis"
+    reason = LOW_QUALITY.get(signal.modality, "flat or off the axis")
     message = f"{signal.count(rows)} are of low quality: {reason}."
     advice = "Look at some of them; drop them, or compare scores with and without them."
     yield signal.finding(grade, "quality", message, advice, rows, usable=1 - share)
+
+
+def leave_out_explained(findings: list[Finding]) -> list[Finding]:
+    """Return findings about one signal without those of windows that others are about, too.
+
+    A sensor without contact has flat windows that are off the axis: they are not also listed as
+    clipped and as of low quality.
+    """
+    causes: set[int] = set()
+    for finding in findings:
+        if finding.kind in ("flat", "range") and finding.grade != "note":
+            causes.update(finding.rows)
+    return [
+        finding
+        for finding in findings
+        if finding.kind not in ("clipped", "quality")
+        or len(causes.intersection(finding.rows)) < EXPLAINED * len(finding.rows)
+    ]

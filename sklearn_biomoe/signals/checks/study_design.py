@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from ..._typing import Array, FloatArray, Mask
+from ..._validation.targets import is_rating
 from .findings import Finding, MeasuredSignal, describe_subjects
 
 FEWEST_SUBJECTS = 6  # the p-value of a sign-flip test of 5 cannot be below 2 / 2**5 = 0.06
@@ -24,13 +25,15 @@ STANDARD_ERRORS = 3  # over subjects, above chance
 FIXED_SHARE = 0.9  # of subjects with the same order
 
 
-def time_only_methods() -> dict[str, Pipeline]:
-    """Return classifiers of the start time of a window, the controls of a study."""
-    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+CLASSIFIER = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+
+
+def time_only_methods(predictor: Any = CLASSIFIER) -> dict[str, Pipeline]:
+    """Return predictors by the start time of a window, the controls of a study."""
     spline = SplineTransformer(n_knots=20)
     return {
-        "elapsed time only, linear": make_pipeline(StandardScaler(), classifier),
-        "elapsed time only, spline": make_pipeline(spline, StandardScaler(), classifier),
+        "elapsed time only, linear": make_pipeline(StandardScaler(), predictor),
+        "elapsed time only, spline": make_pipeline(spline, StandardScaler(), predictor),
     }
 
 
@@ -47,19 +50,17 @@ def check_design(
 
     References
     ----------
-    Sign-flip tests of few subjects: Good 2005, Permutation, Parametric and Bootstrap Tests of
-    Hypotheses, doi:10.1007/b138696. Carry-over and drift in fixed orders of conditions: Keppel and
-    Wickens 2004, Design and Analysis, 4th ed. Slow drift of electrodermal levels within a session:
-    Boucsein 2012, Electrodermal Activity, doi:10.1007/978-1-4614-1126-0.
+    A sign-flip test of n subjects has 2**n assignments, so that a two-sided p-value is 2 / 2**n or
+    more. Order effects and counterbalancing: APA Dictionary of Psychology, "order effect".
     """
     if groups is not None:
         yield from _check_subjects(groups)
         if start is not None:
             yield from _check_overlap(groups, start, seconds)
-    if y is None:
+    if y is None or is_rating(y):
         return
     classes, counts = np.unique(y, return_counts=True)
-    if len(classes) > MOST_CLASSES:  # ratings
+    if len(classes) > MOST_CLASSES:
         return
     if len(classes) == 1:
         message = f"All windows are of class {classes[0].item()!r}."
@@ -140,7 +141,7 @@ def _check_overlap(groups: Array, start: FloatArray, seconds: FloatArray) -> Ite
 
 def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding]:
     """Find fixed orders of conditions, and labels that time or order predicts."""
-    sequences = _sequences(y, groups, start)
+    sequences = order_sequences(y, groups, start)
     [(most_common, count)] = Counter(sequences.values()).most_common(1)
     share = count / len(sequences)
     scores = _time_scores(y, groups, start)
@@ -166,11 +167,11 @@ def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding
         "and compare with its controls of elapsed time."
     )
     yield _finding(
-        "warning", "order", " ".join(parts), advice, order=_order_name(sequences), scores=scores
+        "warning", "order", " ".join(parts), advice, order=order_kind(sequences), scores=scores
     )
 
 
-def _sequences(y: Array, groups: Array, start: FloatArray) -> dict[Any, tuple[Any, ...]]:
+def order_sequences(y: Array, groups: Array, start: FloatArray) -> dict[Any, tuple[Any, ...]]:
     """Return the classes of each subject in the order of time, without repetitions."""
     sequences = {}
     for subject in np.unique(groups):
@@ -181,7 +182,7 @@ def _sequences(y: Array, groups: Array, start: FloatArray) -> dict[Any, tuple[An
     return sequences
 
 
-def _order_name(sequences: dict[Any, tuple[Any, ...]]) -> str:
+def order_kind(sequences: dict[Any, tuple[Any, ...]]) -> str:
     """Return "fixed", "counterbalanced" (few orders, each of several subjects) or "random"."""
     counts = Counter(sequences.values())
     if max(counts.values()) >= FIXED_SHARE * len(sequences):
@@ -216,24 +217,54 @@ def _time_scores(y: Array, groups: Array, start: FloatArray) -> dict[str, tuple[
 
 
 def check_label_in_samples(signal: MeasuredSignal, y: Array) -> Iterator[Finding]:
-    """Yield a finding if one sample of all windows has one value for each class."""
-    values = signal.windows.values
-    classes = np.unique(y)
-    if values.dtype.kind == "O" or not 1 < len(classes) <= min(MOST_CLASSES, len(y) // 2):
+    """Yield a finding if one sample of all windows has one value for each class.
+
+    Of windows of different lengths, as many samples are compared as the shortest one has, from the
+    start and from the end.
+    """
+    windows = signal.windows.present
+    values, n_times = windows.values, windows.shortest()[1]
+    if values.dtype.kind == "O":
+        ends = [np.concatenate([each[:, :n_times], each[:, -n_times:]], axis=1) for each in values]
+        values = np.stack(ends).astype(np.float64)
+    found = find_label(values, y[~signal.windows.missing])
+    if found is None:
         return
-    present = ~signal.windows.missing
-    of_class = [values[present & (y == each)] for each in classes]
-    if any(len(own) < 2 for own in of_class):
-        return
-    lowest, highest = (np.array([extreme(own, axis=0) for own in of_class])
-                       for extreme in (np.min, np.max))  # fmt: skip
-    levels = np.sort(lowest, axis=0)
-    is_label = (lowest == highest).all(axis=0) & (np.diff(levels, axis=0) > 0).all(axis=0)
-    if is_label.any():
-        channel, sample = (int(index[0]) for index in np.nonzero(is_label))
-        message = (
-            f"Sample {sample} of all windows of {signal.name!r} has one value for each class: the "
-            "label is among the samples."
-        )
-        advice = "Remove that column from X."
-        yield signal.finding("error", "label", message, advice, sample=sample, channel=channel)
+    channel, sample = found
+    if sample >= n_times:
+        sample -= 2 * n_times  # counted from the end
+    message = (
+        f"Sample {sample} of all windows of {signal.name!r} has one value for each class: the "
+        "label is among the samples."
+    )
+    advice = "Remove it from X."
+    yield signal.finding("error", "label", message, advice, sample=sample, channel=channel)
+
+
+def find_label(values: Array, y: Array) -> tuple[int, int] | None:
+    """Return the first feature that has one value for each class, and another one for each.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_windows, n_channels, n_features)
+    y : ndarray of shape (n_windows,)
+
+    Returns
+    -------
+    found : (int, int) or None
+        Channel and feature. None, too, if there are not two windows or more of each of 2 to 20
+        classes.
+    """
+    classes, counts = np.unique(y, return_counts=True)
+    if not 1 < len(classes) <= MOST_CLASSES or counts.min() < 2:
+        return None
+    of_class = [values[y == each] for each in classes]
+    lowest, highest = (
+        np.array([extreme(own, axis=0) for own in of_class]) for extreme in (np.min, np.max)
+    )
+    differ = (np.diff(np.sort(lowest, axis=0), axis=0) > 0).all(axis=0)
+    is_label = (lowest == highest).all(axis=0) & differ
+    if not is_label.any():
+        return None
+    channel, feature = np.argwhere(is_label)[0]
+    return int(channel), int(feature)

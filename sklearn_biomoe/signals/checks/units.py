@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .findings import Finding, MeasuredSignal, describe_subjects
+from .sensor_faults import FLAT_RUN
 
 MOST = 0.9  # share of subjects or windows that a finding about the whole signal needs
 MOST_NEGATIVE, NEGATIVE_SHARE = 0.1, 0.2  # of samples of skin conductance, and of windows
+MOST_MISSING = 0.5  # of the samples of a window that counts
 CLEAR_SKEWNESS = 0.1
 FEW_SUBJECTS = 3
 MANY_SUBJECTS, MANY_SHARE = 8, 0.75  # 6 of 8 with the same sign
@@ -84,11 +86,14 @@ def _check_conductance(signal: MeasuredSignal) -> Iterator[Finding]:
     References
     ----------
     0.05 to 60 µS: Kleckner et al. 2018, IEEE Trans. Biomed. Eng. 65(7):1460,
-    doi:10.1109/TBME.2017.2758643. Responses rise in 1 to 3 s and take 2 to 10 s to fall by half, so
-    that conductance rises faster than it falls, and resistance falls faster than it rises: Boucsein
-    2012, Electrodermal Activity, doi:10.1007/978-1-4614-1126-0.
+    doi:10.1109/TBME.2017.2758643. Responses rise in 1 to 3 s and fall in 3 to 15 s, so that
+    conductance rises faster than it falls, and resistance falls faster than it rises: Dawson,
+    Schell and Filion 2017, The electrodermal system, in Handbook of Psychophysiology, 4th ed.
     """
-    levels = signal.by_subject("median")
+    has_contact = (signal.measures["nan"] <= MOST_MISSING) & (
+        signal.measures["constant"] < FLAT_RUN
+    )
+    levels = signal.by_subject("median", has_contact)
     negative = signal.measures["negative"] > MOST_NEGATIVE
     if negative.mean() > NEGATIVE_SHARE:
         rows = signal.rows(negative)
@@ -175,7 +180,8 @@ def _check_saturation(signal: MeasuredSignal) -> Iterator[Finding]:
 
     References
     ----------
-    Pulse oximeters are accurate from 70 to 100 %: ISO 80601-2-61.
+    Manufacturers of pulse oximeters specify accuracy from 70 to 100 % (under ISO 80601-2-61), and
+    not below.
     """
     level = float(signal.by_subject("median").median())
     if 50 <= level <= 100.5:
@@ -217,7 +223,8 @@ def _check_ecg(signal: MeasuredSignal) -> Iterator[Finding]:
 
     References
     ----------
-    Electrocardiographs have an input range of 10 mV: IEC 60601-2-25.
+    The MIT-BIH Arrhythmia Database was digitised over a range of 10 mV: Moody and Mark 2001, IEEE
+    Eng. Med. Biol. 20(3):45. The lower limit is our choice.
     """
     size = float((signal.measures["highest"] - signal.measures["lowest"]).median())
     low, high = ECG_RANGE
@@ -231,7 +238,7 @@ def _check_eeg(signal: MeasuredSignal) -> Iterator[Finding]:
 
     References
     ----------
-    Scalp EEG has 10 to 100 µV: Niedermeyer and Lopes da Silva 2005, Electroencephalography, 5th ed.
+    Scalp EEG has 10 to 100 µV, from peak to peak; artefacts are larger. The limits are our choice.
     """
     size = float(signal.measures["spread"].median())
     is_counts = bool(signal.measures["integer"].mean() >= MOST)

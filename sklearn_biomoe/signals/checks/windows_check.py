@@ -16,7 +16,13 @@ from ..windows import NUMBER_AT_END, read_windows
 from .findings import GRADES, Finding, MeasuredSignal
 from .measures import measure_windows
 from .rhythms import check_kind, check_rate, compare_signals
-from .sensor_faults import check_quality, check_range, check_sensor, score_quality
+from .sensor_faults import (
+    check_quality,
+    check_range,
+    check_sensor,
+    leave_out_explained,
+    score_quality,
+)
 from .study_design import check_design, check_label_in_samples
 from .units import check_units
 from .window_report import WindowReport
@@ -88,7 +94,7 @@ def check_windows(
     subjects = None if groups is None else check_subjects(groups, n_windows)
     starts = None if start is None else check_length("start", start, n_windows).astype(np.float64)
     findings: list[Finding] = []
-    signals = []
+    signals, qualities = [], []
     for name, (modality, rate, windows) in columns.items():
         try:
             signal = _measure(name, modality, rate, windows, subjects)
@@ -99,12 +105,12 @@ def check_windows(
             )
             continue
         signals.append(signal)
-        findings += _check_signal(signal, labels)
-    qualities = [score_quality(signal) for signal in signals]
-    for signal, quality in zip(signals, qualities, strict=True):
-        if not _has_error(findings, signal):
-            findings += check_quality(signal, quality)
-    if not any(finding.kind in ("rate", "kind") for finding in findings):
+        qualities.append(score_quality(signal))
+        own = _check_signal(signal, labels)
+        if not _has_error(own, signal):
+            own += check_quality(signal, qualities[-1])
+        findings += leave_out_explained(own)
+    if not any(each.kind in ("rate", "kind") and each.grade != "note" for each in findings):
         findings += compare_signals([each for each in signals if not _has_error(findings, each)])
     seconds = _window_lengths(signals, n_windows)
     findings += check_design(labels, subjects, starts, seconds)
