@@ -64,9 +64,9 @@ def on_the_cpu(arrays):
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def batch(arrays):
-    """Eight images on the device."""
+    """Eight images on the device, which fixtures of the module cannot use: conftest.py hides it."""
     return draw_images(arrays, np.arange(8), DEVICE)
 
 
@@ -217,6 +217,7 @@ def little_memory(monkeypatch):
     free_engines()
 
 
+@pytest.mark.filterwarnings("ignore:A CUDA graph of")
 def test_batches_are_halved_without_memory(arrays, on_the_cpu, little_memory):
     stack = arrays[np.arange(150) % N_WINDOWS]
     with pytest.warns(UserWarning, match="ran out of memory with 256 images at once"):

@@ -103,7 +103,7 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
     cudnn = torch.backends.cudnn
     with _LOCKS[kind]:
         with _READING:
-            before = [(operation, _own_value(operation, kind)) for operation in OPERATIONS[kind]]
+            before = _own_values(kind)
         flags = cudnn.benchmark, cudnn.deterministic
         try:
             for operation in OPERATIONS[kind]:
@@ -112,7 +112,7 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
                 cudnn.benchmark, cudnn.deterministic = False, True
             yield
         finally:
-            for operation, value in before:
+            for operation, value in zip(OPERATIONS[kind], before, strict=True):
                 operation.fp32_precision = value
             if kind == "cuda":
                 cudnn.benchmark, cudnn.deterministic = flags
@@ -123,13 +123,13 @@ def _is_exact(kind: str) -> bool:
         return all(operation.fp32_precision in EXACT for operation in OPERATIONS[kind])
 
 
-def _own_value(operation: Any, kind: str) -> str:
-    """Return the setting of an operation, and "none" if it inherits that of a parent."""
-    inherited = []
-    for parent in PARENTS[kind]:
-        inherited.append(parent.fp32_precision)
+def _own_values(kind: str) -> list[str]:
+    """Return the settings of operations, and "none" for those that inherit that of a parent."""
+    general = []
+    for parent in PARENTS[kind]:  # of which the second may inherit the first one's
+        general.append(parent.fp32_precision)
         parent.fp32_precision = "none"
-    value: str = operation.fp32_precision
-    for parent, general in reversed(list(zip(PARENTS[kind], inherited, strict=True))):
-        parent.fp32_precision = general
-    return value
+    values = [operation.fp32_precision for operation in OPERATIONS[kind]]
+    for parent, value in reversed(list(zip(PARENTS[kind], general, strict=True))):
+        parent.fp32_precision = value
+    return values
