@@ -11,11 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.preprocessing import FunctionTransformer
 
+pytest.importorskip("click")
+
 from sklearn_biomoe.benchmark import SETS, BenchmarkSet, make_methods, run_benchmark
 from sklearn_biomoe.benchmark.features import AsPredicted
 from sklearn_biomoe.benchmark.methods import describe_channels, for_signal, learns
 from sklearn_biomoe.benchmark.run import arrange, differences
-from sklearn_biomoe.cli import run as run_program
+from sklearn_biomoe.cli.program import run as run_program
 
 DATA = Path(os.environ.get("SKLEARN_BIOMOE_DATA", ""))
 MEAN = FunctionTransformer(np.mean, kw_args={"axis": -1})
@@ -43,11 +45,19 @@ def windows_of(task="classification", scored=None):
     target = np.tile([0, 1, 2], 8).astype(float)
     windows = random.normal(target[:, None, None], 0.2, size=(24, 1, 50))
     names = np.array(["a", "b", "c"])[target.astype(int)]
+    is_number = task == "regression"
     return BenchmarkSet(
-        {"x": windows, "y": windows[:, :, :20] * 0}, {"x": ("generic", 10.0), "y": ("generic", 4.0)},
-        target if task == "regression" else names, groups, np.arange(24), np.arange(24.0),
-        task=task, scored=scored, chosen_on=frozenset([0, 1]), estimate=0 if task == "regression" else None,
-    )  # fmt: skip
+        {"x": windows, "y": windows[:, :, :20] * 0},
+        {"x": ("generic", 10.0), "y": ("generic", 4.0)},
+        target if is_number else names,
+        groups,
+        np.arange(24),
+        np.arange(24.0),
+        task=task,
+        scored=scored,
+        chosen_on=frozenset([0, 1]),
+        estimate=0 if is_number else None,
+    )
 
 
 def test_pairs_are_scored_by_the_share_in_the_right_order():
@@ -149,13 +159,19 @@ def test_missing_estimates_are_the_median():
 
 
 def test_ranks_and_page(tmp_path):
+    pytest.importorskip("aeon")
     sets = {f"set {n}": lambda *_, n=n: pairs_of(n, 0.02 * n, 8) for n in range(3)}
-    found = run_benchmark(sets, {"mean": MEAN, "last": LAST}, folder=tmp_path)
+    methods = {
+        "mean": MEAN,
+        "last": LAST,
+        "size": FunctionTransformer(np.max, kw_args={"axis": -1}),
+    }
+    found = run_benchmark(sets, methods, folder=tmp_path)
     ranks = found.ranks()
-    assert ranks.shape == (3, 2)
-    np.testing.assert_array_equal(ranks.sum(axis=1), 3)
+    assert ranks.shape == (3, 3)
+    np.testing.assert_array_equal(ranks.sum(axis=1), 6)
     page = found.report(tmp_path / "page.html").read_text()
-    for text in ("set 0", "Mean rank", "Effort", "95 % interval"):
+    for text in ("set 0", "Mean rank", "Nemenyi", "Effort", "95 % interval"):
         assert text in page
 
 

@@ -8,7 +8,7 @@ import os
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -26,15 +26,13 @@ from ..evaluation.report.page import (
     render_sections,
     render_table,
 )
+from .results import BenchmarkResults
 
-if TYPE_CHECKING:
-    from .run import Benchmark
-
-FEWEST_SETS = 3  # of a critical-difference diagram
+FEWEST = 3  # sets and methods of a critical-difference diagram
 LEVEL = 0.05
 
 
-def write_page(benchmark: Benchmark, path: str | os.PathLike[str]) -> Path:
+def write_page(benchmark: BenchmarkResults, path: str | os.PathLike[str]) -> Path:
     """Write the page; see `Benchmark.report`."""
     path = check_path(path)
     sections = {name: _render_set(benchmark, name) for name in benchmark.studies}
@@ -50,7 +48,7 @@ def write_page(benchmark: Benchmark, path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _render_facts(benchmark: Benchmark) -> str:
+def _render_facts(benchmark: BenchmarkResults) -> str:
     studies = benchmark.studies.values()
     own = benchmark.scores
     methods = own.loc[~own["is_control"], "method"].unique()
@@ -68,7 +66,7 @@ def _render_facts(benchmark: Benchmark) -> str:
     return f'<header>\n<h1>Benchmark</h1>\n<dl class="facts">\n{items}\n</dl>\n</header>'
 
 
-def _render_set(benchmark: Benchmark, name: str) -> str:
+def _render_set(benchmark: BenchmarkResults, name: str) -> str:
     study, scores = benchmark.studies[name], benchmark.scores
     own = scores[scores["set"] == name]
     n_subjects, n_rows = int(own["n_subjects"].iloc[0]), int(own["n_rows"].iloc[0])
@@ -125,8 +123,8 @@ def _render_ranks(ranks: pd.DataFrame) -> str:
     ]
     caption = "Rank of each method on each set, by all signals together; 1 is the best."
     table = render_table(["Method", "Mean rank", *ranks.index], rows, caption=caption)
-    if len(ranks) < FEWEST_SETS or find_spec("aeon") is None or find_spec("matplotlib") is None:
-        note = f"A critical-difference diagram needs {FEWEST_SETS} sets, aeon and matplotlib."
+    if min(ranks.shape) < FEWEST or find_spec("aeon") is None or find_spec("matplotlib") is None:
+        note = "A critical-difference diagram needs 3 sets, 3 methods, aeon and matplotlib."
         return table + render_paragraph(note, "note")
     return _draw_critical_difference(ranks) + table
 

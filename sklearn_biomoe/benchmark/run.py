@@ -6,7 +6,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from .._typing import Array, FloatArray
@@ -24,6 +23,7 @@ from ..evaluation import FixedSplit, LeakWarning, Study, run_study
 from .features import AsPredicted, FeatureFile, FeatureFolder, StoredFeatures
 from .methods import check_methods, make_methods
 from .page import write_page
+from .results import BenchmarkResults
 from .sets import SETS, TRANSFER_SETS, BenchmarkSet
 
 # Of features of any kind: up to thousands of columns, which are correlated.
@@ -32,12 +32,13 @@ PREDICTORS = {
     "regression": RidgeCV(np.logspace(0, 5, 11)),
 }
 TIME = {"time, linear": None, "time, spline": SplineTransformer(n_knots=20)}
+TRANSFER_COLUMNS = ["trained on", "tested on", "signals", "method", "mean", "low", "high"]
+TRANSFER_COLUMNS += ["n_subjects"]
 ESTIMATE = "neurokit, its own estimate"
 
 
-@dataclass
-class Benchmark:
-    """Scores of methods on data sets.
+class Benchmark(BenchmarkResults):
+    """Scores of methods on data sets; returned by `run_benchmark`.
 
     Parameters
     ----------
@@ -54,26 +55,6 @@ class Benchmark:
     left_out : DataFrame
         Sets and subjects that were left out, and why: columns set, subject, path and reason.
     """
-
-    scores: pd.DataFrame
-    transfer: pd.DataFrame
-    studies: dict[str, Study]
-    left_out: pd.DataFrame
-
-    def ranks(self) -> pd.DataFrame:
-        """Rank the methods on each set, by all signals together; 1 is the best.
-
-        Returns
-        -------
-        ranks : DataFrame
-            A row for each set and a column for each method that is on all sets, without controls.
-            The mean over rows is the mean rank.
-        """
-        own = self.scores[(self.scores["signals"] == "all") & ~self.scores["is_control"]]
-        sign = np.where(own["metric"] == "mae", -1, 1)
-        signed = own.assign(mean=sign * own["mean"])
-        table = signed.pivot_table("mean", "set", "method", sort=False)
-        return table.dropna(axis=1).rank(axis=1, ascending=False)
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write the benchmark as an HTML page, with a critical-difference diagram.
@@ -227,12 +208,7 @@ class _Run:
         for control, expand in TIME.items():
             inputs[control, "all"] = [self._time_of(data, expand)]
         inputs = {key: files for key, files in inputs.items() if files}
-        predict = make_pipeline(
-            SimpleImputer(keep_empty_features=True), StandardScaler(), PREDICTORS[data.task]
-        )
-        models = {
-            key: make_pipeline(StoredFeatures(files), *predict) for key, files in inputs.items()
-        }
+        models = {key: _predict(StoredFeatures(files), data.task) for key, files in inputs.items()}
         if data.estimate is not None and "neurokit" in self.methods:
             inputs[ESTIMATE, "all"] = inputs["neurokit", "all"]
             models[ESTIMATE, "all"] = make_pipeline(
@@ -254,42 +230,37 @@ class _Run:
         """Train on each set and test on each, by pairs, with each choice of common signals."""
         rows = []
         for train, test in product(sets, sets):
-            common = [name for name in sets[train].signals if name in sets[test].signals]
-            choices = {name: [name] for name in common}
-            if len(common) > 1:
-                choices["all"] = common
-            models: dict[tuple[str, str], Any] = {}
-            for method, transformer in self.methods.items():
-                files = {
-                    name: self._pairs_of(sets[train], sets[test], train == test, transformer, name)
-                    for name in common
-                }
-                for choice, names in choices.items():
-                    models[method, choice] = make_pipeline(
-                        StoredFeatures([files[name] for name in names]),
-                        SimpleImputer(keep_empty_features=True),
-                        StandardScaler(),
-                        PREDICTORS["classification"],
-                    )
-            rows += self._transfer_between(train, test, sets, models)
-        columns = ["trained on", "tested on", "signals", "method", "mean", "low", "high"]
-        return pd.DataFrame(rows, columns=[*columns, "n_subjects"])
+            rows += self.transfer_between(train, test, sets)
+        return pd.DataFrame(rows, columns=TRANSFER_COLUMNS)
 
-    def _transfer_between(
-        self, train: str, test: str, sets: dict[str, BenchmarkSet], models: dict[Any, Any]
+    def transfer_between(
+        self, train: str, test: str, sets: dict[str, BenchmarkSet]
     ) -> list[tuple[Any, ...]]:
-        used = [train] if train == test else [train, test]
-        targets, groups = [], []
-        for name in used:
-            own, subjects = arrange(sets[name], mirrored=True)
-            targets.append(own)
-            groups.append([f"{name} {subject}" for subject in subjects])
+        """Return rows of the table of transfers; within one set, leave one subject out."""
+        common = [name for name in sets[train].signals if name in sets[test].signals]
+        choices = {name: [name] for name in common}
+        if len(common) > 1:
+            choices["all"] = common
+        models: dict[tuple[str, str], Any] = {}
+        for method, transformer in self.methods.items():
+            files = {
+                name: self._pairs_of(sets[train], sets[test], train == test, transformer, name)
+                for name in common
+            }
+            for choice, names in choices.items():
+                features = StoredFeatures([files[name] for name in names])
+                models[method, choice] = _predict(features, "classification")
+        arranged = [arrange(sets[name], mirrored=True) for name in dict.fromkeys((train, test))]
+        groups = [
+            np.array([f"{name} {subject}" for subject in subjects])
+            for name, (_, subjects) in zip((train, test), arranged, strict=False)
+        ]
         cv: Any = "leave_one_subject_out"
         if train != test:
             cv = FixedSplit(*(np.unique(subjects).tolist() for subjects in groups))
         study = self._study(
             {_title(*key): model for key, model in models.items()},
-            np.concatenate(targets),
+            np.concatenate([target for target, _ in arranged]),
             np.concatenate(groups),
             cv=cv,
             folder=self.home / f"{train} to {test}",
@@ -391,6 +362,11 @@ def differences(data: BenchmarkSet, values: FloatArray, *, mirrored: bool = Fals
     earlier, later = data.rows.T
     change = values[later] - values[earlier]
     return np.vstack([change, -change]) if mirrored or data.protocol == "pairs" else change
+
+
+def _predict(features: StoredFeatures, task: str) -> Pipeline:
+    impute = SimpleImputer(keep_empty_features=True)
+    return make_pipeline(features, impute, StandardScaler(), PREDICTORS[task])
 
 
 def _title(method: str, signals: str) -> str:
