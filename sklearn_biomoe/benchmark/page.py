@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+from collections.abc import Iterator
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,7 +88,7 @@ def _render_set(benchmark: BenchmarkResults, name: str) -> str:
             format_p_value(row.p_value),
             format_number(row.other_subjects),
         ]
-        for row in own.itertuples()
+        for row in _records(own)
     ]
     caption = (
         f"{name}: each method with all signals and with each one. p: for a mean better than with "
@@ -96,6 +97,10 @@ def _render_set(benchmark: BenchmarkResults, name: str) -> str:
     )
     parts.append(render_table(columns, table, caption=caption))
     return "\n".join([*parts, _render_alarms(study)])
+
+
+def _records(scores: pd.DataFrame) -> Iterator[Any]:
+    yield from scores.itertuples()
 
 
 def _render_alarms(study: Study) -> str:

@@ -268,7 +268,7 @@ class _Run:
         summary = study.summary()
         found = []
         for method, choice in models:
-            row = summary.loc[_title(method, choice)]
+            row: Any = summary.loc[_title(method, choice)]
             scores = (row["mean"], row["low"], row["high"], int(row["n_subjects"]))
             found.append((train, test, choice, method, *scores))
         return found
@@ -321,12 +321,12 @@ class _Run:
     ) -> pd.DataFrame:
         summary = study.summary()
         metric = study.task.main.name
-        subjects = study.scores.set_index(["method", "subject"])[metric]
+        scores = study.scores.set_index("subject")
         rows = []
         for title, row in summary.iterrows():
             key = next((key for key in inputs if _title(*key) == title), (title, "all"))
             efforts = [file.effort() for file in inputs.get(key, [])]
-            own = subjects[title]
+            own = scores.loc[scores["method"] == title, metric]
             others = own[~own.index.isin(data.chosen_on)]
             is_control = title in study.controls or title == ESTIMATE
             rows.append(
