@@ -77,7 +77,7 @@ def test_tables_match_results(monkeypatch):
 
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
     generated = [page for page in pages if "<!-- end -->" in page]
-    assert len(generated) == 7
+    assert len(generated) == 8
     for page in generated:
         assert with_tables(page) == page
         assert with_tables(re.sub(r"\| 0\.\d+ ±", "| 0.999 ±", page)) == page
