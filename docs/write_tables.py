@@ -348,7 +348,7 @@ def by_signal(row: Any) -> list[str]:
 
 
 def suite(data: str) -> str:
-    """Return the scores of the benchmark with their intervals: a row per method, a column per set."""
+    """Return the scores of the benchmark: a row for each method, a column for each set."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     found = found[found["signals"] == "all"]
     cells = {
