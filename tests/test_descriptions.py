@@ -182,7 +182,7 @@ def test_paragraph_of_a_calibrated_study():
     assert "48 windows of 6 subjects (8 each) are scored, of 60 windows in all" in text
     assert (
         "The signals and targets of the first 2 windows of each test subject are used for "
-        'calibration by "a", '
+        'calibration by "a", "own majority", '
     ) in text
     assert '"own majority", of the calibration targets of the subject alone' in text
 

@@ -92,9 +92,9 @@ def test_studies_show_progress(monkeypatch):
     y, groups = np.tile([0, 1], 6), np.repeat([1, 2, 3], 4)
     arguments = {"dummy": DummyClassifier()}, np.arange(12.0)[:, None], y, groups
     run_study(*arguments, check=False)
-    assert "3/3" in terminal.getvalue()
+    assert "study: 100%" in terminal.getvalue()
     terminal.truncate(0)
     run_study(*arguments, check=False, progress=False)
-    assert "3/3" not in terminal.getvalue()
+    assert "study" not in terminal.getvalue()
     with pytest.raises(ValueError, match="progress='on'"):
         run_study(*arguments, check=False, progress="on")

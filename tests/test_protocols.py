@@ -190,7 +190,9 @@ def test_baselines_and_controls_use_targets_of_calibration(data, intervals):
     assert "own majority" in study.controls
     own = study.predictions[study.predictions["method"] == "own majority"]
     assert (own["predicted"] == "rest").all()  # two of the first three windows
-    assert study.summary()["calibration_labels"].all()
+    uses = study.summary()["calibration_labels"]
+    assert not uses["training majority"]
+    assert uses.drop("training majority").all()
     assert any("(signals and targets)" in each for each in study.decisions)
 
 

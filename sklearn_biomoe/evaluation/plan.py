@@ -119,6 +119,5 @@ def _calibrate(
         plan.inputs[name] = (method, own, moved)
     plan.folds = move_windows(calibration, plan.folds, uses)
     plan.calibration = tabulate_use(calibration, groups, times, uses)
-    estimators = {name: method for name, (method, _, _) in plan.inputs.items()}
-    plan.calibrated = find_calibrated(calibration, estimators)
+    plan.calibrated = find_calibrated(calibration, methods)
     plan.decisions.append(describe_calibration(calibration, plan.calibration))

@@ -51,7 +51,7 @@ def explained_share(values: FloatArray, factor: FloatArray) -> float:
 
     Examples
     --------
-    >>> values = np.array([[1.0, 1], [1, 2], [3, 1], [3, 2]])
+    >>> values = np.array([[1.0, 1], [1, 2], [2, 1], [2, 2]])
     >>> explained_share(values, np.array([[0], [0], [1], [1]]))
     0.25
     """
