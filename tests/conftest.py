@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from torch import nn
+from small_backbone import SmallBackbone
 
 import sklearn_biomoe
 
@@ -27,18 +27,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("tests")
-
-
-class SmallBackbone(nn.Module):
-    """Replaces the backbone in tests of other things; embeds thousands of images per second."""
-
-    def __init__(self):
-        super().__init__()
-        self.pool = nn.AvgPool2d(14)
-        self.linear = nn.Linear(3 * 16 * 16, 192)
-
-    def forward(self, images):
-        return self.linear(self.pool(images).flatten(1))
 
 
 @pytest.fixture

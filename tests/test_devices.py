@@ -81,8 +81,7 @@ def _use_cuda(connection):
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_cuda_in_a_forked_process(monkeypatch, one_gpu, small_backbone):
     monkeypatch.setattr(torch.cuda, "init", refuse)
-    with pytest.raises(RuntimeError, match="Cannot re-initialize"):  # this process is not forked
-        resolve_device("cuda")
+    assert resolve_device("cuda") == "cuda"  # in this process, which does not start CUDA for it
     context = multiprocessing.get_context("fork")
     parent, child_end = context.Pipe()
     child = context.Process(target=_use_cuda, args=(child_end,))

@@ -564,7 +564,7 @@ import sys, time, warnings
 import numpy as np
 import torch
 sys.path.insert(0, {tests!r})
-from conftest import SmallBackbone
+from small_backbone import SmallBackbone
 import sklearn_biomoe.weights
 sklearn_biomoe.weights.random_weights.TinyBioMoE = SmallBackbone
 from sklearn_biomoe import BiosignalImageTransformer

@@ -287,7 +287,7 @@ def test_pull(remote, capsys):
 USE = """
 import sys, warnings
 sys.path.insert(0, sys.argv[1])
-from conftest import SmallBackbone
+from small_backbone import SmallBackbone
 from sklearn_biomoe.weights import random_weights, weights_sha256
 random_weights.TinyBioMoE = SmallBackbone
 warnings.simplefilter("ignore")

@@ -247,7 +247,7 @@ FETCH = """
 import sys, warnings, dataclasses
 from sklearn_biomoe.weights import named_weights, random_weights, weights_sha256
 sys.path.insert(0, {tests!r})
-from conftest import SmallBackbone
+from small_backbone import SmallBackbone
 random_weights.TinyBioMoE = SmallBackbone
 named_weights.NAMED["paper"] = dataclasses.replace(named_weights.NAMED["paper"], url={url!r})
 warnings.simplefilter("ignore")

@@ -69,17 +69,15 @@ def resolve_device(device: str) -> str:
             f"device={device!r}, but torch {torch.__version__} finds {n_cuda} CUDA devices; use "
             "device='auto' or 'cpu', or install a CUDA build of torch."
         )
-    if kind == "cuda":
-        _start_cuda(device)
+    if kind == "cuda" and _is_forked:
+        _check_forked(device)
     return str(device)
 
 
-def _start_cuda(device: str) -> None:
+def _check_forked(device: str) -> None:
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # which succeeds if the parent has not used CUDA
     except RuntimeError as error:
-        if not _is_forked:
-            raise
         raise RuntimeError(
             f"Device {device!r} cannot be used: this process was forked from one that has used "
             "CUDA, which does not work in forked processes. Pass device='cpu', or start processes "

@@ -35,5 +35,5 @@ def show_weights(estimator: Any) -> Any:
 def _find_device(device: str) -> str:
     try:
         return resolve_device(device)
-    except ValueError:  # fitted on another machine
+    except (ValueError, RuntimeError):  # fitted on another machine, or in a forked process
         return f"{device}, which is not available"
