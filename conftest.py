@@ -39,6 +39,8 @@ def _cuda_for_marked_tests(request, monkeypatch):
             monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
         else:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", CUDA_DEVICES)
+        torch.cuda.init()
+        torch.cuda.device_count()  # torch keeps the first result, which must not be that of others
 
 
 def pytest_runtest_setup(item):

@@ -70,9 +70,7 @@ def load(form: str) -> Callable[[Tensor], Tensor]:
     if form == "onnxruntime":
         return get_engine(BackboneWeights("random", 0, sha256), "cpu", engine=form).run
     if form == "compiled":
-        compiled = torch.compile(
-            get_engine(BackboneWeights("random", 0, sha256), "cpu").run, dynamic=False
-        )
+        compiled = get_engine(BackboneWeights("random", 0, sha256), "cpu", engine="compile").run
         compiled(torch.zeros(COMPILED_BATCH, 224, 224, 3))
         return compiled
     network = random_backbone(0)

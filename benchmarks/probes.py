@@ -78,13 +78,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("probes_results"))
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--windows", type=int, default=400, help="simulated, of each modality")
+    parser.add_argument("--sources", nargs="+", default=list(SOURCES), choices=list(SOURCES))
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=FILE", help="other weights")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     given.output.mkdir(parents=True, exist_ok=True)
     weights = {"open": "open", **dict(each.split("=", 1) for each in given.also)}
     started = time.perf_counter()
-    sources = [*bidmc(), *stress_predict(), *simulated(given.windows)]
+    sources = [each for name in given.sources for each in SOURCES[name](given.windows)]
     rows = [row for source in sources for row in probe_source(source, weights, given.folder)]
     table = pd.DataFrame(rows)
     table.to_csv(given.output / "probes.csv", index=False)
@@ -95,6 +96,7 @@ def main() -> None:
         "even-numbered patients; the model is fitted on all other patients) and 95 % interval from "
         f"{N_BOOTSTRAPS} bootstraps over persons. Simulated windows: R2 over five folds, and 95 % "
         "interval from bootstraps over windows",
+        sources=given.sources,
         n_simulated=given.windows,
         seed=SEED,
         aeon=importlib.metadata.version("aeon"),
@@ -107,7 +109,7 @@ def main() -> None:
 # Windows
 
 
-def bidmc() -> list[Source]:
+def bidmc(_: int) -> list[Source]:
     windows = fetch_bidmc()
     patients = windows.groups
     scored = np.unique(patients[patients % 2 == 0])
@@ -135,7 +137,7 @@ def bidmc() -> list[Source]:
     ]
 
 
-def stress_predict() -> list[Source]:
+def stress_predict(_: int) -> list[Source]:
     windows = fetch_stress_predict(protocol="transitions")
     data = windows.data.iloc[::STEP]
     people = data["subject"].to_numpy()
@@ -185,6 +187,9 @@ def simulated(n_windows: int) -> list[Source]:
         signals = made.signals.double().numpy()
         sources.append(Source("simulated", modality, rate, signals, varying))
     return sources
+
+
+SOURCES = {"BIDMC": bidmc, "Stress-Predict": stress_predict, "simulated": simulated}
 
 
 # Features

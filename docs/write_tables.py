@@ -347,6 +347,46 @@ def by_signal(row: Any) -> list[str]:
     ]
 
 
+def suite(data: str) -> str:
+    """Return the scores of the benchmark: a row for each method, a column for each set."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["signals"] == "all"]
+    cells = {
+        (row.set, row.method): f"{row.mean:.3f} ({row.low:.3f} to {row.high:.3f})"
+        for row in found.itertuples()
+    }
+    sets, methods = list(found["set"].unique()), list(found["method"].unique())
+    rows = [[method, *(cells.get((name, method), "") for name in sets)] for method in methods]
+    return table(["", *sets], rows)
+
+
+def signals(data: str) -> str:
+    """Return the scores of the benchmark with each signal alone."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["signals"] != "all"]
+    found["column"] = found["set"] + ", " + found["signals"]
+    columns = list(found["column"].unique())
+    cells = found.set_index(["method", "column"])["mean"]
+    rows = [
+        [method, *(f"{cells[method, name]:.3f}" if (method, name) in cells.index else ""
+                   for name in columns)]
+        for method in found["method"].unique()
+    ]  # fmt: skip
+    return table(["", *columns], rows)
+
+
+def transfers(data: str) -> str:
+    """Return the share of pairs in the right order, by training set, tested set and signals."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    methods = list(found["method"].unique())
+    rows = []
+    for key, own in found.groupby(["trained on", "tested on", "signals"], sort=False):
+        shares = own.set_index("method")["mean"]
+        row = [*map(str, key), str(own["n_subjects"].iloc[0])]
+        rows.append(row + [f"{shares[m]:.3f}" if m in shares.index else "" for m in methods])
+    return table(["trained on", "tested on", "signals", "subjects", *methods], rows)
+
+
 def read(data: str) -> pd.DataFrame:
     """Return scores per method, including those of a run with random weights if it exists."""
     runs = []
@@ -393,6 +433,9 @@ TABLES = {
     "misses": misses,
     "coverage": coverage,
     "power": power,
+    "suite": suite,
+    "signals": signals,
+    "transfers": transfers,
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 
 from sklearn_biomoe import TinyBioMoEEmbedder
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
+from sklearn_biomoe.finetuning import _base as finetuning_base
 from sklearn_biomoe.inference import (
     check_precision,
     choose_batch_size,
@@ -22,6 +23,7 @@ from sklearn_biomoe.inference import (
     resolve_engine,
     use_precision,
 )
+from sklearn_biomoe.transformers import embedder
 from sklearn_biomoe.weights import BackboneWeights, weights_sha256
 
 IMAGES = np.zeros((2, 224, 224, 3), np.uint8)
@@ -126,10 +128,37 @@ def test_precisions_of_a_cpu(monkeypatch):
 
 @pytest.mark.parametrize("estimator", [TinyBioMoEEmbedder, TinyBioMoEClassifier])
 def test_tf32_on_a_cpu_is_refused_before_weights_are_read(estimator, monkeypatch):
-    monkeypatch.setattr(BackboneWeights, "load", refuse)
+    for module in (embedder, finetuning_base):
+        monkeypatch.setattr(module, "weights_sha256", refuse)
     message = r"precision='tf32', but device 'cpu' .*\(TF32 needs CUDA and an Ampere or later GPU\)"
     with pytest.raises(ValueError, match=message):
         estimator(precision="tf32", device="cpu").fit(IMAGES, [0, 1])
+
+
+def test_without_a_compiler(monkeypatch):
+    def fail(function, dynamic):
+        raise ImportError("no C++ compiler\nLong explanation")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    monkeypatch.setattr(BackboneWeights, "load", refuse)
+    message = (
+        r"does not work on device 'cpu' here \(ImportError: no C\+\+ compiler\).* engine='torch'"
+    )
+    with pytest.raises(ValueError, match=message):
+        TinyBioMoEEmbedder(engine="compile", device="cpu").fit(IMAGES)
+    with pytest.raises(ValueError, match=r"Unknown engine 'compiled'.* Did you mean 'compile'"):
+        TinyBioMoEEmbedder(engine="compiled").fit(IMAGES)
+
+
+@pytest.mark.slow
+def test_compiled_network(small_backbone):
+    """A small network: the published one takes a minute."""
+    images = np.random.default_rng(0).integers(0, 256, (11, 224, 224, 3)).astype(np.uint8)
+    expected = TinyBioMoEEmbedder(cache=None).fit_transform(images)
+    compiled = TinyBioMoEEmbedder(engine="compile", cache=None)
+    found = compiled.fit_transform(images)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_array_equal(compiled.transform(images[::-1]), found[::-1])
 
 
 @pytest.mark.parametrize(("major", "supported"), [(7, False), (8, True), (9, True)])

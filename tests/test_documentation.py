@@ -14,6 +14,7 @@ import pytest
 
 import sklearn_biomoe
 from sklearn_biomoe.datasets import fetch_stress_predict
+from sklearn_biomoe.inference import engines
 from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.signals import MODALITIES
 
@@ -76,7 +77,7 @@ def test_tables_match_results(monkeypatch):
 
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
     generated = [page for page in pages if "<!-- end -->" in page]
-    assert len(generated) == 7
+    assert len(generated) == 8
     for page in generated:
         assert with_tables(page) == page
         assert with_tables(re.sub(r"\| 0\.\d+ ±", "| 0.999 ±", page)) == page
@@ -105,15 +106,23 @@ def test_simulated_demo(small_backbone, tmp_path, monkeypatch, capsys):
         assert (tmp_path / f"demo_simulated_{protocol}.json").exists()
 
 
-def test_gpu_benchmark_runs_on_a_cpu(small_backbone, tmp_path, monkeypatch):
+def test_gpu_benchmark_runs_on_a_cpu(small_backbone, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    output = tmp_path / "gpu.json"
-    arguments = ["gpu.py", "--device", "cpu", "--windows", "4", "--output", str(output)]
-    monkeypatch.setattr("sys.argv", arguments)
-    runpy.run_path(str(ROOT / "benchmarks" / "gpu.py"), run_name="__main__")
-    found = json.loads(output.read_text())["images_per_second"]
-    assert found.keys() >= {"drawing", "network, readable", "both, float32", "both, bfloat16"}
-    assert min(found.values()) > 0
+    monkeypatch.setattr(engines, "_compiled", lambda network: network)  # which takes minutes
+    script, output = str(ROOT / "benchmarks" / "gpu.py"), tmp_path / "gpu.csv"
+    monkeypatch.setattr("sys.argv", ["gpu.py", "--output", str(output)])
+    with pytest.raises(SystemExit, match="needs a CUDA device, and torch finds none"):
+        runpy.run_path(script, run_name="__main__")
+    monkeypatch.setattr("sys.argv", ["gpu.py", "--dry-run", "--output", str(output)])
+    runpy.run_path(script, run_name="__main__")
+    table = pd.read_csv(output).set_index(["what", "batch"])
+    assert table.loc[("network, fast form, float32", 2), "largest_deviation"] < 5e-5
+    assert table.loc[("signals to embeddings, float32, torch", 2), "images_per_second"] > 0
+    assert table.loc[("drawing, gadf: 0.0e+00 of the bytes differ", 4), "largest_deviation"] == 0
+    kinds = {what.split(",")[0] for what, _ in table.index}
+    assert kinds >= {"network", "order", "drawing", "hashing", "signals to embeddings"}
+    assert ("network, CUDA graph, float32: the same bits: True", 1) in table.index
+    assert json.loads(output.with_suffix(".json").read_text())["weights_sha256"]
 
 
 def test_table_of_modalities_matches_presets():

@@ -111,13 +111,6 @@ def test_row_labels_follow_the_windows():
     assert list(images[[2, 0]].index) == ["c", "a"]
 
 
-@pytest.mark.cuda
-def test_cuda_draws_what_the_cpu_draws():
-    images = stack(n_windows=8, image_size=224)
-    difference = images.draw(np.arange(16), "cuda").cpu().int() - images.draw(np.arange(16)).int()
-    assert difference.abs().max() <= 3  # one entry of the colour table
-
-
 def test_shares_the_memory_of_its_signals():
     signals = np.random.default_rng(0).uniform(1, 2, (100_000, 1, 2)).astype(np.float32)
     images = drawn(signals, image_size=224)

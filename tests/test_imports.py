@@ -22,7 +22,7 @@ LEVELS = [
     ["pipelines"],
     ["plotting", "fusion", "finetuning", "trials", "ordinal", "pretraining"],
     ["evaluation"],
-    ["explanation", "distributed"],
+    ["explanation", "distributed", "benchmark"],
     [""],
     ["cli"],
 ]

@@ -322,6 +322,19 @@ def test_another_recipe_in_the_folder_is_an_error(small_backbone, tmp_path):
     assert not longer.is_complete
 
 
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_cuda_trains_as_the_cpu(small_backbone, tmp_path, precision):
+    here = TrainingRun(short(n_images=80), tmp_path / "cpu", NOTHING)
+    there = TrainingRun(
+        short(n_images=80, device="cuda", precision=precision), tmp_path / "cuda", NOTHING
+    )
+    here.run()
+    there.run()
+    expected, found = (load_backbone(run.checkpoint).linear.weight for run in (here, there))
+    assert (found - expected).abs().mean() < (1e-5 if precision == "float32" else 1e-3)
+
+
 def test_mixed_precision(small_backbone, tmp_path, monkeypatch):
     """The backbone computes in bfloat16, also on a CPU without instructions for it."""
     monkeypatch.setattr("sklearn_biomoe.inference.precision._is_supported", lambda *_: True)
@@ -372,8 +385,8 @@ def test_the_real_network_learns(tmp_path, monkeypatch):
     recipe = short(n_images=96, batch_size=8, pool_size=64, group_size=4, warm_up=16)
     run = TrainingRun(replace(recipe, n_workers=1), tmp_path, NOTHING)
     run.run()
-    losses = pd.read_csv(run.log)[list(OBJECTIVES)]
-    assert (losses.tail(4).mean() < losses.head(4).mean()).all()
+    losses = pd.read_csv(run.log)[list(OBJECTIVES)].sum(axis=1)
+    assert losses.tail(4).mean() < 0.9 * losses.head(4).mean()
     path = convert(run.checkpoint, tmp_path / "weights.safetensors", "float16")
     untrained, trained = (
         make_biosignal_embedder("eda", 4, embedder=TinyBioMoEEmbedder(weights)).fit_transform(

@@ -22,6 +22,7 @@ COMMANDS = {
     "embed": "Embed windows into Parquet files.",
     "check": "Check units, rates, sensors and design of windows.",
     "study": "Evaluate embeddings on held-out subjects.",
+    "benchmark": "Compare embeddings with other methods on public data sets.",
     "weights": "List, download, verify, convert and export weights.",
     "doctor": "Report versions, devices and caches, and run a self-test.",
 }

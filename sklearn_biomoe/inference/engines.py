@@ -159,13 +159,13 @@ def _torch_network(
     return _compiled(network) if engine == "compile" else network
 
 
-def _compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    compiled: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False)
+def _compiled(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    # torch warns of deprecated parts of its own, and of complex numbers, which it does not compile.
+    with warnings.catch_warnings(action="ignore"):
+        compiled: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False)
 
     def run(images: Tensor) -> Tensor:
-        with warnings.catch_warnings():
-            # Fourier transforms are not compiled.
-            warnings.filterwarnings("ignore", "Torchinductor does not support code generation for")
+        with warnings.catch_warnings(action="ignore"):
             return compiled(images)
 
     return run
@@ -174,7 +174,7 @@ def _compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
 def _check_compiler(device: str) -> None:
     """Compile a small function, which takes seconds; the backbone takes up to a minute."""
     try:
-        torch.compile(torch.square, dynamic=False)(torch.ones(2, device=device))
+        _compiled(torch.square)(torch.ones(2, device=device))
     except Exception as error:  # errors of torch.compile have no other common base class
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(

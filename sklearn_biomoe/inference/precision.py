@@ -22,8 +22,10 @@ OPERATIONS = {
 PARENTS = {"cpu": (_backends, _backends.mkldnn), "cuda": (_backends, _backends.cudnn)}
 EXACT = ("none", "ieee")  # float32 without rounding; "none" is the default of most operations
 
-# torch's settings are those of the process: one thread at a time may change them.
-_LOCK = threading.RLock()
+# torch's settings are those of the process: one thread at a time may change those of a device, and
+# one may look up which of them are inherited, for which it changes the general ones.
+_LOCKS = {kind: threading.RLock() for kind in OPERATIONS}
+_READING = threading.Lock()
 
 
 def check_precision(precision: str, device: str) -> None:
@@ -75,8 +77,8 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
     are exact in float32, or all in TF32. On a CUDA device, algorithms of convolutions are
     deterministic and do not depend on measured times.
 
-    The settings apply to the whole process. Other threads that use this context meanwhile wait,
-    except on a CPU with torch's default settings, which are not changed.
+    The settings apply to the whole process. Other threads that use this context for the same kind
+    of device wait, except on a CPU with torch's default settings, which are not changed.
 
     Parameters
     ----------
@@ -99,8 +101,9 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
         yield
         return
     cudnn = torch.backends.cudnn
-    with _LOCK:
-        before = [(operation, _own_value(operation, kind)) for operation in OPERATIONS[kind]]
+    with _LOCKS[kind]:
+        with _READING:
+            before = _own_values(kind)
         flags = cudnn.benchmark, cudnn.deterministic
         try:
             for operation in OPERATIONS[kind]:
@@ -109,23 +112,24 @@ def use_precision(precision: str, device: str) -> Iterator[None]:
                 cudnn.benchmark, cudnn.deterministic = False, True
             yield
         finally:
-            for operation, value in before:
+            for operation, value in zip(OPERATIONS[kind], before, strict=True):
                 operation.fp32_precision = value
-            cudnn.benchmark, cudnn.deterministic = flags
+            if kind == "cuda":
+                cudnn.benchmark, cudnn.deterministic = flags
 
 
 def _is_exact(kind: str) -> bool:
-    with _LOCK:  # not while another thread has changed the settings
+    with _LOCKS[kind], _READING:  # not while another thread has changed the settings
         return all(operation.fp32_precision in EXACT for operation in OPERATIONS[kind])
 
 
-def _own_value(operation: Any, kind: str) -> str:
-    """Return the setting of an operation, and "none" if it inherits that of a parent."""
-    inherited = []
-    for parent in PARENTS[kind]:
-        inherited.append(parent.fp32_precision)
+def _own_values(kind: str) -> list[str]:
+    """Return the settings of operations, and "none" for those that inherit that of a parent."""
+    general = []
+    for parent in PARENTS[kind]:  # of which the second may inherit the first one's
+        general.append(parent.fp32_precision)
         parent.fp32_precision = "none"
-    value: str = operation.fp32_precision
-    for parent, general in reversed(list(zip(PARENTS[kind], inherited, strict=True))):
-        parent.fp32_precision = general
-    return value
+    values = [operation.fp32_precision for operation in OPERATIONS[kind]]
+    for parent, value in reversed(list(zip(PARENTS[kind], general, strict=True))):
+        parent.fp32_precision = value
+    return values

@@ -311,10 +311,14 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         return None if cache is None else cache.info()
 
     def _engine(self) -> Engine:
+        device, engine = self._resolve()
+        return get_engine(self._weights(), device, self.precision, engine)
+
+    def _resolve(self) -> tuple[str, str]:
+        """Return the device and the engine, or raise if they are not available."""
         device = resolve_device(self.device)
         check_precision(self.precision, device)
-        engine = resolve_engine(self.engine, device, self.precision)
-        return get_engine(self._weights(), device, self.precision, engine)
+        return device, resolve_engine(self.engine, device, self.precision)
 
     def _weights(self) -> BackboneWeights:
         return BackboneWeights(fspath(self.weights), self.seed_, self.weights_sha256_)
@@ -327,3 +331,4 @@ class TinyBioMoEEmbedder(_ContainerOutput, VersionedPickle, BaseEstimator):
         shows_progress(self.progress)  # raises an error if it is wrong
         if self.batch_size != "auto":
             check_integer("batch_size", self.batch_size, alternative="'auto'")
+        self._resolve()

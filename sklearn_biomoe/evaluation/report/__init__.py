@@ -91,7 +91,7 @@ def write_report(
         raise TypeError(
             f"study is a {type(study).__name__}; expected a Study, as run_study returns it."
         )
-    path = _check_path(path)
+    path = check_path(path)
     images = {} if images is None else images
     n_rows = study.n_rows or int(study.predictions["window"].max()) + 1
     _check_images(images, n_rows)
@@ -128,7 +128,8 @@ def _render_body(
     return "\n".join([render_facts(study, title), render_alarms(study), render_sections(sections)])
 
 
-def _check_path(path: str | os.PathLike[str]) -> Path:
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a page; raise ValueError if it is a folder or in none."""
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(
