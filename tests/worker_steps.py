@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from conftest import SmallBackbone
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+from conftest import SmallBackbone
 
 LOADS = "TEST_LOADS"  # environment variable: a file with a line for each model that is loaded
 DEADLY = -999.0
