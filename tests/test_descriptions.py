@@ -5,9 +5,10 @@ from importlib import metadata
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from sklearn_biomoe import (
     BiosignalImageTransformer,
@@ -94,6 +95,13 @@ def test_details_of_images(representations, parameters, text):
     assert text in described
     has_colours = representations[0] not in ("waveform", "recurrence", "composite")
     assert ("colormap" in described) is has_colours
+
+
+def test_other_columns_and_selectors():
+    selector = make_column_selector("^e")
+    columns = ColumnTransformer([("a", StandardScaler(), selector)], remainder=MinMaxScaler())
+    text = describe({"a": make_pipeline(columns, Ridge())}, pd.DataFrame({"e": [1.0], "f": [2.0]}))
+    assert "make_column_selector object>: StandardScaler(); other columns: MinMaxScaler()]" in text
 
 
 def test_different_images_of_a_modality_have_different_names():

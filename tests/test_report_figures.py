@@ -30,6 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_biomoe import BiosignalImageTransformer, run_study
 from sklearn_biomoe.evaluation import LeakWarning
 from sklearn_biomoe.evaluation.report import examples, write_report
+from sklearn_biomoe.evaluation.report.charts import Plot, Scale, join_charts
 from sklearn_biomoe.evaluation.report.classes import compute_calibration, tabulate_thresholds
 from sklearn_biomoe.evaluation.report.embedding_map import explained_share
 from sklearn_biomoe.evaluation.report.ratings import bin_residuals
@@ -300,8 +301,8 @@ def test_map_of_ratings_and_of_many_windows(ratings, tmp_path, monkeypatch):
 
 def test_umap_is_used_if_it_is_installed(binary, tmp_path, monkeypatch):
     class UMAP:
-        def __init__(self, random_state):
-            assert random_state == 0
+        def __init__(self, random_state, n_jobs):
+            assert (random_state, n_jobs) == (0, 1)
 
         def fit_transform(self, values):
             return values[:, :2]
@@ -361,6 +362,21 @@ def test_saved_figures_stand_alone(kind, request, tmp_path):
         assert "<script" not in text
     for name in study.methods:
         assert f">{name}</text>" in figures["scores.svg"]
+
+
+def test_long_names_fit_into_saved_figures():
+    plot = Plot(Scale(0, 1, "x"), Scale(0, 1, "y"))
+    name = "embeddings of spectrograms of electrodermal activity and of pulse"
+    assert join_charts([plot.chart("plot")], [name], "plot").width > 7 * len(name)
+    assert join_charts([plot.chart("plot")], ["short"], "plot").width < 400
+
+
+def test_axes_have_round_numbers():
+    scale = Scale.of([0.13, 0.91], "score")
+    assert (scale.low, scale.high) == (0, 1)
+    np.testing.assert_allclose(scale.ticks(), [0, 0.2, 0.4, 0.6, 0.8, 1])
+    np.testing.assert_allclose(Scale.of([-3, 11], "x").ticks(), [-5, 0, 5, 10, 15])
+    assert Scale.of([2, 2], "x").at([2, 3]).tolist() == [0, 1]
 
 
 def test_numbers_agree_between_parts(binary, tmp_path):

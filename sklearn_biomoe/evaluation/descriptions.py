@@ -21,6 +21,7 @@ from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .baselines import WHOLE_INPUT
 
 Signals = Mapping[str, tuple[str, float]]  # modality and Hz by column, "" for X itself
+ADDRESS = " at 0x[0-9a-f]+"  # of an object that selects columns
 REFERENCE = "Gkikas et al. 2025, doi 10.1145/3747327.3764788"
 
 
@@ -36,12 +37,11 @@ def describe_methods(
     Methods and controls are estimators by their name. Signals are those that methods draw, with
     their modality and sampling rate, as in `drawn_signals`.
     """
-    images = _name_images(methods)
-    names = {describe_estimator(each): name for name, each in images.items()}
+    names = _name_images(methods)
     listed = "; ".join(f'"{name}": {_describe(each, names)}' for name, each in methods.items())
     return (
         _describe_input(X, signals, intervals),
-        *(f"The {name} show {_describe_images(each)}." for name, each in images.items()),
+        *(f"The {name} show {shown}." for shown, name in names.items()),
         *_describe_embedders(methods),
         f"The methods are {listed}.",
         *_describe_controls(controls),
@@ -72,7 +72,7 @@ def _describe_input(X: Any, signals: Signals, intervals: FloatArray | None) -> s
         parts = [_describe_signal(X, name, *signal) for name, signal in signals.items()]
         return f"The signals are {'; '.join(parts)}."
     lengths = "" if intervals is None else f" of {_range(np.diff(intervals)[:, 0])} s"
-    shape = np.shape(X)
+    shape: tuple[int, ...] = getattr(X, "shape", ())
     what = f" and {shape[1]:,} column{'s' if shape[1] > 1 else ''}" if len(shape) == 2 else ""
     return f"The input of the methods has one row for each window{lengths}{what}."
 
@@ -92,19 +92,22 @@ def _range(values: Any) -> str:
     return f"{low:.4g}" if np.isclose(low, high) else f"{low:.4g} to {high:.4g}"
 
 
-def _name_images(methods: Mapping[str, Any]) -> dict[str, BiosignalImageTransformer]:
-    """Return different image transformers of all methods by names such as "images of eda"."""
-    found: dict[str, BiosignalImageTransformer] = {}
+def _name_images(methods: Mapping[str, Any]) -> dict[str, str]:
+    """Return names, such as "images of eda", of different images of all methods by what they show.
+
+    Those of one modality that show different things are numbered.
+    """
+    names: dict[str, str] = {}
     for method in methods.values():
         for part in [method, *method.get_params(deep=True).values()]:
-            if isinstance(part, BiosignalImageTransformer):
-                found.setdefault(describe_estimator(part), part)
-    named: dict[str, BiosignalImageTransformer] = {}
-    for part in found.values():
-        base = f"images of {part._parameters().label}"
-        number = sum(name.startswith(base) for name in named) + 1
-        named[base if number == 1 else f"{base}, version {number}"] = part
-    return named
+            if not isinstance(part, BiosignalImageTransformer):
+                continue
+            base = f"images of {part._parameters().label}"
+            number = sum(name.split(",")[0] == base for name in names.values()) + 1
+            names.setdefault(
+                _describe_images(part), base if number == 1 else f"{base}, version {number}"
+            )
+    return names
 
 
 def _describe_images(part: BiosignalImageTransformer) -> str:
@@ -193,22 +196,23 @@ def _describe_embedders(methods: Mapping[str, Any]) -> list[str]:
     return list(sentences)
 
 
-def _describe(estimator: Any, images: Mapping[str, str]) -> str:
+def _describe(estimator: Any, names: Mapping[str, str]) -> str:
     """Return the steps of a method, with the parameters that differ from their defaults."""
     if isinstance(estimator, BiosignalImageTransformer):
-        return images[describe_estimator(estimator)]
+        return names[_describe_images(estimator)]
     if isinstance(estimator, TinyBioMoEEmbedder):
         return "Tiny-BioMoE"
     if isinstance(estimator, Pipeline):
-        steps = [_describe(step, images) for _, step in estimator.steps]
+        steps = [_describe(step, names) for _, step in estimator.steps]
         return ", then ".join(step for step in steps if step != "'passthrough'")
     if isinstance(estimator, ColumnTransformer):
-        branches = [
-            f"{columns}: {_describe(part, images)}" for _, part, columns in estimator.transformers
-        ]
-        return f"[{'; '.join(branches)}]"
-    if isinstance(estimator, FeatureUnion):
-        return f"[{'; '.join(_describe(part, images) for _, part in estimator.transformer_list)}]"
+        parts = [(str(columns), part) for _, part, columns in estimator.transformers]
+        if not isinstance(estimator.remainder, str):
+            parts.append(("other columns", estimator.remainder))
+        branches = [f"{columns}: {_describe(part, names)}" for columns, part in parts]
+        return re.sub(ADDRESS, "", f"[{'; '.join(branches)}]")
+    if isinstance(estimator, FeatureUnion) and estimator.transformer_weights is None:
+        return f"[{'; '.join(_describe(part, names) for _, part in estimator.transformer_list)}]"
     if isinstance(estimator, str | None):
         return repr(estimator)
     text = re.sub(r"\n *", " ", describe_estimator(estimator, changed_only=True))

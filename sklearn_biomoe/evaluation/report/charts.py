@@ -15,6 +15,7 @@ from .page import format_tick, read_style, render_link
 
 SIDE, LEFT, RIGHT, BELOW, ABOVE = 264.0, 44.0, 10.0, 40.0, 10.0  # of a plot and its margins
 GAP, TITLE, LINE = 24.0, 22.0, 18.0  # between plots of a file, and heights of texts in it
+LETTER = 7.5  # width of most letters of a title
 MOST_TICKS = 5
 N_COLOURS = 6  # --c0 to --c5 of style.css
 SUPERFLUOUS_PIXELS = 0.1  # steps of curves that are not visible
@@ -241,5 +242,6 @@ def join_charts(charts: Sequence[Chart], legend: Sequence[str], label: str) -> C
             f'<line {curve_style(number)} x1="{LEFT:g}" x2="{LEFT + 26:g}" y1="{y:g}" y2="{y:g}"/>'
             f'<text class="title" x="{LEFT + 34:g}" y="{y + 4:g}">{escape(name)}</text>'
         )
+    names = max((LEFT + 42 + LETTER * len(name) for name in legend), default=0.0)
     total = bottom + LINE * len(legend)
-    return Chart(n_columns * width, total, "".join(shapes), label)
+    return Chart(max(n_columns * width, names), total, "".join(shapes), label)

@@ -134,9 +134,9 @@ def render_probabilities(study: StudyResults, ranked: pd.DataFrame) -> str:
     available = _with_probabilities(study, ranked)
     if not available:
         return ""
-    return "\n".join(
-        [_render_calibration(study, available), _render_thresholds(study, str(available[0]))]
-    )
+    methods = [str(name) for name in available if name not in study.controls]
+    thresholds = _render_thresholds(study, methods[0]) if methods else ""
+    return f"{_render_calibration(study, available)}\n{thresholds}"
 
 
 def compute_calibration(predictions: pd.DataFrame, label: Any) -> FloatArray:

@@ -135,7 +135,7 @@ def _map_by_umap(values: FloatArray, chosen: Array) -> tuple[list[str], FloatArr
         from umap import UMAP
     except ImportError:
         return None
-    return ["UMAP 1", "UMAP 2"], UMAP(random_state=SEED).fit_transform(values[chosen])
+    return ["UMAP 1", "UMAP 2"], UMAP(random_state=SEED, n_jobs=1).fit_transform(values[chosen])
 
 
 def _plot(names: list[str], points: FloatArray, colours: list[str], by: str) -> Chart:

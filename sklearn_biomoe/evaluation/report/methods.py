@@ -101,7 +101,15 @@ def _list(names: Sequence[str]) -> str:
 def _describe_metrics(study: StudyResults) -> str:
     main, *others = study.task.metrics
     text = f"The main metric is the {SCORES.get(main.name, main.label)}."
-    return f"{text} Other metrics are {', '.join(metric.label for metric in others)}."
+    text += f" Other metrics are {', '.join(metric.label for metric in others)}."
+    if study.task.name == "ordinal":
+        text += (
+            " Methods are fitted to the positions of levels, and predictions of regressors are "
+            "rounded to the nearest level."
+        )
+    if study.predictions["repeat"].nunique() > 1:
+        text += " Scores of a subject are means over repeats."
+    return text
 
 
 def _describe_tests(study: StudyResults) -> Iterator[str]:
