@@ -10,8 +10,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from small_backbone import SmallBackbone
 
-from conftest import SmallBackbone
-
 LOADS = "TEST_LOADS"  # environment variable: a file with a line for each model that is loaded
 DEADLY = -999.0
 
