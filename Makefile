@@ -27,16 +27,16 @@ test: install-test
 CORE_TESTS := $(addprefix tests/test_,$(addsuffix .py,package imports images image_fitting \
 	transformers sklearn_api pipelines signals cutting events subject_scaler signal_filter weights \
 	missing fusion evaluation trials notebooks))
-CORE_TOOLS := hypothesis pillow polars pytest pytest-xdist
+CORE_TOOLS := hypothesis pillow polars pyarrow pytest pytest-xdist
 test-oldest test-newest test-python: export OMP_NUM_THREADS ?= 1
 test-oldest: VERSIONS := constraints-oldest.txt
-test-oldest: ARGS += -W ignore::DeprecationWarning # old packages with new tools
+test-oldest: WARNINGS := -W ignore::DeprecationWarning # of old packages with new tools
 test-newest: VERSIONS := constraints-newest.txt
 test-python: VERSIONS := constraints.txt
 test-oldest test-newest test-python:
 	$(PYTHON) -m venv $(VENV)-$@
 	$(VENV)-$@/bin/python -m pip install --quiet --constraint $(VERSIONS) --editable . $(CORE_TOOLS)
-	$(VENV)-$@/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS) $(CORE_TESTS)
+	$(VENV)-$@/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(WARNINGS) $(ARGS) $(CORE_TESTS)
 
 lint: install-dev
 	$(VENV)/bin/ruff format --check .

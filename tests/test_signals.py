@@ -5,10 +5,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-import sklearn
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.fixes import parse_version
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 from sklearn_biomoe._validation.parameters import check_option
@@ -94,8 +92,6 @@ def test_every_container_in_the_transformer(X):
 @pytest.mark.parametrize("selection", ["eda", ["eda"]])
 @pytest.mark.parametrize("rows", [EQUAL, RAGGED], ids=["equal", "ragged"])
 def test_cells_in_a_column_transformer(make, selection, rows, small_backbone):
-    if make is pa.table and parse_version(sklearn.__version__) < parse_version("1.7"):
-        pytest.skip("needs a ColumnTransformer for Arrow tables")
     X = make({"eda": list(rows), "age": [20, 30, 40, 50]})
     embed = make_pipeline(
         BiosignalImageTransformer(modality="eda", value_range="window"), TinyBioMoEEmbedder()

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from ..inference import resolve_device
+# scikit-learn has no public name for it.
+from sklearn.utils._repr_html.estimator import _VisualBlock
 
-try:  # scikit-learn has no public place for it; its own estimators import it from here
-    from sklearn.utils._repr_html.estimator import _VisualBlock
-except ImportError:  # before scikit-learn 1.7
-    from sklearn.utils._estimator_html_repr import _VisualBlock
+from ..inference import resolve_device
 
 N_DIGITS = 12  # of the hash
 
