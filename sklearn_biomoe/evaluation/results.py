@@ -67,7 +67,7 @@ class StudyResults:
         grouped = by_repeat.groupby(keys[:2], sort=False)
         counts = [name for name in by_repeat if str(name).startswith("confusion_")]
         metrics = [metric.name for metric in self.metrics if metric.of == "subject"]
-        means = grouped[["n_windows", *metrics]].mean(skipna=False).astype({"n_windows": int})
+        means = _mean_of_groups(grouped[["n_windows", *metrics]]).astype({"n_windows": int})
         return pd.concat([means, grouped[counts].sum()], axis=1).reset_index()
 
     def summary(self) -> pd.DataFrame:
@@ -250,7 +250,7 @@ class StudyResults:
                 scores["within_subjects"] = within_subjects(*columns)
             rows.append(scores)
         by_repeat = pd.DataFrame(rows).drop(columns="repeat")
-        return by_repeat.groupby("method", sort=False).mean(skipna=False)
+        return _mean_of_groups(by_repeat.groupby("method", sort=False))
 
     def confusion(self, method: str) -> pd.DataFrame:
         """Return the confusion matrix of a method over all subjects and repeats.
@@ -322,3 +322,8 @@ class StudyResults:
             for _, of_subject in own.groupby("subject", sort=False)
         ]
         return np.stack([np.mean(repeats, axis=0) for repeats in by_subject], axis=1)
+
+
+def _mean_of_groups(grouped: Any) -> pd.DataFrame:
+    """Return the mean of each group, NaN where a value is; pandas 3 has `skipna` for it."""
+    return grouped.mean().where(grouped.count().eq(grouped.size(), axis=0))
