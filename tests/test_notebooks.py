@@ -123,13 +123,14 @@ def test_other_fitted_estimators_show_weights_and_device(caption):
 
 
 def test_studies_show_their_summary():
-    X, groups = RNG.normal(size=(40, 2)), np.repeat(np.arange(8), 5)
-    y = (X[:, 0] > 0).astype(int)
+    y, groups = np.tile([0, 1, 0, 1, 1], 8), np.repeat(np.arange(8), 5)
+    X = RNG.normal(size=(40, 2)) + y[:, None]
     methods = {"logistic": LogisticRegression(), "<most frequent>": DummyClassifier()}
     study = run_study(methods, X, y, groups=groups)
     html = study._repr_html_()
     assert re.findall(r"<th>([^<]*)</th>\s*<td>([^<]*)</td>", html) == [
         ("logistic", f"{study.summary().loc['logistic', 'mean']:.3g}"),
         ("&lt;most frequent&gt;", "0.5"),
+        ("training majority", "0.5"),
     ]
     assert len(html) < MAX_CHARACTERS
