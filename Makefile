@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 
 # Recordings may be in a folder beside the checkout; elsewhere they are downloaded, or tests skip.
-export SKLEARN_BIOMOE_DATA ?= $(wildcard ../shared/data)
+export SKLEARN_BIOMOE_DATA ?= $(abspath $(wildcard ../shared/data))
 
 # Waiting threads leave their processor to other processes.
 export OMP_WAIT_POLICY ?= PASSIVE

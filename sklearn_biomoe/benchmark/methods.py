@@ -81,8 +81,8 @@ def for_signal(method: Any, modality: str, sampling_rate: float) -> Any:
 
     Examples
     --------
-    >>> for_signal(NeuroKitFeatures(), "eda", 4.0)
-    NeuroKitFeatures(modality='eda', sampling_rate=4.0)
+    >>> for_signal(NeuroKitFeatures(), "bvp", 64.0)
+    NeuroKitFeatures(modality='bvp', sampling_rate=64.0)
     """
     values = {"modality": modality, "sampling_rate": sampling_rate}
     prepared = clone(method)
