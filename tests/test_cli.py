@@ -140,8 +140,10 @@ def test_an_interrupt_leaves_no_incomplete_files(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_an_interrupt_that_pandas_turns_into_an_error(tmp_path, monkeypatch, execute):
-    before = signal.getsignal(signal.SIGINT)
+def test_an_interrupt_that_pandas_turns_into_an_error(tmp_path, monkeypatch, execute, request):
+    # A shell ignores interrupts of what runs in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def read_slowly(*args, **kwargs):
         try:
@@ -153,7 +155,7 @@ def test_an_interrupt_that_pandas_turns_into_an_error(tmp_path, monkeypatch, exe
     monkeypatch.setattr(pd, "read_csv", read_slowly)
     arguments = ["embed", source, *EDA, "--duration", "60", "-o", tmp_path / "out"]
     assert execute(*arguments) == (130, "", "interrupted\n")
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.slow
