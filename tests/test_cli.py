@@ -125,7 +125,16 @@ def test_help_does_not_import_torch():
     assert "doctor" in output
 
 
+@pytest.fixture
+def interrupts():
+    """Let interrupts through, which a shell ignores of what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_leaves_no_incomplete_files(tmp_path):
     source = write_csv(tmp_path / "S1.csv", 4 * 60 * 200)
     arguments = ["embed", source, *EDA, "--duration", "60", "-o", tmp_path / "out"]
@@ -140,10 +149,8 @@ def test_an_interrupt_leaves_no_incomplete_files(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_an_interrupt_that_pandas_turns_into_an_error(tmp_path, monkeypatch, execute, request):
-    # A shell ignores interrupts of what runs in the background.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_that_pandas_turns_into_an_error(tmp_path, monkeypatch, execute):
 
     def read_slowly(*args, **kwargs):
         try:
