@@ -17,6 +17,7 @@ from sklearn_biomoe.inference import (
     check_precision,
     choose_batch_size,
     devices,
+    engines,
     get_engine,
     precision,
     resolve_device,
@@ -54,7 +55,7 @@ def test_mps(monkeypatch):
     assert devices.drawing_device("mps:0") == "cpu"
     with pytest.raises(ValueError, match="device 'mps' has no instructions"):
         check_precision("bfloat16", "mps")
-    with pytest.raises(ValueError, match=r"not on 'mps'; pass engine='torch'"):
+    with pytest.raises(ValueError, match=r"not on 'mps' in 'float32'; pass engine='torch'"):
         resolve_engine("compile", "mps", "float32")
 
 
@@ -147,6 +148,42 @@ def test_without_a_compiler(monkeypatch):
         TinyBioMoEEmbedder(engine="compile", device="cpu").fit(IMAGES)
     with pytest.raises(ValueError, match=r"Unknown engine 'compiled'.* Did you mean 'compile'"):
         TinyBioMoEEmbedder(engine="compiled").fit(IMAGES)
+
+
+def test_compiled_bfloat16_on_a_cpu_is_refused():
+    with pytest.raises(ValueError, match=r"not on 'cpu' in 'bfloat16'; pass engine='torch'"):
+        resolve_engine("compile", "cpu", "bfloat16")
+    assert resolve_engine("compile", "cuda:0", "bfloat16") == "compile"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 2.0])
+def test_wrong_results_of_a_compiler_are_an_error(small_backbone, monkeypatch, wrong):
+    """At the first batch of a size, so that no embedding is stored."""
+    monkeypatch.setattr(engines, "_compiled", lambda network: lambda x: network(x) + wrong)
+    monkeypatch.setattr(engines, "_check_compiler", lambda device: None)
+    embedder = TinyBioMoEEmbedder(engine="compile", device="cpu").fit(IMAGES)
+    with pytest.raises(RuntimeError, match=r"deviate by (nan|2\.0e\+00) .* pass engine='torch'"):
+        embedder.transform(IMAGES)
+    assert embedder.cache_info().rows == 0
+
+
+def test_the_first_batch_of_each_size_is_compared(small_backbone, monkeypatch):
+    sizes = []
+
+    def count(network):
+        monkeypatch.setattr(
+            network, "forward", lambda x, run=network.forward: sizes.append(len(x)) or run(x)
+        )
+        return lambda x: type(network).forward(network, x)
+
+    monkeypatch.setattr(engines, "_compiled", count)
+    monkeypatch.setattr(engines, "_check_compiler", lambda device: None)
+    many = np.repeat(IMAGES, 10, axis=0)
+    for size in (8, 4, 8):
+        TinyBioMoEEmbedder(
+            engine="compile", device="cpu", batch_size=size, cache=None
+        ).fit_transform(many)
+    assert sizes == [8, 4]
 
 
 @pytest.mark.slow

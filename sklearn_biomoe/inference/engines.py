@@ -19,6 +19,9 @@ from .cuda_graphs import GraphedNetwork
 from .devices import warn_of_workers
 from .precision import PRECISIONS, use_precision
 
+# Of embeddings, whose values are around 1, of a compiled network from the network itself.
+LARGEST_DEVIATIONS = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 0.5}
+
 _LOADING = threading.Lock()
 
 
@@ -60,7 +63,7 @@ def resolve_engine(engine: str, device: str, precision: str) -> str:
     ------
     ValueError
         If the name is unknown, for ONNX Runtime on a GPU or in a precision but float32, and for
-        torch.compile on MPS.
+        torch.compile on MPS, or on a CPU in bfloat16.
 
     Examples
     --------
@@ -76,9 +79,11 @@ def resolve_engine(engine: str, device: str, precision: str) -> str:
             f"engine='onnxruntime' runs on device='cpu' in precision='float32', not on {device!r} "
             f"in {precision!r}; pass engine='torch'."
         )
-    if engine == "compile" and device == "mps":
+    # On CPUs, torch 2.13 compiles the network in bfloat16 to code that returns NaN.
+    if engine == "compile" and not (fits or device.startswith("cuda")):
         raise ValueError(
-            "engine='compile' runs on CUDA devices and on a CPU, not on 'mps'; pass engine='torch'."
+            "engine='compile' runs on CUDA devices, and on a CPU in precision='float32', not on "
+            f"{device!r} in {precision!r}; pass engine='torch'."
         )
     return engine
 
@@ -156,7 +161,32 @@ def _torch_network(
     if kind == "mps":  # the layouts of the fast form are those of other devices
         return readable
     network = FastBackbone(readable, PRECISIONS[precision]).eval()
-    return _compiled(network) if engine == "compile" else network
+    if engine != "compile":
+        return network
+    return _compared(_compiled(network), network, LARGEST_DEVIATIONS[precision])
+
+
+def _compared(
+    compiled: Callable[[Tensor], Tensor], network: Callable[[Tensor], Tensor], largest: float
+) -> Callable[[Tensor], Tensor]:
+    """Compare the first batch of each size with the network: compilers have errors."""
+    checked: set[torch.Size] = set()
+
+    def run(images: Tensor) -> Tensor:
+        embeddings = compiled(images)
+        if images.shape not in checked:
+            expected = network(images)
+            deviation = float((embeddings - expected).abs().max())
+            if expected.isfinite().all() and not deviation <= largest:  # NaN is not
+                raise RuntimeError(
+                    f"engine='compile': embeddings deviate by {deviation:.1e} from those of the "
+                    f"network before compilation; expected up to {largest:g}. torch.compile of "
+                    f"torch {torch.__version__} does not work for it; pass engine='torch'."
+                )
+            checked.add(images.shape)
+        return embeddings
+
+    return run
 
 
 def _compiled(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
