@@ -1,4 +1,4 @@
-"""Weights of the Hugging Face Hub: a local server stands in for it."""
+"""Weights of the Hugging Face Hub, served by a local server."""
 
 import hashlib
 import http.server

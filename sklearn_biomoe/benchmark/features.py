@@ -45,11 +45,11 @@ class FeatureFolder:
     Parameters
     ----------
     path : Path
-    progress : bool
+    progress : "auto" or bool
         Whether embedders show a progress bar.
     """
 
-    def __init__(self, path: Path, *, progress: bool = False) -> None:
+    def __init__(self, path: Path, *, progress: bool | str = "auto") -> None:
         self.path = path
         self.progress = progress
         path.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _weights_of(embedder: Any) -> str:
     return weights_sha256(embedder.weights, seed)
 
 
-def _with_cache(prepared: Any, cache: Path, progress: bool) -> Any:
+def _with_cache(prepared: Any, cache: Path, progress: bool | str) -> Any:
     """Return a copy whose embedders use the cache, unless they have another one."""
     transformer = clone(prepared)
     for embedder in find_embedders(transformer):

@@ -80,7 +80,7 @@ def run_benchmark(
     n_subjects: int | None = None,
     on_error: str = "raise",
     n_jobs: int | None = None,
-    progress: bool = False,
+    progress: bool | str = "auto",
 ) -> Benchmark:
     """Compare methods on data sets, with the same windows, folds, predictor and metrics.
 
@@ -108,7 +108,8 @@ def run_benchmark(
         listed in ``left_out`` and on the page.
     n_jobs : int, default=None
         Folds computed at the same time.
-    progress : bool, default=False
+    progress : "auto" or bool, default="auto"
+        Show progress bars. "auto" shows them in terminals and notebooks if tqdm is installed.
 
     Returns
     -------
@@ -188,7 +189,7 @@ class _Run:
     """Methods, and the folder with their features and studies."""
 
     def __init__(
-        self, methods: dict[str, Any], home: Path, n_jobs: int | None, progress: bool
+        self, methods: dict[str, Any], home: Path, n_jobs: int | None, progress: bool | str
     ) -> None:
         self.methods, self.home, self.n_jobs, self.progress = methods, home, n_jobs, progress
         self.features = FeatureFolder(home / "features", progress=progress)

@@ -84,7 +84,7 @@ def benchmark(
         _check("SETS", name, list(SETS))
     available = make_methods(weights)
     chosen = {name: _find_method(name, available) for name in methods} or available
-    found = run_benchmark(sets or None, chosen, progress=sys.stderr.isatty(), **options)
+    found = run_benchmark(sets or None, chosen, **options)
     found.scores.to_csv(output.with_suffix(".csv"), index=False)
     transfer = output.with_name(f"{output.stem}_transfer.csv")
     found.transfer.to_csv(transfer, index=False)
