@@ -160,32 +160,6 @@ def training(data: str) -> str:
     return table(["trained part", "held-out subjects", "score", "epochs", "seconds per fold"], rows)
 
 
-def runs(data: str) -> str:
-    """Return scores per pretraining run, with all representations concatenated."""
-    found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [row.weights, *by_signal(row)]
-        for row in found[found["images"] == "all representations"].itertuples()
-    ]
-    return table(["run", "eda", "bvp", "both"], rows)
-
-
-def ablations(data: str) -> str:
-    """Return scores per omitted objective."""
-    found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [
-            row.objectives,
-            *by_signal(row),
-            f"{row.heart_rate_error:.2f} ± {row.heart_rate_sd:.2f}",
-            f"{row.responses_error:.2f} ± {row.responses_sd:.2f}",
-        ]
-        for row in found.itertuples()
-    ]
-    errors = ["error of heart rate, 1/min", "error of responses per 60 s"]
-    return table(["objectives", "eda", "bvp", "both", *errors], rows)
-
-
 def breathing(data: str) -> str:
     """Return quantiles of breathing in real windows, and in simulated ones before and after."""
     keys = ["modality", "series", "quantity"]
@@ -339,14 +313,6 @@ def shares(found: pd.DataFrame, columns: dict[str, str]) -> str:
     return table(["target", "order", "effect", *columns], rows)
 
 
-def by_signal(row: Any) -> list[str]:
-    """Return the scores of each signal and of both."""
-    return [
-        f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
-        for each in ("eda", "bvp", "both")
-    ]
-
-
 def suite(data: str) -> str:
     """Return the scores of the benchmark: a row for each method, a column for each set."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
@@ -423,8 +389,6 @@ TABLES = {
     "labels": few_labels,
     "tiles": tiles,
     "training": training,
-    "runs": runs,
-    "ablations": ablations,
     "breathing": breathing,
     "pointing": pointing,
     "variants": variants,
