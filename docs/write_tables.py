@@ -6,7 +6,6 @@ The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` 
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -122,16 +121,6 @@ def comparisons(data: str) -> str:
         for pair in pairs.itertuples()
     ]
     return table(["method", "other", "difference", "95 % interval", "p", "p, corrected"], rows)
-
-
-def effort(data: str) -> str:
-    """Return the number of windows and the seconds to compute their features."""
-    result = json.loads((RESULTS / f"{data}.json").read_text(encoding="utf-8"))
-    rows = [
-        [kind, f"{n_windows:,}", f"{result['seconds_to_describe_them'][kind]:.1f}"]
-        for kind, n_windows in result["windows_described"].items()
-    ]
-    return table(["features", "windows", "seconds"], rows)
 
 
 def tiles(data: str) -> str:
@@ -384,7 +373,6 @@ TABLES = {
     "controls": controls,
     "halves": halves,
     "comparisons": comparisons,
-    "effort": effort,
     "probes": probes,
     "labels": few_labels,
     "tiles": tiles,
