@@ -27,7 +27,6 @@ DATA = {
     "stress_predict_transitions": ["eda", "bvp"],
     "stress_predict_grid": ["eda", "bvp"],
     "stress_predict_grid_own": ["eda", "bvp"],
-    "eegmat": ["eeg", "ecg"],
 }
 
 
