@@ -60,18 +60,35 @@ def fusions(data: str) -> str:
 
 
 def probes(data: str) -> str:
-    """Return the errors of linear probes."""
+    """Return the errors of linear probes on real recordings, a table for each signal."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [
-            f"{row.quantity}, {row.unit}",
-            row.method,
-            f"{row.mean_absolute_error:.2f} ± {row.sd:.2f}",
-            f"{row.n_left_out}",
+    parts = []
+    for (source, modality), own in found.groupby(["source", "modality"], sort=False):
+        if source == "simulated":
+            continue
+        cells = {
+            (row.quantity, row.method): f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})"
+            for row in own.itertuples()
+        }
+        quantities = list(own["quantity"].unique())
+        rows = [
+            [method, *(cells[quantity, method] for quantity in quantities)]
+            for method in own["method"].unique()
         ]
-        for row in found.itertuples()
-    ]
-    return table(["target", "features", "mean absolute error", "held-out groups"], rows)
+        parts.append(f"{source}, {modality}:\n\n{table(['', *quantities], rows)}")
+    return "\n" + "\n".join(parts)
+
+
+def simulated_probes(data: str) -> str:
+    """Return the mean R2 over the parameters of the simulators, with negative values as 0."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["source"] == "simulated"]
+    means = (
+        found.assign(value=found["value"].clip(lower=0))
+        .pivot_table("value", "method", "modality", sort=False)
+        .map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
+    )
+    return table(["", *means.columns], [[name, *row] for name, row in means.iterrows()])
 
 
 def few_labels(data: str) -> str:
@@ -373,6 +390,7 @@ TABLES = {
     "halves": halves,
     "comparisons": comparisons,
     "probes": probes,
+    "simulated_probes": simulated_probes,
     "labels": few_labels,
     "tiles": tiles,
     "training": training,
