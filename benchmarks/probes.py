@@ -97,7 +97,8 @@ def main() -> None:
         error="real recordings: mean absolute error over held-out persons (BIDMC: the "
         "even-numbered patients; the model is fitted on all other patients) and 95 % interval from "
         f"{N_BOOTSTRAPS} bootstraps over persons. Simulated windows: R2 over five folds, and 95 % "
-        "interval from bootstraps over windows",
+        "interval from bootstraps over windows. difference_low and difference_high: the interval of "
+        "the paired difference from the first image of the preset with the open weights",
         sources=given.sources,
         n_simulated=given.windows,
         seed=SEED,
@@ -252,17 +253,28 @@ def features_of(source: Source, others: dict[str, str], folder: Path):
 
 
 def probe_source(source: Source, others: dict[str, str], folder: Path) -> list[dict]:
-    rows = []
+    """Return a row for each method and quantity, with the difference from the preset's image."""
+    rows, resampled = [], {}
     for method, values in features_of(source, others, folder):
         for quantity, truth in source.targets.items():
             row = {"source": source.name, "modality": source.modality, "quantity": quantity}
-            rows.append(row | {"method": method} | probe(source, values, truth, method))
+            found, scores = probe(source, values, truth, method)
+            resampled[quantity, method] = scores
+            rows.append(row | {"method": method} | found)
             print(rows[-1], flush=True)
+    preset = f"open: {MODALITIES[source.modality].representations[0]}"
+    for row in rows:  # of the same persons or windows in each bootstrap, so differences are paired
+        quantity = row["quantity"]
+        differences = resampled[quantity, row["method"]] - resampled[quantity, preset]
+        low, high = np.quantile(differences, [0.025, 0.975])
+        row |= {"difference_low": round(float(low), 4), "difference_high": round(float(high), 4)}
     return rows
 
 
-def probe(source: Source, values: np.ndarray, truth: np.ndarray, method: str) -> dict:
-    """Return the error on held-out windows of known truth, with its interval."""
+def probe(
+    source: Source, values: np.ndarray, truth: np.ndarray, method: str
+) -> tuple[dict, np.ndarray]:
+    """Return the error on held-out windows of known truth with its interval, and bootstraps."""
     known = np.isfinite(truth)
     truth, values = truth[known], values[known]
     model = DummyRegressor() if method == "mean of training" else PROBE
@@ -281,10 +293,11 @@ def probe(source: Source, values: np.ndarray, truth: np.ndarray, method: str) ->
         scores = errors[random.integers(len(errors), size=(N_BOOTSTRAPS, len(errors)))].mean(axis=1)
         measured, name, n = errors.mean(), "mean absolute error", len(errors)
     low, high = np.quantile(scores, [0.025, 0.975])
-    return {
+    row = {
         "measure": name, "value": round(float(measured), 4),
         "low": round(float(low), 4), "high": round(float(high), 4), "n": n,
     }  # fmt: skip
+    return row, np.asarray(scores)
 
 
 def _r2(truth: np.ndarray, found: np.ndarray) -> float:
