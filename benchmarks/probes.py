@@ -97,7 +97,7 @@ def main() -> None:
         error="real recordings: mean absolute error over held-out persons (BIDMC: the "
         "even-numbered patients; the model is fitted on all other patients) and 95 % interval from "
         f"{N_BOOTSTRAPS} bootstraps over persons. Simulated windows: R2 over five folds, and 95 % "
-        "interval from bootstraps over windows. difference_low and difference_high: interval of the "
+        "interval from bootstraps over windows. difference_low, difference_high: interval of the "
         "paired difference from the first image of the preset with the open weights",
         sources=given.sources,
         n_simulated=given.windows,
