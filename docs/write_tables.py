@@ -6,6 +6,7 @@ The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
