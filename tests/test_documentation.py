@@ -58,6 +58,7 @@ def test_readme_numbers_match_results():
 
     demo = table("demo_stress-predict_transitions", "method")
     bvp, both = (demo.loc[f"Tiny-BioMoE, {signals}"] for signals in ("bvp", "both"))
+    n_subjects = int(bvp["n_subjects"])
     few = table("few_labels", "method", "n_training_subjects")["mean"]
     faults = table("checks_faults")["found"]
     alarms = table("checks_alarms")
@@ -66,7 +67,7 @@ def test_readme_numbers_match_results():
     time = demo.loc["elapsed time only, spline", "mean"]
     engine = table("engine", "form", "batch")["ratio_to_published"]
     claims = [
-        f"# {bvp['mean']:.3f} ± {bvp['sd_over_subjects']:.3f} over {bvp['n_subjects']:.0f} subjects",
+        f"# {bvp['mean']:.3f} ± {bvp['sd_over_subjects']:.3f} over {n_subjects} subjects",
         f"the score is {both['mean']:.3f} ± {both['sd_over_subjects']:.3f}.",
         f"they score {few['open weights', 16]:.3f}, catch22 {few['catch22', 16]:.3f} "
         f"and an untrained network {few['untrained', 16]:.3f}.",

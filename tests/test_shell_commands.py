@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-click = pytest.importorskip("click")
+pytest.importorskip("click")
 pytest.importorskip("pyarrow")
+
+import click
 
 from sklearn_biomoe.cli.program import program, run
 
