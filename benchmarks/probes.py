@@ -32,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import TinyBioMoEEmbedder, make_biosignal_embedder
+from sklearn_biomoe.benchmark.methods import describe_channels
 from sklearn_biomoe.datasets import fetch_bidmc, fetch_stress_predict
 from sklearn_biomoe.pretraining.simulators import KINDS, simulate
 from sklearn_biomoe.signals.modalities import MODALITIES
@@ -234,7 +235,7 @@ def embeddings(
 def features_of(source: Source, others: dict[str, str], folder: Path):
     """Yield the name of each method with its features."""
     yield "mean of training", np.zeros((len(source.signals), 1))
-    yield "statistics", comparison.statistics_of_channels(source.signals[:, None])
+    yield "statistics", describe_channels(source.signals[:, None])
     shape = comparison.catch22(source.signals[:, None])
     sizes = np.column_stack([source.signals.mean(axis=1), source.signals.std(axis=1)])
     yield "catch22, mean and spread", np.hstack([shape, sizes])
