@@ -119,6 +119,27 @@ def simulated_probes(data: str) -> str:
     return table(["", *means.columns], [[name, *row] for name, row in means.iterrows()])
 
 
+def alternatives(data: str) -> str:
+    """Return on how many quantities other images differ from that of the preset, per modality."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["method"].str.startswith("open: ")]
+    is_error = found["measure"] == "mean absolute error"
+    lower, higher = found["difference_high"] < 0, found["difference_low"] > 0
+    found["better"] = lower.where(is_error, higher)
+    found["worse"] = higher.where(is_error, lower)
+    found["windows"] = found["source"].where(found["source"] == "simulated", "real")
+    rows = []
+    for (modality, method), own in found.groupby(["modality", "method"], sort=False):
+        cells = []
+        for kind in ("real", "simulated"):
+            part = own[own["windows"] == kind]
+            counts = f"{part['better'].sum()} / {part['worse'].sum()} of {len(part)}"
+            cells.append(counts if len(part) else "")
+        rows.append([modality, method.removeprefix("open: "), *cells])
+    columns = ["modality", "image", "real: better / worse", "simulated: better / worse"]
+    return table(columns, rows)
+
+
 def few_labels(data: str) -> str:
     """Return scores per number of training subjects."""
     found = pd.read_csv(RESULTS / f"{data}.csv").rename(columns={"mean": "average"})
@@ -472,6 +493,7 @@ TABLES = {
     "comparisons": comparisons,
     "probes": probes,
     "simulated_probes": simulated_probes,
+    "alternatives": alternatives,
     "labels": few_labels,
     "tiles": tiles,
     "training": training,
