@@ -29,22 +29,30 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
-@pytest.fixture
-def small_backbone(monkeypatch, tmp_path_factory):
-    """Embed with `SmallBackbone`, by weights="open" and, without a warning, by "random"."""
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory):
+    """A folder with weights of `SmallBackbone`, and what names them."""
     from safetensors.torch import save
 
-    from sklearn_biomoe import inference
-    from sklearn_biomoe.inference import cache
-    from sklearn_biomoe.weights import named_weights, random_weights
+    from sklearn_biomoe.weights.named_weights import NAMED
 
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         content = save(SmallBackbone().state_dict())
-    sha256 = hashlib.sha256(content).hexdigest()
-    packaged = dataclasses.replace(named_weights.NAMED["open"], sha256=sha256)
+    packaged = dataclasses.replace(NAMED["open"], sha256=hashlib.sha256(content).hexdigest())
     (folder / packaged.file).write_bytes(content)
+    return folder, packaged
+
+
+@pytest.fixture
+def small_backbone(monkeypatch, small_weights):
+    """Embed with `SmallBackbone`, by weights="open" and, without a warning, by "random"."""
+    from sklearn_biomoe import inference
+    from sklearn_biomoe.inference import cache
+    from sklearn_biomoe.weights import named_weights, random_weights
+
+    folder, packaged = small_weights
     monkeypatch.setattr(named_weights, "PACKAGED", folder)
     monkeypatch.setitem(named_weights.NAMED, "open", packaged)
 
