@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import shutil
 import warnings
 from pathlib import Path
 
@@ -67,6 +68,39 @@ def small_backbone(monkeypatch, small_weights):
         warnings.simplefilter("ignore", sklearn_biomoe.UntrainedBackboneWarning)
         yield SmallBackbone
     forget()
+
+
+@pytest.fixture
+def execute(capsys, small_backbone, monkeypatch):
+    """Run a command in this process with the small network; return code, output and errors."""
+    from sklearn_biomoe.cli.program import run
+    from sklearn_biomoe.evaluation.report import examples
+
+    # Of the images in a report, which take 0.2 s each.
+    monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
+    monkeypatch.setattr(examples, "MAX_IMAGES", 1)
+
+    def call(*arguments):
+        code = run([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Chromium, or skip; for a module, since asyncio does not work beside it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)
