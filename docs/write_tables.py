@@ -6,7 +6,6 @@ The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` 
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -28,7 +27,6 @@ DATA = {
     "stress_predict_transitions": ["eda", "bvp"],
     "stress_predict_grid": ["eda", "bvp"],
     "stress_predict_grid_own": ["eda", "bvp"],
-    "eegmat": ["eeg", "ecg"],
 }
 
 
@@ -62,18 +60,56 @@ def fusions(data: str) -> str:
 
 
 def probes(data: str) -> str:
-    """Return the errors of linear probes."""
+    """Return the errors of linear probes on real recordings, a table for each signal."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [
-            f"{row.quantity}, {row.unit}",
-            row.method,
-            f"{row.mean_absolute_error:.2f} ± {row.sd:.2f}",
-            f"{row.n_left_out}",
+    parts = []
+    for (source, modality), own in found.groupby(["source", "modality"], sort=False):
+        if source == "simulated":
+            continue
+        cells = {
+            (row.quantity, row.method): f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})"
+            for row in own.itertuples()
+        }
+        quantities = list(own["quantity"].unique())
+        rows = [
+            [method, *(cells[quantity, method] for quantity in quantities)]
+            for method in own["method"].unique()
         ]
-        for row in found.itertuples()
-    ]
-    return table(["target", "features", "mean absolute error", "held-out groups"], rows)
+        parts.append(f"{source}, {modality}:\n\n{table(['', *quantities], rows)}")
+    return "\n" + "\n".join(parts)
+
+
+def simulated_probes(data: str) -> str:
+    """Return the mean R2 over the parameters of the simulators, with negative values as 0."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["source"] == "simulated"]
+    means = (
+        found.assign(value=found["value"].clip(lower=0))
+        .pivot_table("value", "method", "modality", sort=False)
+        .map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
+    )
+    return table(["", *means.columns], [[name, *row] for name, row in means.iterrows()])
+
+
+def alternatives(data: str) -> str:
+    """Return on how many quantities other images differ from that of the preset, per modality."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["method"].str.startswith("open: ")]
+    is_error = found["measure"] == "mean absolute error"
+    lower, higher = found["difference_high"] < 0, found["difference_low"] > 0
+    found["better"] = lower.where(is_error, higher)
+    found["worse"] = higher.where(is_error, lower)
+    found["windows"] = found["source"].where(found["source"] == "simulated", "real")
+    rows = []
+    for (modality, method), own in found.groupby(["modality", "method"], sort=False):
+        cells = []
+        for kind in ("real", "simulated"):
+            part = own[own["windows"] == kind]
+            counts = f"{part['better'].sum()} / {part['worse'].sum()} of {len(part)}"
+            cells.append(counts if len(part) else "")
+        rows.append([modality, method.removeprefix("open: "), *cells])
+    columns = ["modality", "image", "real: better / worse", "simulated: better / worse"]
+    return table(columns, rows)
 
 
 def few_labels(data: str) -> str:
@@ -124,16 +160,6 @@ def comparisons(data: str) -> str:
     return table(["method", "other", "difference", "95 % interval", "p", "p, corrected"], rows)
 
 
-def effort(data: str) -> str:
-    """Return the number of windows and the seconds to compute their features."""
-    result = json.loads((RESULTS / f"{data}.json").read_text(encoding="utf-8"))
-    rows = [
-        [kind, f"{n_windows:,}", f"{result['seconds_to_describe_them'][kind]:.1f}"]
-        for kind, n_windows in result["windows_described"].items()
-    ]
-    return table(["features", "windows", "seconds"], rows)
-
-
 def tiles(data: str) -> str:
     """Return scores per image and pooling of tiles."""
     scores = read(data)
@@ -158,32 +184,6 @@ def training(data: str) -> str:
         for row in found.itertuples()
     ]
     return table(["trained part", "held-out subjects", "score", "epochs", "seconds per fold"], rows)
-
-
-def runs(data: str) -> str:
-    """Return scores per pretraining run, with all representations concatenated."""
-    found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [row.weights, *by_signal(row)]
-        for row in found[found["images"] == "all representations"].itertuples()
-    ]
-    return table(["run", "eda", "bvp", "both"], rows)
-
-
-def ablations(data: str) -> str:
-    """Return scores per omitted objective."""
-    found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [
-            row.objectives,
-            *by_signal(row),
-            f"{row.heart_rate_error:.2f} ± {row.heart_rate_sd:.2f}",
-            f"{row.responses_error:.2f} ± {row.responses_sd:.2f}",
-        ]
-        for row in found.itertuples()
-    ]
-    errors = ["error of heart rate, 1/min", "error of responses per 60 s"]
-    return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
 
 def breathing(data: str) -> str:
@@ -339,14 +339,6 @@ def shares(found: pd.DataFrame, columns: dict[str, str]) -> str:
     return table(["target", "order", "effect", *columns], rows)
 
 
-def by_signal(row: Any) -> list[str]:
-    """Return the scores of each signal and of both."""
-    return [
-        f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
-        for each in ("eda", "bvp", "both")
-    ]
-
-
 def suite(data: str) -> str:
     """Return the scores of the benchmark: a row for each method, a column for each set."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
@@ -418,13 +410,12 @@ TABLES = {
     "controls": controls,
     "halves": halves,
     "comparisons": comparisons,
-    "effort": effort,
     "probes": probes,
+    "simulated_probes": simulated_probes,
+    "alternatives": alternatives,
     "labels": few_labels,
     "tiles": tiles,
     "training": training,
-    "runs": runs,
-    "ablations": ablations,
     "breathing": breathing,
     "pointing": pointing,
     "variants": variants,
