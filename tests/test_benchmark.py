@@ -103,7 +103,7 @@ def test_transfer_trains_on_one_set_and_tests_on_the_other(monkeypatch):
     }  # fmt: skip
 
 
-def test_methods_that_learn_are_fitted_to_the_training_set_of_a_transfer(monkeypatch, tmp_path):
+def test_methods_that_learn_are_fitted_to_the_training_set_of_a_transfer(tmp_path):
     from sklearn.preprocessing import StandardScaler
 
     from sklearn_biomoe.benchmark.features import FeatureFolder

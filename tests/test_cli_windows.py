@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
 
-from sklearn_biomoe.cli.program import name_options, run
+from sklearn_biomoe.cli.program import name_options
 from sklearn_biomoe.cli.study import order_levels
 from sklearn_biomoe.cli.windows_file import KEY
 from sklearn_biomoe.evaluation import Calibration, RepeatedGroupKFold
@@ -22,17 +22,6 @@ SUBJECTS = ["07", "007", "P3"]
 LEVELS = ["None", "low", "None", "high"]
 SIGNALS = ["--signal", "eda", "EDA", "4", "--signal", "bvp", "BVP", "16"]
 AROUND = ["--around", "-2", "8"]
-
-
-@pytest.fixture
-def execute(capsys, small_backbone):
-    """Run a command in this process with the small network; return code, output and errors."""
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
