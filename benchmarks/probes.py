@@ -4,7 +4,7 @@ Ridge regression on the frozen embeddings of one image, or of two side by side, 
 that are known: on real recordings by held-out person (BIDMC: heart rate, breathing rate and SpO2 of
 the monitor and annotated breaths; Stress-Predict: pulse rate and skin conductance responses as
 found by NeuroKit2), and on simulated windows every parameter of the simulators. Compared with
-random weights and other weights (``--also``), both of the first image of the preset alone,
+random weights and other weights (``--also``), both of the images of the preset alone,
 statistics, catch22 and the training mean. Images are embedded in bfloat16, which is faster.
 Embeddings are stored in a folder, so that interrupted runs resume. A choice of weights, presets or
 image settings needs both tables: what can be read from simulated windows need not be readable from
@@ -53,8 +53,8 @@ PULSE = {
 WINDOW_AXIS = "waveform, axis of the window"
 PAIRS = {
     "eda": [("waveform", WINDOW_AXIS), ("waveform", "scalogram"), ("waveform", "composite")],
-    "bvp": [("spectrogram_psd", "waveform"), ("spectrogram_psd", "spectrogram_psd, 0.05-1 Hz")],
-    "ppg": [("spectrogram_psd", "waveform"), ("spectrogram_psd", "spectrogram_psd, 0.05-1 Hz")],
+    "bvp": [("scalogram", "waveform"), ("scalogram", "scalogram, 0.05-1 Hz")],
+    "ppg": [("scalogram", "waveform"), ("scalogram", "scalogram, 0.05-1 Hz")],
     "ecg": [("scalogram", "waveform"), ("waveform", "spectrogram_psd")],
     "resp": [("waveform", "spectrogram_psd"), ("waveform", "scalogram")],
     "spo2": [("waveform", WINDOW_AXIS), ("waveform", "scalogram")],
@@ -99,13 +99,13 @@ def main() -> None:
         "even-numbered patients; the model is fitted on all other patients) and 95 % interval from "
         f"{N_BOOTSTRAPS} bootstraps over persons. Simulated windows: R2 over five folds, and 95 % "
         "interval from bootstraps over windows. difference_low, difference_high: interval of the "
-        "paired difference from the first image of the preset with the open weights",
+        "paired difference from the preset with the open weights",
         sources=given.sources,
         n_simulated=given.windows,
         seed=SEED,
         aeon=importlib.metadata.version("aeon"),
         neurokit2=nk.__version__,
-        minutes=round((time.perf_counter() - started) / 60, 1),
+        minutes_of_last_call=round((time.perf_counter() - started) / 60, 1),
         precision=PRECISION,
         weights_sha256={
             name: weights_sha256(value) for name, value in {"open": "open", **others}.items()
@@ -245,16 +245,17 @@ def features_of(source: Source, others: dict[str, str], folder: Path):
         yield f"open: {image}", values
     for pair in PAIRS.get(source.modality, []):
         yield f"open: {' and '.join(pair)}", np.hstack([each[image] for image in pair])
-    preset = MODALITIES[source.modality].representations[0]
+    preset = MODALITIES[source.modality].representations
     for name, file in {**others, "random": "random"}.items():
-        yield f"{name}: {preset}", embeddings(source, images[preset], file, folder)
+        values = [embeddings(source, images[image], file, folder) for image in preset]
+        yield f"{name}: {' and '.join(preset)}", np.hstack(values)
 
 
 # Probes
 
 
 def probe_source(source: Source, others: dict[str, str], folder: Path) -> list[dict]:
-    """Return a row for each method and quantity, with the difference from the preset's image."""
+    """Return a row for each method and quantity, with the difference from the preset."""
     rows, resampled = [], {}
     for method, values in features_of(source, others, folder):
         for quantity, truth in source.targets.items():
@@ -263,7 +264,7 @@ def probe_source(source: Source, others: dict[str, str], folder: Path) -> list[d
             resampled[quantity, method] = scores
             rows.append(row | {"method": method} | found)
             print(rows[-1], flush=True)
-    preset = f"open: {MODALITIES[source.modality].representations[0]}"
+    preset = f"open: {' and '.join(MODALITIES[source.modality].representations)}"
     for row in rows:  # of the same persons or windows in each bootstrap, so differences are paired
         quantity = row["quantity"]
         differences = resampled[quantity, row["method"]] - resampled[quantity, preset]

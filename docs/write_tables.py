@@ -1,4 +1,4 @@
-"""Write the tables of the documentation from the committed results of the benchmarks.
+"""Write the tables of the README and the documentation from the results of the benchmarks.
 
 The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` is replaced.
 """
@@ -6,10 +6,12 @@ The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 DOCS = Path(__file__).parent
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
 RESULTS = DOCS.parent / "benchmarks" / "results"
 EACH = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite", "all representations"]
 REPRESENTATIONS = [*EACH, *(f"untrained {name}" for name in EACH)]
@@ -23,6 +25,32 @@ HALVED = [
     "untrained all representations, early",
     *(f"{peer}, early" for peer in PEERS),
 ]
+METHODS = {  # of the benchmark
+    "embeddings": "embeddings",
+    "embeddings_all": "embeddings, five images",
+    "embeddings_all_catch22": "embeddings, five images, and catch22",
+    "untrained": "embeddings, untrained",
+    "simple_statistics": "statistics",
+    "catch22": "catch22",
+    "minirocket": "MiniRocket",
+    "neurokit": "NeuroKit2",
+}
+TIME = {"time, linear": "elapsed time, linear", "time, spline": "elapsed time, spline"}
+SHORT = ["embeddings", "simple_statistics", "catch22", "minirocket", "neurokit"]
+SETS = {
+    "freihaut": "Freihaut: high or low stress, in random order",
+    "cogwear": "CogWear: Stroop test or rest",
+    "stress_predict": "Stress-Predict: stress tasks or rest",
+    "fmov": "FMOV: angry, happy or neutral face",
+    "eegmat": "EEGMAT: mental arithmetic or rest",
+    "bidmc_heart_rate": "BIDMC: heart rate, error in 1/min",
+    "bidmc_breathing_rate": "BIDMC: breathing rate, error in 1/min",
+}
+TRANSFERS = {
+    ("freihaut", "cogwear", "eda"): "Freihaut, tested on CogWear",
+    ("cogwear", "freihaut", "eda"): "CogWear, tested on Freihaut",
+    ("stress_predict", "cogwear", "all"): "Stress-Predict, tested on CogWear",
+}
 DATA = {
     "stress_predict_transitions": ["eda", "bvp"],
     "stress_predict_grid": ["eda", "bvp"],
@@ -31,7 +59,7 @@ DATA = {
 
 
 def main() -> None:
-    for path in DOCS.glob("*.md"):
+    for path in PAGES:
         page = path.read_text(encoding="utf-8")
         if with_tables(page) != page:
             path.write_text(with_tables(page), encoding="utf-8")
@@ -379,6 +407,59 @@ def transfers(data: str) -> str:
     return table(["trained on", "tested on", "signals", "subjects", *methods], rows)
 
 
+def summary(data: str) -> str:
+    """Return the scores of a few methods of the benchmark, within sets and between them."""
+    scores = pd.read_csv(RESULTS / f"{data}.csv")
+    scores = scores[scores["signals"] == "all"]
+    transfer = pd.read_csv(RESULTS / f"{data}_transfer.csv")
+    keys = ["trained on", "tested on", "signals"]
+    rows = {SETS["freihaut"]: scores[scores["set"] == "freihaut"]}
+    for key, title in TRANSFERS.items():
+        rows[f"trained on {title}"] = transfer[(transfer[keys] == key).all(axis=1)]
+    rows[SETS["stress_predict"]] = scores[scores["set"] == "stress_predict"]
+    columns = ["", "subjects", *(METHODS[method] for method in SHORT), "elapsed time alone"]
+    return table(columns, [summarize(title, own) for title, own in rows.items() if len(own)])
+
+
+def summarize(title: str, scores: pd.DataFrame) -> list[str]:
+    """Return a row of `summary`; of the two controls of elapsed time, the better one."""
+    cells = {row.method: share(row) for row in scores.sort_values("mean").itertuples()}
+    times = [cell for method, cell in cells.items() if method in TIME]
+    chosen = [cells.get(method, "") for method in SHORT] + [times[-1] if times else ""]
+    return [title, str(scores["n_subjects"].iloc[0]), *chosen]
+
+
+def share(row: Any) -> str:
+    """Return a share and its interval, which the correction of its width may extend beyond 1."""
+    return f"{row.mean:.2f} ({max(row.low, 0):.2f} to {min(row.high, 1):.2f})"
+
+
+def methods(data: str) -> str:
+    """Return a table for each set of the benchmark: methods, the best first, then elapsed time."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[(found["signals"] == "all") & found["method"].isin([*METHODS, *TIME])]
+    parts = []
+    for name, title in SETS.items():
+        own = found[found["set"] == name]
+        if own.empty:
+            continue
+        is_error = own["metric"].iloc[0] == "mae"
+        own = own.sort_values(["is_control", "mean"], ascending=[True, is_error], kind="stable")
+        rows = [
+            [
+                (METHODS | TIME)[row.method],
+                f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f})" if is_error else share(row),
+                f"{row.n_features:,}" if "n_features" in own else "",
+                "" if row.is_control else f"{row.seconds_features:.1f}",
+            ]
+            for row in own.itertuples()
+        ]
+        counts = f"{own['n_subjects'].iloc[0]} tested subjects, {own['n_rows'].iloc[0]:,} rows"
+        columns = ["method", "error" if is_error else "balanced accuracy", "features", "seconds"]
+        parts.append(f"**{title}** ({counts})\n\n{table(columns, rows)}")
+    return "\n" + "\n".join(parts) + "\n"
+
+
 def read(data: str) -> pd.DataFrame:
     """Return scores per method, including those of a run with random weights if it exists."""
     runs = []
@@ -427,6 +508,8 @@ TABLES = {
     "suite": suite,
     "signals": signals,
     "transfers": transfers,
+    "summary": summary,
+    "methods": methods,
 }
 
 if __name__ == "__main__":

@@ -90,4 +90,5 @@ print(f"best in inner folds: {inner.max(axis=1).mean():.2f}")
 print(f"balanced accuracy {outer_scores.mean():.2f} ± {outer_scores.std():.2f} over 5 subjects")
 
 # %%
-# These signals are simulated. :doc:`/scores` compares representations on real recordings.
+# These signals are simulated. The page *Scores* of the documentation compares representations on
+# real recordings.

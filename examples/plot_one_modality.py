@@ -8,8 +8,8 @@ classifier distinguishes rest and stress in held-out subjects.
 
 # %%
 # The data have one row per window and one column per signal. Each cell is an array, here 60 s at 64
-# Hz. :func:`sklearn_biomoe.datasets.fetch_stress_predict` returns real recordings in the same
-# format; :doc:`/own_data` explains how to use your own files.
+# Hz. `sklearn_biomoe.datasets.fetch_stress_predict` returns real recordings in the same format; the
+# tutorial of the documentation uses a folder of files.
 
 from sklearn_biomoe.datasets import make_biosignal_windows
 
@@ -72,4 +72,4 @@ print(f"balanced accuracy {scores.mean():.2f} ± {scores.std():.2f} over {len(sc
 
 # %%
 # With six subjects, the mean has a large uncertainty, so report the standard deviation as well.
-# :func:`sklearn_biomoe.run_study` also computes a confidence interval and the chance level.
+# `sklearn_biomoe.run_study` also computes a confidence interval and the chance level.

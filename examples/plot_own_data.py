@@ -116,7 +116,7 @@ for method, row in study.summary().iterrows():
 
 # %%
 # The report is one self-contained HTML file. The command ``sklearn-biomoe study`` accepts the same
-# table as a Parquet file, see :doc:`/own_data`.
+# table as a Parquet file.
 
 page = study.report(folder / "study.html", images={"bvp": images}, title="Rest against stress")
 table.to_parquet(folder / "windows.parquet")

@@ -46,9 +46,9 @@ N_TIMES = 40
 TESTS = Path(__file__).parent
 CLUSTER = {
     "distributed.scheduler.allowed-failures": 1,
-    # Otherwise a worker that is killed twice within 15 s is given up (docs/scale.md).
+    # Otherwise a worker that is killed twice within 15 s is given up (docs/how_to_cluster.md).
     "distributed.deploy.lost-worker-timeout": "10 minutes",
-    # Copies of data are dropped at once unless this is stopped (docs/scale.md).
+    # Copies of data are dropped at once unless this is stopped (docs/how_to_cluster.md).
     "distributed.scheduler.active-memory-manager.interval": "10ms",
 }
 

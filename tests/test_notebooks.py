@@ -1,8 +1,11 @@
-"""What notebooks show of images, fitted estimators and studies."""
+"""What notebooks show of images, fitted estimators and studies; examples as notebooks."""
 
 import io
+import json
 import re
+import shutil
 from base64 import b64decode
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,6 +31,7 @@ from sklearn_biomoe.images.thumbnails import encode_png
 from sklearn_biomoe.representations import REPRESENTATIONS
 
 MAX_CHARACTERS = 200_000
+EXAMPLES = Path(__file__).parents[1] / "examples"
 RNG = np.random.default_rng(0)
 WINDOWS = RNG.uniform(2, 3, (6, 240))
 Y = np.tile([0, 1], 3)
@@ -134,3 +138,29 @@ def test_studies_show_their_summary():
         ("training majority", "0.5"),
     ]
     assert len(html) < MAX_CHARACTERS
+
+
+@pytest.mark.slow
+def test_an_example_runs_as_a_notebook(small_backbone, tmp_path, monkeypatch, capsys):
+    notebook = pytest.importorskip("sphinx_gallery.notebook", reason="of the extra docs")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.setattr(pyplot, "show", lambda: None)
+    script = shutil.copy(EXAMPLES / "plot_one_modality.py", tmp_path)
+    notebook.python_to_jupyter_cli([str(script)])
+    cells = json.loads(Path(script).with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    assert "".join(cells[0]["source"]).lstrip().startswith("# One modality")
+    names = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert re.search(
+        r"balanced accuracy 0\.\d\d ± 0\.\d\d over 6 subjects\n$", capsys.readouterr().out
+    )
+    assert len(pyplot.get_fignums()) == 1
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("path", EXAMPLES.glob("*.py"), ids=lambda path: path.stem)
+def test_texts_of_examples_are_plain_in_notebooks(path):
+    """Roles of Sphinx, such as :doc:, are not links in a notebook."""
+    assert re.findall(r":[a-z]+:`", path.read_text(encoding="utf-8")) == []

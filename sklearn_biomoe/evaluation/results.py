@@ -104,8 +104,9 @@ class StudyResults:
         In a cross-validation, scores of subjects are not independent: each subject also trains the
         methods that are tested on the others. Without the correction, intervals contain the true
         mean too rarely and tests find too many differences, mostly for methods near chance.
-        ``docs/evaluation.md`` has the measured rates. Permutations keep the mean prediction of each
-        subject: a method that predicts only the means of subjects has a p-value of 1.
+        ``docs/explanation_protocols.md`` has the measured rates. Permutations keep the mean
+        prediction of each subject: a method that predicts only the means of subjects has a p-value
+        of 1.
 
         References
         ----------
