@@ -49,6 +49,7 @@ def compute_features(
     folder: Path,
     weights: str,
     *,
+    precision: str,
     untrained: bool,
 ) -> dict[tuple[str, str], Features]:
     """Compute features per kind and modality, or read them from the folder.
@@ -60,6 +61,8 @@ def compute_features(
     folder : Path
     weights : str
         Weights of the backbone.
+    precision : str
+        Of the backbone.
     untrained : bool
         Whether to add features of random weights.
     """
@@ -68,7 +71,9 @@ def compute_features(
     features = {}
     for modality, windows in signals.items():
         kinds: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            prefix + name: embedding_of(modality, sampling_rates[modality], name, each, folder)
+            prefix + name: embedding_of(
+                modality, sampling_rates[modality], name, each, folder, precision
+            )
             for prefix, each in backbones.items()
             for name in REPRESENTATIONS
         }
@@ -93,11 +98,16 @@ def compute_features(
 
 
 def embedding_of(
-    modality: str, rate: float, representation: str, weights: str, folder: Path | None
+    modality: str,
+    rate: float,
+    representation: str,
+    weights: str,
+    folder: Path | None,
+    precision: str = "float32",
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that embeds windows, with a cache in the folder."""
     cache = None if folder is None else folder / "rows.sqlite"
-    embedder = TinyBioMoEEmbedder(weights, cache=cache, progress=True)
+    embedder = TinyBioMoEEmbedder(weights, precision=precision, cache=cache, progress=True)
     embed = make_biosignal_embedder(
         modality, rate, representations=[representation], embedder=embedder
     )

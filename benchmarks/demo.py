@@ -25,7 +25,7 @@ from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder
 from sklearn_biomoe.datasets import fetch_stress_predict, make_biosignal_windows
 from sklearn_biomoe.plotting import plot_image
 
-REPRESENTATIONS = {"eda": ["waveform"], "bvp": ["spectrogram_psd"]}
+MODALITIES = ["eda", "bvp"]
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
         data=describe(windows),
         scores="balanced accuracy, mean and standard deviation over held-out subjects",
         test_subject=TEST_SUBJECT[arguments.protocol],
-        representations=REPRESENTATIONS,
+        images=[name for stack in images.values() for name in stack.image_names],
         weights="open",
         weights_sha256=weights_sha256,
     )
@@ -82,7 +82,7 @@ def load(protocol: str, *, simulated: bool):
         + "\nSIMULATED SIGNALS: the scores below are not results on real recordings.\n"
         + "*" * 88
     )
-    windows = make_biosignal_windows(12, 20, modalities=list(REPRESENTATIONS), random_state=0)
+    windows = make_biosignal_windows(12, 20, modalities=MODALITIES, random_state=0)
     windows.source = "Simulated signals"
     windows.elapsed_time = np.tile(np.arange(20) * 60.0, 12)
     if protocol == "transitions":  # consecutive windows of one subject with different classes
@@ -105,9 +105,9 @@ def draw_images(windows) -> dict:
     """Return the images of each modality."""
     return {
         modality: BiosignalImageTransformer(
-            representations, sampling_rate=windows.sampling_rates[modality], modality=modality
+            sampling_rate=windows.sampling_rates[modality], modality=modality
         ).fit_transform(windows.data[modality])
-        for modality, representations in REPRESENTATIONS.items()
+        for modality in MODALITIES
     }
 
 

@@ -64,16 +64,16 @@ def published_layout() -> Iterator[None]:
 
 def load(form: str) -> Callable[[Tensor], Tensor]:
     """Return a function of float32 images (B, H, W, 3)."""
-    sha256 = weights_sha256("random", 0)
+    weights = BackboneWeights("open", 0, weights_sha256("open"))
     if form in ("float32", "bfloat16"):
-        return get_engine(BackboneWeights("random", 0, sha256), "cpu", form).run
+        return get_engine(weights, "cpu", form).run
     if form == "onnxruntime":
-        return get_engine(BackboneWeights("random", 0, sha256), "cpu", engine=form).run
+        return get_engine(weights, "cpu", engine=form).run
     if form == "compiled":
-        compiled = get_engine(BackboneWeights("random", 0, sha256), "cpu", engine="compile").run
+        compiled = get_engine(weights, "cpu", engine="compile").run
         compiled(torch.zeros(COMPILED_BATCH, 224, 224, 3))
         return compiled
-    network = random_backbone(0)
+    network = weights.load()
 
     def run(images: Tensor) -> Tensor:
         return network(images.permute(0, 3, 1, 2))
@@ -198,7 +198,7 @@ def score(windows) -> dict[str, str]:
             [
                 make_pipeline(
                     BiosignalImageTransformer(sampling_rate=rate, modality=name),
-                    TinyBioMoEEmbedder("random", precision=precision),
+                    TinyBioMoEEmbedder(precision=precision),
                 ).fit_transform(windows.data[name].iloc[used])
                 for name, rate in windows.sampling_rates.items()
             ]
@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--memory", choices=FORMS, help="print the peak memory of one form, in MB")
     parser.add_argument("--batch", type=int, default=8)
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # untrained weights, electrodes without contact
+    warnings.simplefilter("ignore")  # electrodes without contact
     torch.set_num_threads(2)
     caches = tempfile.mkdtemp()  # no exported or compiled files
     for variable in ("SKLEARN_BIOMOE_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
@@ -249,8 +249,8 @@ def main() -> None:
         scores_of_both_precisions=score(windows),
         scores="balanced accuracy, transitions, subjects 2 to 18, mean and standard deviation over "
         "held-out subjects; the earlier window of each pair is the baseline of the later one",
-        weights="random",
-        weights_sha256=weights_sha256("random", 0),
+        weights="open",
+        weights_sha256=weights_sha256("open"),
     )
 
 

@@ -4,10 +4,11 @@ Ridge regression on the frozen embeddings of one image, or of two side by side, 
 that are known: on real recordings by held-out person (BIDMC: heart rate, breathing rate and SpO2 of
 the monitor and annotated breaths; Stress-Predict: pulse rate and skin conductance responses as
 found by NeuroKit2), and on simulated windows every parameter of the simulators. Compared with
-random weights, other weights (``--also``), statistics, catch22 and the training mean. Embeddings
-are stored in a folder, so that interrupted runs resume. A choice of weights, presets or image
-settings needs both tables: what can be read from simulated windows need not be readable from real
-ones.
+random weights and other weights (``--also``), both of the images of the preset alone,
+statistics, catch22 and the training mean. Images are embedded in bfloat16, which is faster.
+Embeddings are stored in a folder, so that interrupted runs resume. A choice of weights, presets or
+image settings needs both tables: what can be read from simulated windows need not be readable from
+real ones.
 """
 
 import argparse
@@ -26,11 +27,12 @@ import pandas as pd
 import torch
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, LeaveOneGroupOut, cross_val_predict
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_biomoe import TinyBioMoEEmbedder, make_biosignal_embedder
+from sklearn_biomoe.benchmark.methods import describe_channels
 from sklearn_biomoe.datasets import fetch_bidmc, fetch_stress_predict
 from sklearn_biomoe.pretraining.simulators import KINDS, simulate
 from sklearn_biomoe.signals.modalities import MODALITIES
@@ -39,6 +41,7 @@ from sklearn_biomoe.weights import weights_sha256
 RESULTS = Path(__file__).parent / "results"
 PROBE = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
 SEED = 987654  # of simulated windows; pretraining draws from others
+PRECISION = "bfloat16"
 STEP = 4  # every fourth window of Stress-Predict
 N_BOOTSTRAPS = 2000
 MOST_APART = 2  # 1/min, two annotators of the same breaths
@@ -50,8 +53,8 @@ PULSE = {
 WINDOW_AXIS = "waveform, axis of the window"
 PAIRS = {
     "eda": [("waveform", WINDOW_AXIS), ("waveform", "scalogram"), ("waveform", "composite")],
-    "bvp": [("spectrogram_psd", "waveform"), ("spectrogram_psd", "spectrogram_psd, 0.05-1 Hz")],
-    "ppg": [("spectrogram_psd", "waveform"), ("spectrogram_psd", "spectrogram_psd, 0.05-1 Hz")],
+    "bvp": [("scalogram", "waveform"), ("scalogram", "scalogram, 0.05-1 Hz")],
+    "ppg": [("scalogram", "waveform"), ("scalogram", "scalogram, 0.05-1 Hz")],
     "ecg": [("scalogram", "waveform"), ("waveform", "spectrogram_psd")],
     "resp": [("waveform", "spectrogram_psd"), ("waveform", "scalogram")],
     "spo2": [("waveform", WINDOW_AXIS), ("waveform", "scalogram")],
@@ -83,10 +86,10 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     given.output.mkdir(parents=True, exist_ok=True)
-    weights = {"open": "open", **dict(each.split("=", 1) for each in given.also)}
+    others = dict(each.split("=", 1) for each in given.also)
     started = time.perf_counter()
     sources = [each for name in given.sources for each in SOURCES[name](given.windows)]
-    rows = [row for source in sources for row in probe_source(source, weights, given.folder)]
+    rows = [row for source in sources for row in probe_source(source, others, given.folder)]
     table = pd.DataFrame(rows)
     table.to_csv(given.output / "probes.csv", index=False)
     environment.write(
@@ -95,14 +98,18 @@ def main() -> None:
         error="real recordings: mean absolute error over held-out persons (BIDMC: the "
         "even-numbered patients; the model is fitted on all other patients) and 95 % interval from "
         f"{N_BOOTSTRAPS} bootstraps over persons. Simulated windows: R2 over five folds, and 95 % "
-        "interval from bootstraps over windows",
+        "interval from bootstraps over windows. difference_low, difference_high: interval of the "
+        "paired difference from the preset with the open weights",
         sources=given.sources,
         n_simulated=given.windows,
         seed=SEED,
         aeon=importlib.metadata.version("aeon"),
         neurokit2=nk.__version__,
-        minutes=round((time.perf_counter() - started) / 60, 1),
-        weights_sha256={name: weights_sha256(value) for name, value in weights.items()},
+        minutes_of_last_call=round((time.perf_counter() - started) / 60, 1),
+        precision=PRECISION,
+        weights_sha256={
+            name: weights_sha256(value) for name, value in {"open": "open", **others}.items()
+        },
     )
 
 
@@ -214,7 +221,7 @@ def embeddings(
     digest.update(repr((image, source.sampling_rate, weights_sha256(weights, 0))).encode())
     path = folder / f"{source.name}_{source.modality}_{digest.hexdigest()[:16]}.npy"
     if not path.exists():
-        embedder = TinyBioMoEEmbedder(weights, random_state=0)
+        embedder = TinyBioMoEEmbedder(weights, precision=PRECISION, random_state=0)
         embed = make_biosignal_embedder(
             modality, source.sampling_rate, representations=[representation], embedder=embedder
         ).set_params(image__value_range=value_range)
@@ -225,45 +232,51 @@ def embeddings(
     return np.load(path)
 
 
-def features_of(source: Source, weights: dict[str, str], folder: Path):
+def features_of(source: Source, others: dict[str, str], folder: Path):
     """Yield the name of each method with its features."""
     yield "mean of training", np.zeros((len(source.signals), 1))
-    yield "statistics", comparison.statistics_of_channels(source.signals[:, None])
+    yield "statistics", describe_channels(source.signals[:, None])
     shape = comparison.catch22(source.signals[:, None])
     sizes = np.column_stack([source.signals.mean(axis=1), source.signals.std(axis=1)])
     yield "catch22, mean and spread", np.hstack([shape, sizes])
-    preset = (
-        MODALITIES[source.modality].representations[0]
-        if source.modality in MODALITIES
-        else "waveform"
-    )
-    for name, file in {**weights, "random": "random"}.items():
-        images = images_of(source.modality)
-        if source.groups is None and name == "random":
-            images = {preset: images[preset]}
-        each = {image: embeddings(source, images[image], file, folder) for image in images}
-        for image, values in each.items():
-            yield f"{name}: {image}", values
-        if name != "random":
-            for pair in PAIRS.get(source.modality, []):
-                yield f"{name}: {' and '.join(pair)}", np.hstack([each[image] for image in pair])
+    images = images_of(source.modality)
+    each = {image: embeddings(source, images[image], "open", folder) for image in images}
+    for image, values in each.items():
+        yield f"open: {image}", values
+    for pair in PAIRS.get(source.modality, []):
+        yield f"open: {' and '.join(pair)}", np.hstack([each[image] for image in pair])
+    preset = MODALITIES[source.modality].representations
+    for name, file in {**others, "random": "random"}.items():
+        values = [embeddings(source, images[image], file, folder) for image in preset]
+        yield f"{name}: {' and '.join(preset)}", np.hstack(values)
 
 
 # Probes
 
 
-def probe_source(source: Source, weights: dict[str, str], folder: Path) -> list[dict]:
-    rows = []
-    for method, values in features_of(source, weights, folder):
+def probe_source(source: Source, others: dict[str, str], folder: Path) -> list[dict]:
+    """Return a row for each method and quantity, with the difference from the preset."""
+    rows, resampled = [], {}
+    for method, values in features_of(source, others, folder):
         for quantity, truth in source.targets.items():
             row = {"source": source.name, "modality": source.modality, "quantity": quantity}
-            rows.append(row | {"method": method} | probe(source, values, truth, method))
+            found, scores = probe(source, values, truth, method)
+            resampled[quantity, method] = scores
+            rows.append(row | {"method": method} | found)
             print(rows[-1], flush=True)
+    preset = f"open: {' and '.join(MODALITIES[source.modality].representations)}"
+    for row in rows:  # of the same persons or windows in each bootstrap, so differences are paired
+        quantity = row["quantity"]
+        differences = resampled[quantity, row["method"]] - resampled[quantity, preset]
+        low, high = np.quantile(differences, [0.025, 0.975])
+        row |= {"difference_low": round(float(low), 4), "difference_high": round(float(high), 4)}
     return rows
 
 
-def probe(source: Source, values: np.ndarray, truth: np.ndarray, method: str) -> dict:
-    """Return the error on held-out windows of known truth, with its interval."""
+def probe(
+    source: Source, values: np.ndarray, truth: np.ndarray, method: str
+) -> tuple[dict, np.ndarray]:
+    """Return the error on held-out windows of known truth with its interval, and bootstraps."""
     known = np.isfinite(truth)
     truth, values = truth[known], values[known]
     model = DummyRegressor() if method == "mean of training" else PROBE
@@ -276,16 +289,20 @@ def probe(source: Source, values: np.ndarray, truth: np.ndarray, method: str) ->
         measured, name, n = _r2(truth, found), "R2", len(truth)
     else:
         groups = source.groups[known]
-        found = cross_val_predict(model, values, truth, groups=groups, cv=LeaveOneGroupOut())
-        errors = pd.Series(np.abs(found - truth)).groupby(groups).mean()
-        errors = errors[errors.index.isin(source.scored)].to_numpy()
+        errors = []
+        for person in np.intersect1d(groups, source.scored):
+            tested = groups == person
+            found = model.fit(values[~tested], truth[~tested]).predict(values[tested])
+            errors.append(np.abs(found - truth[tested]).mean())
+        errors = np.array(errors)
         scores = errors[random.integers(len(errors), size=(N_BOOTSTRAPS, len(errors)))].mean(axis=1)
         measured, name, n = errors.mean(), "mean absolute error", len(errors)
     low, high = np.quantile(scores, [0.025, 0.975])
-    return {
+    row = {
         "measure": name, "value": round(float(measured), 4),
         "low": round(float(low), 4), "high": round(float(high), 4), "n": n,
     }  # fmt: skip
+    return row, np.asarray(scores)
 
 
 def _r2(truth: np.ndarray, found: np.ndarray) -> float:

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--protocols", nargs="+", default=list(TEST_SUBJECT))
     parser.add_argument("--folder", type=Path, default=Path("stress_predict_results"))
     parser.add_argument("--output", type=Path, default=Path("stress_predict_results"))
+    parser.add_argument("--precision", default="float32")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -54,6 +55,7 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
         windows.sampling_rates,
         folder / protocol.removesuffix("_own"),
         arguments.weights,
+        precision=arguments.precision,
         # for the grid, run --weights random
         untrained="pairs" in windows,
     )
@@ -97,6 +99,7 @@ def run(protocol: str, arguments: argparse.Namespace) -> None:
         data=f"Stress-Predict, subjects 2 to 35, protocol {protocol!r}",
         test_subject=TEST_SUBJECT[protocol],
         n_rows=len(table.values),
+        precision=arguments.precision,
         weights=arguments.weights,
         weights_sha256=weights_sha256(arguments.weights, seed_of_random_weights()),
     )

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", type=int, help="default: all")
     parser.add_argument("--folder", type=Path, default=Path("tiles_results"))
     parser.add_argument("--output", type=Path, default=Path("tiles_results"))
+    parser.add_argument("--precision", default="float32")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     folder = arguments.folder / arguments.weights.replace("/", "_")
@@ -54,7 +55,13 @@ def main() -> None:
     used, positions = np.unique(pairs, return_inverse=True)
     earlier, later = positions.reshape(pairs.shape).T
     part = "_".join(map(str, arguments.subjects or ["all"]))
-    values, seconds = embed(windows, used, folder, arguments.weights, part)
+    embedder = TinyBioMoEEmbedder(
+        arguments.weights,
+        precision=arguments.precision,
+        cache=folder / "rows.sqlite",
+        progress=True,
+    )
+    values, seconds = embed(windows, used, folder, embedder, part)
     table, methods = make_methods(
         {key: each[later] - each[earlier] for key, each in values.items()}
     )
@@ -74,10 +81,9 @@ def main() -> None:
 
 
 def embed(
-    windows: Any, used: np.ndarray, folder: Path, weights: str, part: str
+    windows: Any, used: np.ndarray, folder: Path, embedder: TinyBioMoEEmbedder, part: str
 ) -> tuple[dict[tuple[str, str, bool], np.ndarray], dict[str, float]]:
     """Embed windows and tiles, or read embeddings from the folder; return them and the seconds."""
-    embedder = TinyBioMoEEmbedder(weights, cache=folder / "rows.sqlite", progress=True)
     values, seconds = {}, {}
     for modality, representation in IMAGES:
         for tiled in (False, True):
@@ -169,6 +175,7 @@ def save(
         n_subjects=int(summary["n_subjects"].iloc[0]),
         n_pairs=n_pairs,
         tile_seconds=TILE,
+        precision=arguments.precision,
         weights=arguments.weights,
         weights_sha256=weights_sha256(arguments.weights, seed_of_random_weights()),
         seconds_to_embed={k: round(s, 1) for k, s in seconds.items()},

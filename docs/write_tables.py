@@ -1,4 +1,4 @@
-"""Write the tables of the documentation from the committed results of the benchmarks.
+"""Write the tables of the README and the documentation from the results of the benchmarks.
 
 The text between two comments ``<!-- table of result -->`` and ``<!-- end -->`` is replaced.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 DOCS = Path(__file__).parent
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
 RESULTS = DOCS.parent / "benchmarks" / "results"
 EACH = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite", "all representations"]
 REPRESENTATIONS = [*EACH, *(f"untrained {name}" for name in EACH)]
@@ -24,16 +25,41 @@ HALVED = [
     "untrained all representations, early",
     *(f"{peer}, early" for peer in PEERS),
 ]
+METHODS = {  # of the benchmark
+    "embeddings": "embeddings",
+    "embeddings_all": "embeddings, five images",
+    "embeddings_all_catch22": "embeddings, five images, and catch22",
+    "untrained": "embeddings, untrained",
+    "simple_statistics": "statistics",
+    "catch22": "catch22",
+    "minirocket": "MiniRocket",
+    "neurokit": "NeuroKit2",
+}
+TIME = {"time, linear": "elapsed time, linear", "time, spline": "elapsed time, spline"}
+SHORT = ["embeddings", "simple_statistics", "catch22", "minirocket", "neurokit"]
+SETS = {
+    "freihaut": "Freihaut: high or low stress, in random order",
+    "cogwear": "CogWear: Stroop test or rest",
+    "stress_predict": "Stress-Predict: stress tasks or rest",
+    "fmov": "FMOV: angry, happy or neutral face",
+    "eegmat": "EEGMAT: mental arithmetic or rest",
+    "bidmc_heart_rate": "BIDMC: heart rate, error in 1/min",
+    "bidmc_breathing_rate": "BIDMC: breathing rate, error in 1/min",
+}
+TRANSFERS = {
+    ("freihaut", "cogwear", "eda"): "Freihaut, tested on CogWear",
+    ("cogwear", "freihaut", "eda"): "CogWear, tested on Freihaut",
+    ("stress_predict", "cogwear", "all"): "Stress-Predict, tested on CogWear",
+}
 DATA = {
     "stress_predict_transitions": ["eda", "bvp"],
     "stress_predict_grid": ["eda", "bvp"],
     "stress_predict_grid_own": ["eda", "bvp"],
-    "eegmat": ["eeg", "ecg"],
 }
 
 
 def main() -> None:
-    for path in DOCS.glob("*.md"):
+    for path in PAGES:
         page = path.read_text(encoding="utf-8")
         if with_tables(page) != page:
             path.write_text(with_tables(page), encoding="utf-8")
@@ -62,18 +88,56 @@ def fusions(data: str) -> str:
 
 
 def probes(data: str) -> str:
-    """Return the errors of linear probes."""
+    """Return the errors of linear probes on real recordings, a table for each signal."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [
-            f"{row.quantity}, {row.unit}",
-            row.method,
-            f"{row.mean_absolute_error:.2f} ± {row.sd:.2f}",
-            f"{row.n_left_out}",
+    parts = []
+    for (source, modality), own in found.groupby(["source", "modality"], sort=False):
+        if source == "simulated":
+            continue
+        cells = {
+            (row.quantity, row.method): f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})"
+            for row in own.itertuples()
+        }
+        quantities = list(own["quantity"].unique())
+        rows = [
+            [method, *(cells[quantity, method] for quantity in quantities)]
+            for method in own["method"].unique()
         ]
-        for row in found.itertuples()
-    ]
-    return table(["target", "features", "mean absolute error", "held-out groups"], rows)
+        parts.append(f"{source}, {modality}:\n\n{table(['', *quantities], rows)}")
+    return "\n" + "\n".join(parts)
+
+
+def simulated_probes(data: str) -> str:
+    """Return the mean R2 over the parameters of the simulators, with negative values as 0."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["source"] == "simulated"]
+    means = (
+        found.assign(value=found["value"].clip(lower=0))
+        .pivot_table("value", "method", "modality", sort=False)
+        .map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
+    )
+    return table(["", *means.columns], [[name, *row] for name, row in means.iterrows()])
+
+
+def alternatives(data: str) -> str:
+    """Return on how many quantities other images differ from that of the preset, per modality."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[found["method"].str.startswith("open: ")]
+    is_error = found["measure"] == "mean absolute error"
+    lower, higher = found["difference_high"] < 0, found["difference_low"] > 0
+    found["better"] = lower.where(is_error, higher)
+    found["worse"] = higher.where(is_error, lower)
+    found["windows"] = found["source"].where(found["source"] == "simulated", "real")
+    rows = []
+    for (modality, method), own in found.groupby(["modality", "method"], sort=False):
+        cells = []
+        for kind in ("real", "simulated"):
+            part = own[own["windows"] == kind]
+            counts = f"{part['better'].sum()} / {part['worse'].sum()} of {len(part)}"
+            cells.append(counts if len(part) else "")
+        rows.append([modality, method.removeprefix("open: "), *cells])
+    columns = ["modality", "image", "real: better / worse", "simulated: better / worse"]
+    return table(columns, rows)
 
 
 def few_labels(data: str) -> str:
@@ -124,16 +188,6 @@ def comparisons(data: str) -> str:
     return table(["method", "other", "difference", "95 % interval", "p", "p, corrected"], rows)
 
 
-def effort(data: str) -> str:
-    """Return the number of windows and the seconds to compute their features."""
-    result = json.loads((RESULTS / f"{data}.json").read_text(encoding="utf-8"))
-    rows = [
-        [kind, f"{n_windows:,}", f"{result['seconds_to_describe_them'][kind]:.1f}"]
-        for kind, n_windows in result["windows_described"].items()
-    ]
-    return table(["features", "windows", "seconds"], rows)
-
-
 def tiles(data: str) -> str:
     """Return scores per image and pooling of tiles."""
     scores = read(data)
@@ -158,32 +212,6 @@ def training(data: str) -> str:
         for row in found.itertuples()
     ]
     return table(["trained part", "held-out subjects", "score", "epochs", "seconds per fold"], rows)
-
-
-def runs(data: str) -> str:
-    """Return scores per pretraining run, with all representations concatenated."""
-    found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [row.weights, *by_signal(row)]
-        for row in found[found["images"] == "all representations"].itertuples()
-    ]
-    return table(["run", "eda", "bvp", "both"], rows)
-
-
-def ablations(data: str) -> str:
-    """Return scores per omitted objective."""
-    found = pd.read_csv(RESULTS / f"{data}.csv")
-    rows = [
-        [
-            row.objectives,
-            *by_signal(row),
-            f"{row.heart_rate_error:.2f} ± {row.heart_rate_sd:.2f}",
-            f"{row.responses_error:.2f} ± {row.responses_sd:.2f}",
-        ]
-        for row in found.itertuples()
-    ]
-    errors = ["error of heart rate, 1/min", "error of responses per 60 s"]
-    return table(["objectives", "eda", "bvp", "both", *errors], rows)
 
 
 def breathing(data: str) -> str:
@@ -339,14 +367,6 @@ def shares(found: pd.DataFrame, columns: dict[str, str]) -> str:
     return table(["target", "order", "effect", *columns], rows)
 
 
-def by_signal(row: Any) -> list[str]:
-    """Return the scores of each signal and of both."""
-    return [
-        f"{getattr(row, each):.3f} ± {getattr(row, f'{each}_sd'):.3f}"
-        for each in ("eda", "bvp", "both")
-    ]
-
-
 def suite(data: str) -> str:
     """Return the scores of the benchmark: a row for each method, a column for each set."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
@@ -387,6 +407,59 @@ def transfers(data: str) -> str:
     return table(["trained on", "tested on", "signals", "subjects", *methods], rows)
 
 
+def summary(data: str) -> str:
+    """Return the scores of a few methods of the benchmark, within sets and between them."""
+    scores = pd.read_csv(RESULTS / f"{data}.csv")
+    scores = scores[scores["signals"] == "all"]
+    transfer = pd.read_csv(RESULTS / f"{data}_transfer.csv")
+    keys = ["trained on", "tested on", "signals"]
+    rows = {SETS["freihaut"]: scores[scores["set"] == "freihaut"]}
+    for key, title in TRANSFERS.items():
+        rows[f"trained on {title}"] = transfer[(transfer[keys] == key).all(axis=1)]
+    rows[SETS["stress_predict"]] = scores[scores["set"] == "stress_predict"]
+    columns = ["", "subjects", *(METHODS[method] for method in SHORT), "elapsed time alone"]
+    return table(columns, [summarize(title, own) for title, own in rows.items() if len(own)])
+
+
+def summarize(title: str, scores: pd.DataFrame) -> list[str]:
+    """Return a row of `summary`; of the two controls of elapsed time, the better one."""
+    cells = {row.method: share(row) for row in scores.sort_values("mean").itertuples()}
+    times = [cell for method, cell in cells.items() if method in TIME]
+    chosen = [cells.get(method, "") for method in SHORT] + [times[-1] if times else ""]
+    return [title, str(scores["n_subjects"].iloc[0]), *chosen]
+
+
+def share(row: Any) -> str:
+    """Return a share and its interval, which the correction of its width may extend beyond 1."""
+    return f"{row.mean:.2f} ({max(row.low, 0):.2f} to {min(row.high, 1):.2f})"
+
+
+def methods(data: str) -> str:
+    """Return a table for each set of the benchmark: methods, the best first, then elapsed time."""
+    found = pd.read_csv(RESULTS / f"{data}.csv")
+    found = found[(found["signals"] == "all") & found["method"].isin([*METHODS, *TIME])]
+    parts = []
+    for name, title in SETS.items():
+        own = found[found["set"] == name]
+        if own.empty:
+            continue
+        is_error = own["metric"].iloc[0] == "mae"
+        own = own.sort_values(["is_control", "mean"], ascending=[True, is_error], kind="stable")
+        rows = [
+            [
+                (METHODS | TIME)[row.method],
+                f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f})" if is_error else share(row),
+                f"{row.n_features:,}" if "n_features" in own else "",
+                "" if row.is_control else f"{row.seconds_features:.1f}",
+            ]
+            for row in own.itertuples()
+        ]
+        counts = f"{own['n_subjects'].iloc[0]} tested subjects, {own['n_rows'].iloc[0]:,} rows"
+        columns = ["method", "error" if is_error else "balanced accuracy", "features", "seconds"]
+        parts.append(f"**{title}** ({counts})\n\n{table(columns, rows)}")
+    return "\n" + "\n".join(parts) + "\n"
+
+
 def read(data: str) -> pd.DataFrame:
     """Return scores per method, including those of a run with random weights if it exists."""
     runs = []
@@ -418,13 +491,12 @@ TABLES = {
     "controls": controls,
     "halves": halves,
     "comparisons": comparisons,
-    "effort": effort,
     "probes": probes,
+    "simulated_probes": simulated_probes,
+    "alternatives": alternatives,
     "labels": few_labels,
     "tiles": tiles,
     "training": training,
-    "runs": runs,
-    "ablations": ablations,
     "breathing": breathing,
     "pointing": pointing,
     "variants": variants,
@@ -436,6 +508,8 @@ TABLES = {
     "suite": suite,
     "signals": signals,
     "transfers": transfers,
+    "summary": summary,
+    "methods": methods,
 }
 
 if __name__ == "__main__":

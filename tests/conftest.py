@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import shutil
 import warnings
 from pathlib import Path
 
@@ -29,22 +30,30 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
-@pytest.fixture
-def small_backbone(monkeypatch, tmp_path_factory):
-    """Embed with `SmallBackbone`, by weights="open" and, without a warning, by "random"."""
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory):
+    """A folder with weights of `SmallBackbone`, and what names them."""
     from safetensors.torch import save
 
-    from sklearn_biomoe import inference
-    from sklearn_biomoe.inference import cache
-    from sklearn_biomoe.weights import named_weights, random_weights
+    from sklearn_biomoe.weights.named_weights import NAMED
 
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         content = save(SmallBackbone().state_dict())
-    sha256 = hashlib.sha256(content).hexdigest()
-    packaged = dataclasses.replace(named_weights.NAMED["open"], sha256=sha256)
+    packaged = dataclasses.replace(NAMED["open"], sha256=hashlib.sha256(content).hexdigest())
     (folder / packaged.file).write_bytes(content)
+    return folder, packaged
+
+
+@pytest.fixture
+def small_backbone(monkeypatch, small_weights):
+    """Embed with `SmallBackbone`, by weights="open" and, without a warning, by "random"."""
+    from sklearn_biomoe import inference
+    from sklearn_biomoe.inference import cache
+    from sklearn_biomoe.weights import named_weights, random_weights
+
+    folder, packaged = small_weights
     monkeypatch.setattr(named_weights, "PACKAGED", folder)
     monkeypatch.setitem(named_weights.NAMED, "open", packaged)
 
@@ -59,6 +68,39 @@ def small_backbone(monkeypatch, tmp_path_factory):
         warnings.simplefilter("ignore", sklearn_biomoe.UntrainedBackboneWarning)
         yield SmallBackbone
     forget()
+
+
+@pytest.fixture
+def execute(capsys, small_backbone, monkeypatch):
+    """Run a command in this process with the small network; return code, output and errors."""
+    from sklearn_biomoe.cli.program import run
+    from sklearn_biomoe.evaluation.report import examples
+
+    # Of the images in a report, which take 0.2 s each.
+    monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
+    monkeypatch.setattr(examples, "MAX_IMAGES", 1)
+
+    def call(*arguments):
+        code = run([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Chromium, or skip; for a module, since asyncio does not work beside it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)

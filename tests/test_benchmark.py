@@ -82,7 +82,10 @@ def test_time_predicts_a_fixed_order_and_not_a_mixed_one():
         "fixed": lambda home, on_error: pairs_of(0, 1, stress_first=True),
         "mixed": lambda home, on_error: pairs_of(1, 1, n_subjects=10),
     }
-    scores = run_benchmark(sets, {"mean": MEAN}).scores.set_index(["set", "method"])["mean"]
+    found = run_benchmark(sets, {"mean": MEAN}).scores.set_index(["set", "method"])
+    scores = found["mean"]
+    assert found.loc[("fixed", "time, linear"), "n_features"] == 1
+    assert found.loc[("fixed", "time, spline"), "n_features"] == 22  # 20 knots, degree 3
     assert scores["fixed", "time, linear"] == 1
     assert scores["mixed", "time, linear"] < 0.8
     assert scores["fixed", "mean"] == scores["mixed", "mean"] == 1
@@ -100,7 +103,7 @@ def test_transfer_trains_on_one_set_and_tests_on_the_other(monkeypatch):
     }  # fmt: skip
 
 
-def test_methods_that_learn_are_fitted_to_the_training_set_of_a_transfer(monkeypatch, tmp_path):
+def test_methods_that_learn_are_fitted_to_the_training_set_of_a_transfer(tmp_path):
     from sklearn.preprocessing import StandardScaler
 
     from sklearn_biomoe.benchmark.features import FeatureFolder
@@ -135,6 +138,7 @@ def test_signals_are_scored_together_and_alone_and_choices_are_kept_apart():
     assert list(means.index) == ["all", "x", "y"]
     assert means.loc["x", "mean"] > 0.9
     assert means.loc["y", "mean"] == pytest.approx(1 / 3, abs=0.01)
+    assert means["n_features"].to_dict() == {"all": 2, "x": 1, "y": 1}
     # of the last two subjects alone
     assert means.loc["x", "other_subjects"] != pytest.approx(0)
 

@@ -272,7 +272,7 @@ def test_more_rows_than_sqlite_selects_at_once(tmp_path):
     assert cache.info() == (0, 0, 0, 0)
 
 
-def test_a_file_that_another_process_creates_meanwhile(tmp_path, monkeypatch):
+def test_a_file_that_another_process_creates_meanwhile(tmp_path):
     """The other process finishes between two statements of this one, in any order of them."""
     prepare, connect = FileCache._prepare, sqlite3.connect
     for n_before in range(3):

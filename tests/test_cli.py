@@ -30,17 +30,6 @@ FOUR_IMAGES = [f"--representation={name}" for name in ("waveform", "gasf", "gadf
 STUDY = ["--subject", "who", "--label", "label", "--signal", "eda", "eda", "4"]
 
 
-@pytest.fixture
-def execute(capsys, small_backbone):
-    """Run a command in this process with the small network; return code, output and errors."""
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
-
-
 def command(*arguments):
     return [sys.executable, "-m", "sklearn_biomoe.cli", *map(str, arguments)]
 
@@ -83,7 +72,7 @@ def assert_fails(code, result, *parts):
 
 
 @pytest.mark.slow
-def test_the_program(tmp_path):
+def test_the_program():
     def execute(*arguments):
         done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
@@ -92,8 +81,7 @@ def test_the_program(tmp_path):
     assert (code, errors) == (0, "")
     assert f"numpy {np.__version__}" in output
     assert "self-test: passed" in output
-    missing = execute("embed", tmp_path / "S1.csv", *EDA, "--duration", "60", "-o", tmp_path)
-    assert_fails(1, missing, "S1.csv", "no such file")
+    assert_fails(2, execute("drow"), "No such command 'drow'")
 
 
 def test_doctor_compares_a_device_with_the_cpu(execute, monkeypatch):
@@ -183,7 +171,8 @@ def test_a_traceback_only_for_debugging(tmp_path, execute):
     arguments = ["draw", tmp_path / "no.csv", *EDA, "-o", "no.png"]
     assert "Traceback" in execute("--debug", *arguments)[2]
     assert_fails(1, execute(*arguments), "no.csv")
-    assert_fails(2, execute("drow"), "No such command 'drow'")
+    missing = execute("embed", tmp_path / "S1.csv", *EDA, "--duration", "60", "-o", tmp_path)
+    assert_fails(1, missing, "S1.csv", "no such file")
     assert_fails(2, execute("doctor", "--fast"), "No such option", "--fast")
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
 
-from sklearn_biomoe.cli.program import name_options, run
+from sklearn_biomoe.cli.program import name_options
 from sklearn_biomoe.cli.study import order_levels
 from sklearn_biomoe.cli.windows_file import KEY
 from sklearn_biomoe.evaluation import Calibration, RepeatedGroupKFold
@@ -22,17 +22,6 @@ SUBJECTS = ["07", "007", "P3"]
 LEVELS = ["None", "low", "None", "high"]
 SIGNALS = ["--signal", "eda", "EDA", "4", "--signal", "bvp", "BVP", "16"]
 AROUND = ["--around", "-2", "8"]
-
-
-@pytest.fixture
-def execute(capsys, small_backbone):
-    """Run a command in this process with the small network; return code, output and errors."""
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
@@ -118,6 +107,24 @@ def test_rates_from_files(arguments, execute):
     assert_fails(1, failed, message)
 
 
+def test_given_rates_are_shown_as_durations(study, execute):
+    """So that a period in place of a rate is noticed, if files have no times that contradict it."""
+    for path in study.glob("*_eda.csv"):
+        pd.read_csv(path)["eda"].to_csv(path, index=False)
+    command = ["windows", study, "--pattern", "{subject}_{signal}.csv", "--signal", "eda", "EDA"]
+    code, _, errors = execute(*command, "0.25", "--duration", 60, "-o", "w.parquet")
+    assert code == 0
+    assert "note: eda at 0.25 Hz, as given: recordings of 1280 s" in errors  # 320 samples
+    failed = execute(*command, "4000", "--duration", 60, "-o", "w.parquet")
+    assert_fails(1, failed, "recordings of 0.08 s", "dropped: 3 past the end")
+
+
+def test_a_missing_pattern_is_advised(arguments, execute):
+    at = arguments.index("--pattern")
+    failed = execute("windows", *arguments[:at], *arguments[at + 2 :], "-o", "w.parquet")
+    assert_fails(1, failed, "Subject '007_bvp'", "Pass --pattern, such as '{subject}_{signal}.csv'")
+
+
 def test_windows_that_tile_events_and_baseline(study, arguments, execute):
     tiles = [each for each in arguments if each not in AROUND]
     tiles += ["--duration", 3, "--baseline", -1, 0, "-o", "w.parquet"]
@@ -171,11 +178,11 @@ def test_a_table_of_files_and_names_of_channels(study, execute):
         (["--label", "levle"], 1, "--label 'levle' is not a column of events; the columns of"),
         (["--pattern", "{subject}.edf"], 1, "No file in pain matches '{subject}.edf'; it holds"),
         (["--pattern", "{signal}.csv"], 1, "--pattern '{signal}.csv'; expected {subject} once"),
-        (["--events", "no.csv"], 1, "no.csv"),
+        (["--events", "no.csv"], 1, "There is no table of events no.csv."),
         (["--events", "others.csv"], 1, "subjects without a recording: P9"),
         (["--signal", "resp", "RESP", "4"], 1, "no file of the signal 'resp'"),
         (["--signal", "resp", "breath", "4"], 2, "'breath' is not one of bvp, ecg"),
-        (["--signal", "resp", "RESP", "4Hz"], 2, "'4Hz' is not a valid float range"),
+        (["--signal", "resp", "RESP", "4Hz"], 2, "'4Hz' is not a sampling rate in Hz, such as 4"),
         (["--signal", "eda", "EDA"], 2, "'eda' is given twice"),
         (["--duration", "10"], 2, "leave out --duration and --step"),
         (["--around", "8", "-2"], 1, "--around (8.0, -2.0); expected seconds (start, stop)"),

@@ -482,7 +482,7 @@ def test_each_folder_is_searched(places, folder):
     assert len(windows.data) == 1
 
 
-def test_search_order(places, monkeypatch):
+def test_search_order(places):
     """The first folder with all files is read; a file with a wrong hash identifies it."""
     folders = [places["home"], places["home"] / "stress_predict", places["env"]]
     folders += [places["env"] / "stress_predict", places["cache"] / "stress_predict"]

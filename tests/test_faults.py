@@ -83,7 +83,7 @@ def test_bool_samples_are_0_and_1():
     np.testing.assert_array_equal(embedded(SAMPLES > 50), embedded((SAMPLES > 50) * 1.0))
 
 
-def test_a_sliced_fixed_size_list_with_nulls(tmp_path):
+def test_a_sliced_fixed_size_list_with_nulls():
     pa = pytest.importorskip("pyarrow")
     rows = [list(map(float, row)) for row in SAMPLES]
     column = pa.array([rows[5], None, rows[0], None, rows[2], rows[3]], pa.list_(pa.float32(), 60))

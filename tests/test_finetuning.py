@@ -1,13 +1,11 @@
 """Fine-tuning: numbers, validation by subject, resuming after a kill, pickles, errors."""
 
 import io
+import multiprocessing
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -33,7 +31,12 @@ from skorch import NeuralNet
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 from sklearn_biomoe.backbone.network import TinyBioMoE
-from sklearn_biomoe.finetuning import TinyBioMoEClassifier, TinyBioMoERegressor, _base
+from sklearn_biomoe.finetuning import (
+    TinyBioMoEClassifier,
+    TinyBioMoERegressor,
+    _base,
+    checkpoints,
+)
 from sklearn_biomoe.finetuning.augmentation import (
     augment,
     augment_images,
@@ -559,50 +562,45 @@ RUN = {
     "max_epochs": 8,
     "batch_size": 4,
 }  # stops after epoch 7; epoch 5 is the best
-SCRIPT = """
-import sys, time, warnings
-import numpy as np
-import torch
-sys.path.insert(0, {tests!r})
-from small_backbone import SmallBackbone
-import sklearn_biomoe.weights
-sklearn_biomoe.weights.random_weights.TinyBioMoE = SmallBackbone
-from sklearn_biomoe import BiosignalImageTransformer
-from sklearn_biomoe.finetuning import TinyBioMoEClassifier, checkpoints
-torch.set_num_threads(2)
-write = checkpoints.Checkpoint.write
-def slowly(checkpoint, state):
-    write(checkpoint, state)
-    time.sleep(0.3)
-checkpoints.Checkpoint.write = slowly
-X, y, groups = (np.load({folder!r} + f"/{{name}}.npy") for name in ("X", "y", "groups"))
-to_images = BiosignalImageTransformer(["waveform", "spectrogram_psd"], sampling_rate=2.0)
-images = to_images.fit_transform(X)
-TinyBioMoEClassifier(checkpoint={folder!r} + "/runs", **{run!r}).fit(images, y, groups=groups)
-"""
 
 
+def fit_slowly(images, y, groups, folder):
+    """Fine-tune with a pause after each checkpoint; called in a process of its own."""
+    write = checkpoints.Checkpoint.write
+
+    def write_and_wait(checkpoint, state):
+        write(checkpoint, state)
+        time.sleep(0.3)
+
+    checkpoints.Checkpoint.write = write_and_wait
+    TinyBioMoEClassifier(checkpoint=folder, **RUN).fit(images, y, groups=groups)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest_small
-def test_a_killed_run_resumes_to_the_same_result(images, windows, tmp_path):
-    for name, values in zip(["X", "y", "groups"], windows[:3], strict=True):
-        np.save(tmp_path / f"{name}.npy", values)
-    script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path), run=RUN)
-    process = subprocess.Popen([sys.executable, "-c", script], env=os.environ)
-    started = time.monotonic()
-    while not list(tmp_path.glob("runs/*.pth")) and time.monotonic() - started < 60:
-        assert process.poll() is None
+def test_a_killed_run_resumes_to_the_same_result(images, windows, tmp_path, request):
+    _, y, groups, _ = windows
+    context = multiprocessing.get_context("fork")
+    folder = tmp_path / "runs"
+    child = context.Process(target=fit_slowly, args=(images, y, groups, folder))
+    child.start()
+    while not list(folder.glob("*.pth")):
+        assert child.is_alive()
         time.sleep(0.02)
     time.sleep(0.4)  # into a later epoch
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    (path,) = tmp_path.glob("runs/*.pth")
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    (path,) = folder.glob("*.pth")
     state = torch.load(path, weights_only=True)
     assert "result" not in state
     assert 1 <= len(state["history"]) < 7
-    uninterrupted = TinyBioMoEClassifier(**RUN).fit(images, windows[1], groups=windows[2])
-    resumed = TinyBioMoEClassifier(checkpoint=tmp_path / "runs", **RUN)
-    assert_same_model(resumed.fit(images, windows[1], groups=windows[2]), uninterrupted)
-    assert [each for each in tmp_path.glob("runs/*") if each.suffix == ".pth"] == [path]
+    request.getfixturevalue("two_threads")  # after the fork, which threads would not survive
+    uninterrupted = TinyBioMoEClassifier(**RUN).fit(images, y, groups=groups)
+    resumed = TinyBioMoEClassifier(checkpoint=folder, **RUN)
+    assert_same_model(resumed.fit(images, y, groups=groups), uninterrupted)
+    assert list(folder.glob("*.pth")) == [path]
 
 
 class Killed(BaseException):

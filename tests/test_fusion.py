@@ -338,6 +338,7 @@ def test_inner_folds_hold_out_subjects(fit, parameters, cv):
 
 def test_inner_folds_hold_out_windows_without_subjects():
     recorder(fusion="weighted").fit(WITH_SUBJECTS, Y)
+    assert len(SubjectRecorder.calls) == 5
     assert all(fitted & tested for fitted, tested in SubjectRecorder.calls)
 
 

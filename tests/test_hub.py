@@ -91,7 +91,8 @@ def remote(tmp_path, monkeypatch):
     server.files = {
         commit: {"model.safetensors": weights(seed)} for seed, commit in enumerate(COMMITS)
     }
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Which polls for its shutdown, by default every 0.5 s.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     server.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", server.url)
     template = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"

@@ -4,14 +4,13 @@ import dataclasses
 import hashlib
 import http.server
 import io
+import multiprocessing
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,9 +82,10 @@ def remote(folders, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.n_requests, server.answers = 0, []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    server.url = f"http://127.0.0.1:{server.server_port}/{FILE}"
-    entry = dataclasses.replace(named_weights.NAMED["paper"], url=server.url)
+    # Which polls for its shutdown, by default every 0.5 s.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/{FILE}"
+    entry = dataclasses.replace(named_weights.NAMED["paper"], url=url)
     monkeypatch.setitem(named_weights.NAMED, "paper", entry)
     monkeypatch.delenv("SKLEARN_BIOMOE_OFFLINE")
     monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
@@ -243,35 +243,28 @@ def test_without_pooch(folders, remote, monkeypatch):
         weights_sha256("paper")
 
 
-FETCH = """
-import sys, warnings, dataclasses
-from sklearn_biomoe.weights import named_weights, random_weights, weights_sha256
-sys.path.insert(0, {tests!r})
-from small_backbone import SmallBackbone
-random_weights.TinyBioMoE = SmallBackbone
-named_weights.NAMED["paper"] = dataclasses.replace(named_weights.NAMED["paper"], url={url!r})
-warnings.simplefilter("ignore")
-print("ready", flush=True)
-input()
-print(weights_sha256("paper"))
-"""
+def download(connection):
+    connection.send(weights_sha256("paper"))
 
 
-def start_processes(url, n):
-    """Start processes that download the file at the same time."""
-    command = [sys.executable, "-c", FETCH.format(tests=str(Path(__file__).parent), url=url)]
-    pipe = subprocess.PIPE
-    processes = [
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(n)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return processes
+def start_processes(n):
+    """Start processes that download the file at the same time, and send its hash."""
+    context = multiprocessing.get_context("fork")
+    started = []
+    for _ in range(n):
+        found, sent = context.Pipe(duplex=False)
+        process = context.Process(target=download, args=(sent,))
+        process.start()
+        started.append((process, found))
+    return started
 
 
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+IGNORE_FORK = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+
+
+@NEEDS_FORK
+@IGNORE_FORK
 def test_two_processes_at_once(folders, remote):
     content = checkpoint(3)
 
@@ -280,16 +273,16 @@ def test_two_processes_at_once(folders, remote):
         send(content)(handler)
 
     remote.answers = [slowly]
-    found = []
-    for process in start_processes(remote.url, 2):
-        with process:  # communicate() may lose output that was sent with the first line
-            found.append((process.stdout.read(), process.stderr.read()))
-    assert [out.strip() for out, _ in found] == [sha256(content)] * 2, found
+    for process, found in start_processes(2):
+        process.join(60)
+        assert process.exitcode == 0
+        assert found.recv() == sha256(content)
     assert remote.n_requests == 1
     assert cached(folders) == [FILE, f"{FILE}.sha256"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+@NEEDS_FORK
+@IGNORE_FORK
 def test_a_kill_in_the_middle(folders, remote):
     half_sent = threading.Event()
 
@@ -299,11 +292,11 @@ def test_a_kill_in_the_middle(folders, remote):
         time.sleep(5)
 
     remote.answers = [send_slowly]
-    (process,) = start_processes(remote.url, 1)
+    ((process, _),) = start_processes(1)
     assert half_sent.wait(30)
     time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.kill()
+    process.join(30)
     assert not (folders["cache"] / FILE).exists()
     assert cached(folders) != []  # the incomplete file
     remote.answers = [send(checkpoint(4))]

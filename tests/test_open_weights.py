@@ -52,7 +52,7 @@ def test_incomplete_installation(monkeypatch, tmp_path):
 @pytest.mark.filterwarnings("ignore:.* leave value_range", "ignore:weights='random'")
 @pytest.mark.parametrize(
     ("modality", "sampling_rate", "representation", "parameter"),
-    [("eda", 4.0, "waveform", "log_level"), ("bvp", 64.0, "spectrogram_psd", "heart_rate")],
+    [("eda", 4.0, "waveform", "log_level"), ("bvp", 64.0, "scalogram", "heart_rate")],
 )
 def test_embeddings_predict_parameters_of_signals(
     modality, sampling_rate, representation, parameter

@@ -1,7 +1,6 @@
 """Reports: numbers of the study, self-contained pages, and their look in a browser and in print."""
 
 import re
-import shutil
 import sys
 from base64 import b64decode
 from dataclasses import replace
@@ -145,9 +144,13 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def html(study, images, tmp_path_factory):
-    path = tmp_path_factory.mktemp("report") / "study.html"
-    return write_report(study, path, images=images).read_text(encoding="utf-8")
+def path(study, images, tmp_path_factory):
+    return write_report(study, tmp_path_factory.mktemp("report") / "study.html", images=images)
+
+
+@pytest.fixture(scope="module")
+def html(path):
+    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -415,10 +418,9 @@ def test_page_is_self_contained_and_well_formed(html, page):
     assert "://" not in html
 
 
-def test_same_study_gives_same_bytes(study, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
-    first = write_report(study, tmp_path / "a.html", images=images).read_bytes()
-    assert write_report(study, tmp_path / "b.html", images=images).read_bytes() == first
+def test_same_study_gives_same_bytes(path, study, images, tmp_path):
+    again = write_report(study, tmp_path / "study.html", images=images)
+    assert again.read_bytes() == path.read_bytes()
 
 
 def test_file_is_replaced_after_it_is_complete(study, tmp_path, monkeypatch):
@@ -463,20 +465,6 @@ def test_only_images_need_matplotlib(study, images, tmp_path, monkeypatch):
 
 # In a browser
 
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
-
 
 def open_page(browser, path, width):
     """Open a page of a width; return it, its console messages, and the URLs it requests."""
@@ -493,7 +481,8 @@ MANY = {f"spectrogram_psd_of_eda_and_bvp_by_method_{n}": n / 10 for n in range(1
 
 
 @pytest.mark.parametrize("classes", [["rest", "stress"], ["amusement", "baseline", "stress"]])
-def test_in_a_browser(browser, images, classes, tmp_path):
+def test_in_a_browser(browser, images, classes, tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "WINDOWS_PER_OUTCOME", 1)
     study = make_study({**MANY, HOSTILE: 0.1}, 9, classes)
     path = write_report(study, tmp_path / "study.html", images=images, title=HOSTILE)
     for width in (375, 1200):
@@ -517,8 +506,7 @@ def test_in_a_browser(browser, images, classes, tmp_path):
         page.close()
 
 
-def test_on_paper(browser, study, images, tmp_path):
-    path = write_report(study, tmp_path / "study.html", images=images)
+def test_on_paper(browser, path):
     page, messages, _ = open_page(browser, path, 800)
     page.emulate_media(media="print")
     assert page.pdf(format="A4").startswith(b"%PDF")

@@ -76,7 +76,7 @@ def test_cells_may_have_other_lengths_than_in_fit():
 def test_errors_name_the_modality_and_the_row():
     bad = WINDOWS.copy()
     bad[1, :3] = np.nan
-    to_images = BiosignalImageTransformer(modality="resp").fit(WINDOWS)
+    to_images = BiosignalImageTransformer(["waveform"], modality="resp").fit(WINDOWS)
     with pytest.raises(ValueError, match="Window 1 of modality 'resp' holds 3 NaN of 240 samples"):
         to_images.transform(bad)
 

@@ -191,13 +191,15 @@ def _render_effort(scores: pd.DataFrame) -> str:
             row.method,
             row.set,
             f"{row.n_rows:,}",
+            f"{row.n_features:,}",
             f"{row.n_embedded:,}",
             format_number(row.seconds_features, 1),
             format_number(row.seconds_study, 1),
         ]
         for row in own.itertuples()
     ]
-    columns = ["Method", "Set", "Rows", "Images embedded", "Seconds, features", "Seconds, study"]
+    columns = ["Method", "Set", "Rows", "Features", "Images embedded"]
+    columns += ["Seconds, features", "Seconds, study"]
     caption = (
         "Images that were in the cache already, such as those of another method, do not count."
     )

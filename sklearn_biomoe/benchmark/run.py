@@ -46,7 +46,8 @@ class Benchmark(BenchmarkResults):
         A row for each set, method and choice of signals, with the columns set, signals ("all", or
         one), method, is_control, metric, mean, low, high (95 % interval over subjects), chance,
         p_value, other_subjects (the mean over subjects on which nothing was chosen), n_subjects,
-        n_rows, seconds_features, n_embedded (images) and seconds_study.
+        n_rows, n_features (columns of all signals together), seconds_features, n_embedded (images)
+        and seconds_study.
     transfer : DataFrame
         A row for each method, signals, training and tested set: the mean over tested subjects of
         the share of pairs in the right order, its 95 % interval, and n_subjects.
@@ -326,7 +327,8 @@ class _Run:
         rows = []
         for title, row in summary.iterrows():
             key = next((key for key in inputs if _title(*key) == title), (title, "all"))
-            efforts = [file.effort() for file in inputs.get(key, [])]
+            files = inputs.get(key, [])
+            efforts = [file.effort() for file in files]
             own = scores.loc[scores["method"] == title, metric]
             others = own[~own.index.isin(data.chosen_on)]
             is_control = title in study.controls or title == ESTIMATE
@@ -338,6 +340,7 @@ class _Run:
                     "other_subjects": others.mean(),
                     "n_subjects": len(own),
                     "n_rows": len(np.atleast_1d(data.target)),
+                    "n_features": sum(file.load().shape[1] for file in files),
                     "seconds_features": sum(seconds for seconds, _ in efforts),
                     "n_embedded": sum(n for _, n in efforts),
                     "seconds_study": row["seconds"],

@@ -67,7 +67,12 @@ class RateType(click.ParamType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float | None:
         """Return a number, or None."""
-        return None if value == "" else POSITIVE.convert(value, param, ctx)
+        if value == "":
+            return None
+        try:
+            return POSITIVE.convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a sampling rate in Hz, such as 4.", param, ctx)
 
 
 def make_reading(

@@ -80,6 +80,7 @@ def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
     _check_options_of_recordings(options)
     recordings = _read_recordings(path, options)
     _show_notes(recordings)
+    _show_given_rates(recordings, options.signals)
     events = _read_events(recordings, options)
     labels = _label_columns(events)
     bunch = cut_windows(
@@ -115,6 +116,16 @@ def _show_notes(recordings: StudyRecordings) -> None:
     counts = Counter(note for recording in recordings.values() for note in set(recording.notes))
     for note, n_subjects in counts.items():
         click.echo(f"note: {note} ({n_subjects} of {len(recordings)} subjects)", err=True)
+
+
+def _show_given_rates(recordings: StudyRecordings, signals: Sequence[Signal]) -> None:
+    """Write how long recordings are at the given rates, which shows wrong ones."""
+    for signal in signals:
+        if signal.sampling_rate is not None:
+            seconds = [each[signal.name].duration for each in recordings.values()]
+            lengths = " to ".join(f"{each:g}" for each in sorted({min(seconds), max(seconds)}))
+            note = f"{signal.name} at {signal.sampling_rate:g} Hz, as given: recordings of"
+            click.echo(f"note: {note} {lengths} s", err=True)
 
 
 def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
@@ -253,6 +264,8 @@ def _check_options_of_recordings(options: SourceOptions) -> None:
         raise click.UsageError("Pass --signal for each signal, such as --signal eda EDA 4.")
     if options.start is not None:
         raise click.UsageError("--start is for tables of windows; those of recordings have it.")
+    if options.events not in (None, "annotations") and not Path(options.events).is_file():
+        raise FileNotFoundError(f"There is no table of events {options.events}.")
     if options.events is None:
         _refuse(options, "is for windows at events, which need --events too")
         if options.label is not None:

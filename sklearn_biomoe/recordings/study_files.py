@@ -126,9 +126,13 @@ def read_study(
             )
         except (RecordingError, OSError) as error:
             if on_error == "raise":
-                raise RecordingError(
-                    f"Subject {subject!r}: {error} Pass on_error='skip' to leave out such subjects."
-                ) from error
+                skip = "Pass on_error='skip' to leave out such subjects."
+                if pattern is None and not _is_table(source):
+                    skip += (
+                        " Without a pattern, each file is a subject. Pass a pattern, such as "
+                        "'{subject}_{signal}.csv', for other names."
+                    )
+                raise RecordingError(f"Subject {subject!r}: {error} {skip}") from error
             paths = ", ".join(map(str, rows["path"]))
             skipped.append({"subject": subject, "path": paths, "reason": str(error)})
     if not recordings:

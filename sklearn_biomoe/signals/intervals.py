@@ -112,8 +112,8 @@ def cut_intervals(
     """Cut the intervals whose ``reason`` is "", and list the others in ``dropped``."""
     kept = intervals["reason"] == ""
     if not kept.any():
-        reasons = intervals["reason"].value_counts().to_dict()
-        raise ValueError(f"All windows of {duration:g} s are dropped: {reasons}.")
+        counts = [f"{n} {reason}" for reason, n in intervals["reason"].value_counts().items()]
+        raise ValueError(f"All windows of {duration:g} s are dropped: {', '.join(counts)}.")
     subjects = intervals["subject"][kept].to_numpy(copy=True)
     start_times = intervals["start_time"][kept].to_numpy(copy=True)
     columns: dict[str, Any] = {"subject": subjects.copy()}

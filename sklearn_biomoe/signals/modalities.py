@@ -41,7 +41,7 @@ class Modality:
 
 
 _PULSE = Modality(
-    ("spectrogram_psd",), band=(0.5, 8.0), spectrogram_window=8.0, frequency_range=(0.5, 5.0)
+    ("scalogram",), band=(0.5, 8.0), spectrogram_window=8.0, frequency_range=(0.5, 5.0)
 )
 
 MODALITIES = {
@@ -56,7 +56,10 @@ MODALITIES = {
     "bvp": _PULSE,
     "ppg": _PULSE,
     "resp": Modality(
-        ("waveform",), band=(0.05, 1.0), spectrogram_window=20.0, frequency_range=(0.05, 1.0)
+        ("waveform", "scalogram"),
+        band=(0.05, 1.0),
+        spectrogram_window=20.0,
+        frequency_range=(0.05, 1.0),
     ),
     "resp_rate": Modality(("waveform",), value_range=(4.0, 40.0), unit="1/min"),
     "spo2": Modality(
