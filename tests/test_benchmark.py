@@ -218,7 +218,7 @@ def test_statistics_match_scipy():
 
 
 def test_parameters_of_the_signal_reach_steps_of_pipelines():
-    prepared = for_signal(make_methods()["embeddings"], "bvp", 64.0)
+    prepared = for_signal(make_methods()["embeddings"], "bvp", 64.0, duration=60.0)
     assert prepared["image"].modality == "bvp"
     assert prepared["image"].sampling_rate == 64.0
 
@@ -226,7 +226,7 @@ def test_parameters_of_the_signal_reach_steps_of_pipelines():
 def test_neurokit_features_of_a_simulated_pulse():
     nk = pytest.importorskip("neurokit2")
     signal = nk.ppg_simulate(duration=60, sampling_rate=64, heart_rate=75, random_state=0)
-    method = for_signal(make_methods()["neurokit"], "ppg", 64.0)
+    method = for_signal(make_methods()["neurokit"], "ppg", 64.0, duration=60.0)
     features = method.fit_transform(np.stack([signal, np.zeros_like(signal)])[:, None])
     assert features.shape == (2, 5)
     assert features[0, 0] == pytest.approx(75, abs=2)

@@ -72,7 +72,7 @@ class FeatureFolder:
         training : ndarray of the same kind, default=None
             None takes the windows. Fitting gets no targets.
         """
-        prepared = for_signal(method, *signal)
+        prepared = for_signal(method, *signal, duration=windows.shape[-1] / signal[1])
         training = training if learns(prepared) else None
         embedders = find_embedders(prepared)
         parts = [describe_estimator(prepared), *map(_weights_of, embedders), _hash(windows)]

@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags, get_tags
 
 from .._typing import FloatArray
+from ..signals.modalities import MODALITIES
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 
 ALL_IMAGES = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite"]
@@ -76,15 +77,22 @@ def _embed(representations: Any, weights: str) -> Pipeline:
     return Pipeline([("image", image), ("embed", TinyBioMoEEmbedder(weights))])
 
 
-def for_signal(method: Any, modality: str, sampling_rate: float) -> Any:
+def for_signal(method: Any, modality: str, sampling_rate: float, duration: float) -> Any:
     """Return a copy of a method, with its parameters modality and sampling_rate set.
+
+    Where windows are shorter than the preset's pieces of spectrograms, pieces have half their
+    length.
 
     Examples
     --------
-    >>> for_signal(NeuroKitFeatures(), "bvp", 64.0)
+    >>> for_signal(NeuroKitFeatures(), "bvp", 64.0, duration=60.0)
     NeuroKitFeatures(modality='bvp', sampling_rate=64.0)
+    >>> for_signal(BiosignalImageTransformer(), "eda", 4.0, duration=8.0).spectrogram_window
+    4.0
     """
-    values = {"modality": modality, "sampling_rate": sampling_rate}
+    values: dict[str, Any] = {"modality": modality, "sampling_rate": sampling_rate}
+    if modality in MODALITIES and (MODALITIES[modality].spectrogram_window or 0) > duration:
+        values["spectrogram_window"] = duration / 2
     prepared = clone(method)
     own = {
         name: values[last]
