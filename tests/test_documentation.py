@@ -1,21 +1,18 @@
 """README, documentation pages, examples and benchmarks agree with the code and the results."""
 
 import ast
-import doctest
 import importlib
 import json
 import pkgutil
 import pydoc
 import re
 import runpy
-import shlex
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import sklearn_biomoe
-from sklearn_biomoe.cli.program import run
 from sklearn_biomoe.datasets import fetch_stress_predict
 from sklearn_biomoe.inference import engines
 from sklearn_biomoe.representations import REPRESENTATIONS
@@ -231,65 +228,6 @@ def test_index_lists_pages_and_gallery_lists_examples():
     order = (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
     for example in ROOT.glob("examples/*.py"):
         assert f'"{example.name}"' in order, example
-
-
-# The commands of these pages read files that the pages write. Others need a GPU, or other files.
-WRITTEN_BY = {
-    "tutorial": ("tutorial", "events.csv"),
-    "how_to_events": ("tutorial", "events.csv"),
-    "how_to_cluster": ("how_to_cluster", "to_parquet"),
-    "own_data": ("own_data", "wide.csv"),
-}
-AFTER_THE_TUTORIAL = ["how_to_ratings", "how_to_calibration"]
-OTHER_COMMANDS = {"cli", "how_to_gpu", "how_to_own_weights", "weights"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", WRITTEN_BY)
-def test_commands_of_pages(page, small_backbone, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run_examples(*WRITTEN_BY[page])
-    pages = [page]
-    if page == "tutorial":
-        add_ratings(Path("my_study/events.csv"))
-        pages += AFTER_THE_TUTORIAL
-    for command in [command for each in pages for command in commands_of(each)]:
-        assert run(command) == 0, command
-        if "-o" in command:
-            output = Path(command[command.index("-o") + 1])
-            assert list(tmp_path.glob(f"{output.stem}*")), command  # a sheet of each signal
-
-
-def test_commands_of_all_pages_are_tested():
-    with_commands = {page.stem for page in ROOT.glob("docs/*.md") if commands_of(page.stem)}
-    assert with_commands == {*WRITTEN_BY, *AFTER_THE_TUTORIAL} | OTHER_COMMANDS
-
-
-def commands_of(page):
-    """Return the arguments of the commands in indented blocks; one process takes any workers."""
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").replace(" --workers 4", "")
-    lines = re.findall(r"^ {4}sklearn-biomoe ((?:.*\\\n)*.*)$", text, flags=re.MULTILINE)
-    return [shlex.split(line.replace("\\\n", " ")) for line in lines]
-
-
-def run_examples(page, until):
-    """Run the Python code of a page, up to the example with this text."""
-    names = {}
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    for example in doctest.DocTestParser().get_examples(text):
-        if "chdir" not in example.source:
-            exec(compile(example.source, page, "single"), names)
-        if until in example.source:
-            return
-    raise AssertionError(f"{page} has no {until}")
-
-
-def add_ratings(path):
-    """Add columns of levels and ratings to a table of events."""
-    events = pd.read_csv(path)
-    ratings = events["onset"] / 60 + 2 * (events["state"] == "stress")
-    levels = pd.cut(ratings, 3, labels=["none", "low", "high"])
-    events.assign(level=levels, nrs=ratings).to_csv(path, index=False)
 
 
 def test_faults_and_their_tests_agree():

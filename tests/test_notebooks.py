@@ -160,7 +160,7 @@ def test_an_example_runs_as_a_notebook(small_backbone, tmp_path, monkeypatch, ca
     pyplot.close("all")
 
 
-@pytest.mark.parametrize("path", EXAMPLES.glob("*.py"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_texts_of_examples_are_plain_in_notebooks(path):
     """Roles of Sphinx, such as :doc:, are not links in a notebook."""
     assert re.findall(r":[a-z]+:`", path.read_text(encoding="utf-8")) == []

@@ -1,10 +1,12 @@
 """Shell commands of the README and of the documentation."""
 
+import doctest
 import importlib
 import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("click")
@@ -68,3 +70,56 @@ def test_commands_of_the_readme_run(draw_report, tmp_path, monkeypatch, capsys):
     assert "embeddings, all: " in output
     for name in ("sheet_eda.png", "sheet_bvp.png", "report.html"):
         assert (tmp_path / name).stat().st_size > 10_000
+
+
+# The commands of these pages read files that pages write. Those of other pages need a GPU, or files
+# that are not there.
+WRITTEN_BY = {
+    "tutorial": ("tutorial", "events.csv"),
+    "how_to_events": ("tutorial", "events.csv"),
+    "how_to_cluster": ("how_to_cluster", "to_parquet"),
+    "own_data": ("own_data", "wide.csv"),
+}
+AFTER_THE_TUTORIAL = ["how_to_ratings", "how_to_calibration"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Scores may be misleading")
+@pytest.mark.parametrize("page", WRITTEN_BY)
+def test_commands_of_pages_run(page, small_backbone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_examples(*WRITTEN_BY[page])
+    pages = [page]
+    if page == "tutorial":
+        add_ratings(Path("my_study/events.csv"))
+        pages += AFTER_THE_TUTORIAL
+    commands = [command for each in pages for command in commands_of(ROOT / f"docs/{each}.md")]
+    assert commands
+    for command in commands:
+        if "--workers" in command:  # the small backbone is in this process alone
+            place = command.index("--workers")
+            command = command[:place] + command[place + 2 :]
+        assert run(command) == 0, command
+        if "-o" in command:
+            output = Path(command[command.index("-o") + 1])
+            assert list(tmp_path.glob(f"{output.stem}*")), command  # or a sheet of each signal
+
+
+def run_examples(page, until):
+    """Run the Python code of a page in the current folder, up to the example with this text."""
+    names = {}
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for example in doctest.DocTestParser().get_examples(text):
+        if "chdir" not in example.source:
+            exec(compile(example.source, page, "single"), names)
+        if until in example.source:
+            return
+    raise AssertionError(f"{page} has no {until}")
+
+
+def add_ratings(path):
+    """Add columns of levels and ratings to a table of events."""
+    events = pd.read_csv(path)
+    ratings = events["onset"] / 60 + 2 * (events["state"] == "stress")
+    levels = pd.cut(ratings, 3, labels=["none", "low", "high"])
+    events.assign(level=levels, nrs=ratings).to_csv(path, index=False)
