@@ -22,12 +22,6 @@ from ..datasets import (
 from ..recordings import read_recording
 
 DataHome = str | os.PathLike[str] | None
-PROTOCOLS = {
-    "windows": "the class or the value of a window",
-    "transitions": "whether the later of two windows of a subject is stress, from the difference",
-    "pairs": "which of two windows of a subject is high stress, from the difference; each pair in "
-    "both orders, so that balanced accuracy is the share of pairs in the right order",
-}
 EEGMAT_CHANNELS = {"eeg": ["EEG F3", "EEG F4", "EEG P3", "EEG P4"], "ecg": ["ECG ECG"]}
 EEGMAT_SECONDS, EEGMAT_RATE, EEGMAT_SUBJECTS = 10, 500, 8
 AGREED = 2.0  # 1/min between two annotators of the same breaths
