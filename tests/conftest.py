@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import signal
 import warnings
 from pathlib import Path
 
@@ -85,6 +86,14 @@ def execute(capsys, small_backbone, monkeypatch):
         return code, *capsys.readouterr()
 
     return call
+
+
+@pytest.fixture
+def interrupts():
+    """Let interrupts through, which a shell ignores of what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]

@@ -1,6 +1,7 @@
 """The benchmark of methods on data sets, on made-up sets, and each real set if it is there."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_biomoe.benchmark.features import AsPredicted
 from sklearn_biomoe.benchmark.methods import describe_channels, for_signal, learns
 from sklearn_biomoe.benchmark.run import arrange, differences
 from sklearn_biomoe.cli.program import run as run_program
+from sklearn_biomoe.datasets import fetch_bidmc
 
 DATA = Path(os.environ.get("SKLEARN_BIOMOE_DATA", ""))
 MEAN = FunctionTransformer(np.mean, kw_args={"axis": -1})
@@ -309,7 +311,16 @@ def test_command_on_a_few_subjects(tmp_path, monkeypatch, capsys):
     assert Path("page_transfer.csv").is_file()
 
 
+@pytest.fixture(scope="module")
+def bidmc_is_read_once():
+    """Read the 53 patients of two sets once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklearn_biomoe.benchmark.sets.fetch_bidmc", cache(fetch_bidmc))
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("bidmc_is_read_once")
 @pytest.mark.parametrize("name", SETS)
 def test_real_sets(name):
     try:

@@ -113,14 +113,6 @@ def test_help_does_not_import_torch():
     assert "doctor" in output
 
 
-@pytest.fixture
-def interrupts():
-    """Let interrupts through, which a shell ignores of what it runs in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_leaves_no_incomplete_files(tmp_path):

@@ -63,8 +63,8 @@ def test_signals_images_embeddings_and_steps():
         "The signals are eda (modality eda, 4 Hz, windows of 60 s); "
         "bvp (modality bvp, 64 Hz, windows of 30 to 60 s, 1 of them missing). "
         "The images of eda show waveform (values from 0.05 to 20 µS, logarithmic), with 224 x 224 "
-        "pixels. The images of bvp show scalogram (0.5 to 5 Hz, powers down to 50 dB below the maximum "
-        "of each window, colormap viridis), with 224 x 224 pixels. "
+        "pixels. The images of bvp show scalogram (0.5 to 5 Hz, powers down to 50 dB below the "
+        "maximum of each window, colormap viridis), with 224 x 224 pixels. "
         "Images are embedded by Tiny-BioMoE (Gkikas et al. 2025, doi 10.1145/3747327.3764788) with "
         "the weights 'open', in float32, as 192 numbers each, concatenated over the images of a "
         'window. The methods are "both": [eda: images of eda, then Tiny-BioMoE; bvp: images of '

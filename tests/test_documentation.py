@@ -56,19 +56,19 @@ def test_readme_numbers_match_results():
         found = pd.read_csv(RESULTS / f"{name}.csv", keep_default_na=False)
         return found.set_index([*index]) if index else found
 
-    demo = table("demo_stress-predict_transitions", "method")
-    bvp, both = (demo.loc[f"Tiny-BioMoE, {signals}"] for signals in ("bvp", "both"))
-    n_subjects = int(bvp["n_subjects"])
+    scores = table("stress_predict_transitions", "method")
+    (preset,) = MODALITIES["bvp"].representations
+    bvp, both = scores.loc[f"{preset}, bvp"], scores.loc["all representations, early"]
     few = table("few_labels", "method", "n_training_subjects")["mean"]
     faults = table("checks_faults")["found"]
     alarms = table("checks_alarms")
     assert (alarms["errors"] == "").all()
     studies = table("studies")[["coverage_corrected", "coverage_bootstrap"]].mean()
-    time = demo.loc["elapsed time only, spline", "mean"]
+    time = scores.loc["elapsed time between the two, spline", "mean"]
     engine = table("engine", "form", "batch")["ratio_to_published"]
     claims = [
-        f"# {bvp['mean']:.3f} ± {bvp['sd_over_subjects']:.3f} over {n_subjects} subjects",
-        f"the score is {both['mean']:.3f} ± {both['sd_over_subjects']:.3f}.",
+        f"# {bvp['mean']:.3f} ± {bvp['sd']:.3f} over 34 subjects",
+        f"Five images of pulse and skin conductance score {both['mean']:.3f} ± {both['sd']:.3f}.",
         f"they score {few['open weights', 16]:.3f}, catch22 {few['catch22', 16]:.3f} "
         f"and an untrained network {few['untrained', 16]:.3f}.",
         f"Of {len(faults)} planted faults (units, rates, swapped columns, …), "

@@ -201,7 +201,8 @@ def test_non_finite_embeddings_are_an_error():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-def test_an_interrupt_keeps_finished_rows(tmp_path, monkeypatch, request):
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_keeps_finished_rows(tmp_path, monkeypatch):
     original, calls = embedding._run, []
 
     def interrupted(engine, drawn, size):
@@ -213,9 +214,6 @@ def test_an_interrupt_keeps_finished_rows(tmp_path, monkeypatch, request):
     expected = TinyBioMoEEmbedder(cache=None).fit_transform(images(40))
     embedder = TinyBioMoEEmbedder(cache=tmp_path / "rows.sqlite", batch_size=8)
     monkeypatch.setattr(embedding, "_run", interrupted)
-    # Processes in the background of a shell ignore interrupts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
         embedder.fit_transform(images(40))
     np.testing.assert_array_equal(embedder.transform(images(40)), expected)

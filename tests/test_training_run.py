@@ -5,18 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from itertools import count, pairwise
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numbered_groups import NumberedGroups
 
 from sklearn_biomoe import TinyBioMoEEmbedder, make_biosignal_embedder
-from sklearn_biomoe.pretraining import targets, training_run
+from sklearn_biomoe.pretraining import group_workers, targets, training_run
 from sklearn_biomoe.pretraining.__main__ import main
 from sklearn_biomoe.pretraining.group_workers import open_groups
 from sklearn_biomoe.pretraining.image_groups import Group, ImageGroups
@@ -133,24 +133,25 @@ def test_a_new_group_replaces_the_oldest():
 
 
 @pytest.fixture
-def numbered_groups(monkeypatch):
-    """A class that worker processes import from this folder."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    from numbered_groups import NumberedGroups
-
-    return NumberedGroups
+def forked_workers(monkeypatch):
+    """Fork workers: a new process needs seconds to import torch."""
+    monkeypatch.setattr(group_workers, "get_context", lambda _: get_context("fork"))
 
 
-@pytest.mark.slow
-def test_groups_of_workers_come_in_order(numbered_groups):
-    with open_groups(numbered_groups(), 4, 2) as made:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.usefixtures("forked_workers")
+def test_groups_of_workers_come_in_order():
+    with open_groups(NumberedGroups(), 4, 2) as made:
         numbers = [next(made).kinds.tolist() for _ in range(20)]
         assert len(active_children()) == 2
     assert numbers == [[number, number] for number in range(4, 24)]
     assert active_children() == []
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
@@ -158,9 +159,11 @@ def test_groups_of_workers_come_in_order(numbered_groups):
         ({"killing": 3}, r"Group \d is missing: a process .* was killed .*fewer workers"),
     ],
 )
-def test_an_error_in_a_worker_ends_all_of_them(numbered_groups, problem, message):
-    groups = numbered_groups(**problem)
-    with open_groups(groups, 0, 2) as made, pytest.raises(RuntimeError, match=message):
+def test_an_error_in_a_worker_ends_all_of_them(problem, message):
+    with (
+        open_groups(NumberedGroups(**problem), 0, 2) as made,
+        pytest.raises(RuntimeError, match=message),
+    ):
         list(made)
     assert active_children() == []
 
@@ -174,6 +177,7 @@ def test_the_number_of_workers_does_not_change_the_groups():
         for _ in range(4):
             for one, other in zip(next(here), next(there), strict=True):
                 assert torch.equal(one.nan_to_num(), other.nan_to_num())
+    assert active_children() == []
 
 
 # The run
@@ -370,12 +374,10 @@ def test_training_lowers_the_losses(small_backbone, tmp_path):
 # The command line
 
 
-def run_command(folder, *options):
-    command = [sys.executable, "-m", "sklearn_biomoe.pretraining", "--folder", str(folder)]
-    command += ["--pool-size", "16", "--group-size", "2", "--modalities", "eda", "spo2"]
-    return subprocess.Popen(
-        [*command, *options], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+def embed(weights, windows):
+    """Embed with torch: ONNX Runtime would first export the weights, which takes seconds."""
+    embedder = TinyBioMoEEmbedder(weights, engine="torch")
+    return make_biosignal_embedder("eda", 4, embedder=embedder).fit_transform(windows)
 
 
 @pytest.mark.slow
@@ -383,15 +385,13 @@ def run_command(folder, *options):
 def test_the_real_network_learns(tmp_path, monkeypatch):
     monkeypatch.setattr(training_run, "LOG_EVERY", 0.0)
     recipe = short(n_images=96, batch_size=8, pool_size=64, group_size=4, warm_up=16)
-    run = TrainingRun(replace(recipe, n_workers=1), tmp_path, NOTHING)
+    run = TrainingRun(recipe, tmp_path, NOTHING)
     run.run()
     losses = pd.read_csv(run.log)[list(OBJECTIVES)].sum(axis=1)
     assert losses.tail(4).mean() < 0.9 * losses.head(4).mean()
     path = convert(run.checkpoint, tmp_path / "weights.safetensors", "float16")
     untrained, trained = (
-        make_biosignal_embedder("eda", 4, embedder=TinyBioMoEEmbedder(weights)).fit_transform(
-            np.random.default_rng(0).uniform(2, 3, size=(3, 240))
-        )
+        embed(weights, np.random.default_rng(0).uniform(2, 3, size=(3, 240)))
         for weights in ("random", str(path))
     )
     assert np.isfinite(trained).all()
@@ -399,22 +399,24 @@ def test_the_real_network_learns(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_command_trains_weights_that_embed(tmp_path):
-    """With the real network, for two steps, resumed for a third one."""
-    small = ["--batch-size", "4"]
-    with run_command(tmp_path, "--images", "8", *small) as process:
-        printed, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    assert printed.startswith("8 images in ")
+def test_the_command_trains_weights_that_embed(tmp_path, monkeypatch, capsys):
+    """With the real network, for two steps."""
+
+    def run_command(*options):
+        command = ["pretraining", "--folder", str(tmp_path), "--batch-size", "4", "--workers", "0"]
+        command += ["--pool-size", "16", "--group-size", "2", "--modalities", "eda", "spo2"]
+        monkeypatch.setattr(sys, "argv", [*command, *options])
+        main()
+
+    run_command("--images", "8")
+    assert capsys.readouterr().out.startswith("8 images in ")
     path = tmp_path / "weights.safetensors"
     assert path.stat().st_size < 15e6
     windows = np.random.default_rng(0).uniform(2, 3, size=(2, 240))
-    embedder = make_biosignal_embedder("eda", 4, embedder=TinyBioMoEEmbedder(str(path)))
-    assert np.isfinite(embedder.fit_transform(windows)).all()
-    with run_command(tmp_path, "--images", "12", *small, "--seed", "1") as process:
-        _, errors = process.communicate(timeout=300)
-    assert process.returncode == 2
-    assert "trained with other values of seed" in errors
+    assert np.isfinite(embed(str(path), windows)).all()
+    with pytest.raises(SystemExit, match="2"):
+        run_command("--images", "12", "--seed", "1")
+    assert "trained with other values of seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -448,16 +450,35 @@ def processes_of(group):
     return found
 
 
+# As python -m sklearn_biomoe.pretraining, with a small network and a log after each step.
+PRETRAINING = """
+import runpy
+from small_backbone import SmallBackbone
+from sklearn_biomoe.pretraining import targets, training_run
+from sklearn_biomoe.weights import random_weights
+random_weights.TinyBioMoE = SmallBackbone
+targets.N_TO_STANDARDISE = 32
+training_run.LOG_EVERY = 0.0
+runpy.run_module("sklearn_biomoe.pretraining", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are listed as Linux does")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.usefixtures("interrupts")
 def test_no_process_is_left(tmp_path, sent):
     """After Ctrl-C, which all processes receive, and after the parent was killed."""
-    command = [sys.executable, "-m", "sklearn_biomoe.pretraining", "--folder", str(tmp_path)]
-    command += ["--minutes", "30", "--modalities", "eda", "--workers", "2", "--batch-size", "2"]
+    command = [sys.executable, "-c", PRETRAINING, "--folder", str(tmp_path)]
+    command += ["--minutes", "30", "--modalities", "eda", "--workers", "1", "--batch-size", "2"]
     command += ["--pool-size", "16", "--group-size", "2"]
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     with subprocess.Popen(
-        command, start_new_session=True, stderr=subprocess.PIPE, text=True
+        command,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         for _ in range(600):
             if (tmp_path / "log.csv").exists():
