@@ -110,7 +110,7 @@ def run_examples(page, until):
     names = {}
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     for example in doctest.DocTestParser().get_examples(text):
-        if "chdir" not in example.source:
+        if "TemporaryDirectory" not in example.source and "chdir" not in example.source:
             exec(compile(example.source, page, "single"), names)
         if until in example.source:
             return
@@ -120,6 +120,6 @@ def run_examples(page, until):
 def add_ratings(path):
     """Add columns of levels and ratings to a table of events."""
     events = pd.read_csv(path)
-    ratings = events["onset"] / 60 + 2 * (events["state"] == "stress")
+    ratings = events["onset"] // 60 * 7 % 10  # 0, 7, 4, 1, 8, 5: not rising over the session
     levels = pd.cut(ratings, 3, labels=["none", "low", "high"])
     events.assign(level=levels, nrs=ratings).to_csv(path, index=False)
