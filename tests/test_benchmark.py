@@ -228,6 +228,7 @@ def test_parameters_of_the_signal_reach_steps_of_pipelines():
     prepared = for_signal(make_methods()["embeddings"], "bvp", 64.0, duration=60.0)
     assert prepared["image"].modality == "bvp"
     assert prepared["image"].sampling_rate == 64.0
+    assert prepared["image"].representations == ["scalogram"]  # stored with its name
 
 
 def test_neurokit_features_of_a_simulated_pulse():

@@ -80,7 +80,8 @@ def _embed(representations: Any, weights: str) -> Pipeline:
 def for_signal(method: Any, modality: str, sampling_rate: float, duration: float) -> Any:
     """Return a copy of a method, with its parameters modality and sampling_rate set.
 
-    Where windows are shorter than the preset's pieces of spectrograms, pieces have half their
+    The preset's representations are named, so that stored features are not those of an earlier
+    preset. Where windows are shorter than its pieces of spectrograms, pieces have half their
     length.
 
     Examples
@@ -90,16 +91,19 @@ def for_signal(method: Any, modality: str, sampling_rate: float, duration: float
     >>> for_signal(BiosignalImageTransformer(), "eda", 4.0, duration=8.0).spectrogram_window
     4.0
     """
+    preset = MODALITIES.get(modality, MODALITIES["generic"])
     values: dict[str, Any] = {"modality": modality, "sampling_rate": sampling_rate}
-    if modality in MODALITIES and (MODALITIES[modality].spectrogram_window or 0) > duration:
-        values["spectrogram_window"] = duration / 2
+    presets: dict[str, Any] = {"representations": list(preset.representations)}
+    if (preset.spectrogram_window or 0) > duration:
+        presets["spectrogram_window"] = duration / 2
     prepared = clone(method)
-    own = {
-        name: values[last]
-        for name in prepared.get_params()
-        if (last := name.rpartition("__")[2]) in values
-    }
-    return prepared.set_params(**own)
+    for name, value in prepared.get_params().items():
+        last = name.rpartition("__")[2]
+        if last in values:
+            prepared.set_params(**{name: values[last]})
+        elif last in presets and isinstance(value, str) and value == "preset":
+            prepared.set_params(**{name: presets[last]})
+    return prepared
 
 
 def learns(method: Any) -> bool:
