@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 from sklearn_biomoe.inference import free_engines
+from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.weights import random_backbone
 
 WINDOWS = 5 + 0.01 * np.cumsum(np.random.default_rng(0).normal(size=(3, 240)), axis=1)
@@ -79,6 +80,14 @@ def test_errors_name_the_modality_and_the_row():
     to_images = BiosignalImageTransformer(["waveform"], modality="resp").fit(WINDOWS)
     with pytest.raises(ValueError, match="Window 1 of modality 'resp' holds 3 NaN of 240 samples"):
         to_images.transform(bad)
+
+
+def test_a_representation_that_this_process_does_not_know(monkeypatch):
+    monkeypatch.setitem(REPRESENTATIONS, "mine", REPRESENTATIONS["waveform"])
+    to_images = BiosignalImageTransformer(["mine"]).fit(WINDOWS)
+    monkeypatch.delitem(REPRESENTATIONS, "mine")
+    with pytest.raises(ValueError, match="'mine' is not known in this process; import the module"):
+        to_images.transform(WINDOWS)
 
 
 def test_untrained_backbone_warns():

@@ -18,7 +18,9 @@ from ..images.fitting import (
     refuse_meaningless,
     warn_outside,
 )
+from ..images.settings import ImageSettings
 from ..images.stack import BiosignalImages
+from ..representations import REPRESENTATIONS
 from ..signals.modalities import ValueRange
 from ..signals.windows import validate_windows
 from .pickling import VersionedPickle
@@ -209,9 +211,11 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         ValueError
             If windows hold NaN or infinity, are empty, too short or not numeric, or have another
             number of channels, columns or tiles than in `fit`; the message names the first such
-            row. Windows that are missing entirely are accepted.
+            row. Windows that are missing entirely are accepted. If a representation of one's own
+            is not registered in this process.
         """
         check_is_fitted(self, "settings_")
+        _check_registered(self.settings_)
         parameters = self._parameters()
         windows = validate_windows(self, X, modality=parameters.label, reset=False)
         check_lengths(self.settings_, windows, parameters.label)
@@ -249,6 +253,15 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
 
     def _parameters(self) -> ImageParameters:
         return ImageParameters(**self.get_params(deep=False))
+
+
+def _check_registered(settings: ImageSettings) -> None:
+    for panel in settings.panels:
+        if panel.representation not in REPRESENTATIONS:
+            raise ValueError(
+                f"Representation {panel.representation!r} is not known in this process; import the "
+                "module that adds it to REPRESENTATIONS before transform."
+            )
 
 
 def _check_labels(y: Any, n_windows: int, label: str) -> None:
