@@ -90,7 +90,7 @@ def test_tables_match_results(monkeypatch):
 
     pages = [path.read_text(encoding="utf-8") for path in PAGES]
     generated = [page for page in pages if "<!-- end -->" in page]
-    assert len(generated) == 11
+    assert len(generated) == 12
     for page in generated:
         assert with_tables(page) == page
         assert with_tables(re.sub(r"\| 0\.\d+ (±|\()", r"| 0.999 \1", page)) == page
