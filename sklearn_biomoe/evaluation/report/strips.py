@@ -22,9 +22,12 @@ LETTERS = 34  # of a name in a line of the file
 def render_strips(study: StudyResults, summary: pd.DataFrame) -> str:
     """Return a strip for each method: a dot for each subject, the mean and its interval."""
     main = study.task.main
-    shown = [study.scores[main.name], *(summary[each] for each in ("chance", "low", "high"))]
-    values = np.concatenate(shown)
+    values = np.concatenate([study.scores[main.name], summary["chance"]])
     scale = Scale.of(values[np.isfinite(values)], main.label)
+    # Ends of intervals may be outside of the possible values, for which the axis ends at them.
+    intervals = summary[["low", "high", "chance_low", "chance_high"]]
+    ends = np.append(intervals, [scale.low, scale.high])
+    scale = Scale(float(np.nanmin(ends)), float(np.nanmax(ends)), main.label)
     rows = {
         str(name): (row, study.scores[study.scores["method"] == name].sort_values(main.name))
         for name, row in summary.iterrows()
@@ -73,7 +76,7 @@ def _draw_axis(scale: Scale) -> str:
 
 def _draw_strip(row: pd.Series, scores: pd.DataFrame, metric: str, scale: Scale) -> str:
     values = scores[metric].to_numpy()
-    left, right = (np.clip(_place(scale, row[end]), 2, 98) for end in ("chance_low", "chance_high"))
+    left, right = (_place(scale, row[end]) for end in ("chance_low", "chance_high"))
     chance = _place(scale, row["chance"])
     shapes = [
         *(_line("grid", x, x, 0, STRIP_HEIGHT) for x in _place(scale, scale.ticks())),
