@@ -368,13 +368,10 @@ def shares(found: pd.DataFrame, columns: dict[str, str]) -> str:
 
 
 def suite(data: str) -> str:
-    """Return the scores of the benchmark: a row for each method, a column for each set."""
+    """Return the mean scores of the benchmark: a row for each method, a column for each set."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     found = found[found["signals"] == "all"]
-    cells = {
-        (row.set, row.method): f"{row.mean:.3f} ({row.low:.3f} to {row.high:.3f})"
-        for row in found.itertuples()
-    }
+    cells = {(row.set, row.method): f"{row.mean:.3f}" for row in found.itertuples()}
     sets, methods = list(found["set"].unique()), list(found["method"].unique())
     rows = [[method, *(cells.get((name, method), "") for name in sets)] for method in methods]
     return table(["", *sets], rows)
