@@ -265,7 +265,10 @@ def _check_options_of_recordings(options: SourceOptions) -> None:
     if options.start is not None:
         raise click.UsageError("--start is for tables of windows; those of recordings have it.")
     if options.events not in (None, "annotations") and not Path(options.events).is_file():
-        raise FileNotFoundError(f"There is no table of events {options.events}.")
+        raise FileNotFoundError(
+            f"There is no table of events {options.events}; pass the path of one, or "
+            "--events annotations."
+        )
     if options.events is None:
         _refuse(options, "is for windows at events, which need --events too")
         if options.label is not None:
