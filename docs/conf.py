@@ -102,7 +102,7 @@ def skip_foreign_members(
 def rewrite_links(app: Sphinx, name: str, text: list[str]) -> None:
     """Replace links to files of the repository by links to pages of this site."""
     for link, page in PAGES.items():
-        text[0] = re.sub(rf"\]\(\.\./{link}\)", rf"]({page})", text[0])
+        text[0] = re.sub(rf"\]\(\.\./{link}(?=[)#])", rf"]({page}", text[0])
 
 
 MODULES = (
