@@ -433,12 +433,15 @@ def test_inspect(study, execute):
 
 def test_inspect_lists_the_others_of_an_unreadable_file(study, execute):
     (study / "P5_eda.csv").write_bytes(b"\x00\x01")
-    code, output, errors = execute("inspect", study / "P5_eda.csv", "no.edf", study / "P3_eda.csv")
+    (study / "P6.mat").touch()
+    files = (study / "P5_eda.csv", "no.edf", study / "P6.mat", study / "P3_eda.csv")
+    code, output, errors = execute("inspect", *files)
     assert code == 1
     assert "P3_eda.csv" in output
     assert "P5_eda.csv" in errors
     assert "There is no file no.edf" in errors
-    assert errors.endswith("error: 2 files cannot be read\n")
+    assert ".hea, .acq. Convert it to one of these.\n" in errors
+    assert errors.endswith("error: 3 files cannot be read\n")
 
 
 def test_inspect_annotations(tmp_path, execute):

@@ -36,13 +36,17 @@ RENAMED = {
     "channels": "channel",
     "id_columns": "ids",
 }
-# Phrases that name a parameter in another way, the option that they need, and its words.
+# Phrases that name a parameter in another way, the option that they need (if any), and its words.
 PHRASES = [
     (r"\bsignals=\{'([^']*)': channel\}", "signals", r"--signal \1=CHANNEL"),
     (r"\bsampling_rates\['([^']*)'\]=?", "signals", r"the rate of --signal \1 "),
     (r"\bPass a pattern\b", "pattern", "Pass --pattern"),
     (r"\b([Pp])ass a table of events\b", "events", r"\1ass --events FILE"),
-    (r" If MNE reads it, pass mne\.io\.read_raw\(path\)\.", "pattern", ""),
+    (
+        r"Read it with another library, and pass mne.*\{channel: samples\}\.",
+        None,
+        "Convert it to one of these.",
+    ),
 ]
 
 
@@ -116,11 +120,11 @@ def name_options(message: str, arguments: Sequence[str]) -> str:
     'pass --overwrite, or another --sampling-rate'
     """
     options = _options_of(arguments)
+    for pattern, needed, words in PHRASES:
+        if needed is None or needed in options:
+            message = re.sub(pattern, words, message)
     if not options:
         return message
-    for pattern, needed, words in PHRASES:
-        if needed in options:
-            message = re.sub(pattern, words, message)
 
     def replace(match: re.Match[str]) -> str:
         name, equals, value = match.groups()

@@ -195,8 +195,9 @@ def _find_format(source: Any) -> tuple[Any, str, Format]:
             return path, str(path), format_
     kind = "folder" if path.is_dir() else f"file with the suffix {path.suffix!r}"
     raise RecordingError(
-        f"{path} is a {kind}, which no reader takes; expected one of {', '.join(SUFFIXES)}. If MNE "
-        "reads it, pass mne.io.read_raw(path)."
+        f"{path} is a {kind}, which no reader takes; expected one of {', '.join(SUFFIXES)}. "
+        "Read it with another library, and pass mne.io.read_raw(path), a DataFrame or "
+        "{channel: samples}."
     )
 
 
