@@ -133,6 +133,14 @@ def link_names(app: Sphinx, page: nodes.document) -> None:
             link += code
 
 
+def trim_blocks(app: Sphinx, page: nodes.document) -> None:
+    """Remove the empty line that ends a block of code, which doctest needs."""
+    for block in page.findall(nodes.literal_block):
+        text = block.astext().rstrip("\n")
+        if block.rawsource == block.astext():  # not with markup inside
+            block.rawsource, block.children = text, [nodes.Text(text)]
+
+
 def resolve_name(
     app: Sphinx, env: BuildEnvironment, link: pending_xref, shown: nodes.TextElement
 ) -> nodes.reference | None:
@@ -149,4 +157,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip_foreign_members)
     app.connect("source-read", rewrite_links)
     app.connect("doctree-read", link_names)
+    app.connect("doctree-read", trim_blocks)
     app.connect("missing-reference", resolve_name)

@@ -14,6 +14,7 @@ pytest.importorskip("pyarrow")
 
 import click
 
+from sklearn_biomoe.cli.program import COMMANDS as SUBCOMMANDS
 from sklearn_biomoe.cli.program import program, run
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,11 @@ COMMANDS = [
 
 def test_commands_are_found():
     assert len(COMMANDS) > 20
+
+
+def test_the_page_of_the_command_line_lists_all_subcommands():
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(SUBCOMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
