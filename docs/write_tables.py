@@ -250,16 +250,15 @@ def pointing(data: str) -> str:
     for key in found[keys].drop_duplicates().itertuples(index=False):
         each = {method: by_method.loc[(*key, method)] for method in ("occlusion", "gradient")}
         first = each["occlusion"]
-        row = [f"{key.event}, {key.representation}", key.control, f"{first['windows']:.0f}",
-               f"{first['accuracy']:.2f}"]  # fmt: skip
+        row = [f"{key.event}, {key.representation}", key.control, f"{first['accuracy']:.2f}"]
         for axis in ("time", "frequency"):
             shares = [of[f"hit_{axis}"] for of in each.values()] + [first[f"chance_{axis}"]]
-            row += ["" if pd.isna(share) else f"{share:.2f}" for share in shares]
+            row.append(
+                "" if pd.isna(shares).any() else " / ".join(f"{each:.2f}" for each in shares)
+            )
         rows.append(row)
-    columns = ["event, representation", "model", "windows", "accuracy"]
-    columns += [f"{axis}: {what}" for axis in ("time", "frequency")
-                for what in ("occlusion", "gradient", "chance")]  # fmt: skip
-    return table(columns, rows)
+    columns = [f"{axis}: occlusion / gradient / chance" for axis in ("time", "frequency")]
+    return table(["event, representation", "model", "accuracy", *columns], rows)
 
 
 def variants(data: str) -> str:
