@@ -192,7 +192,7 @@ def tiles(data: str) -> str:
     """Return scores per image and pooling of tiles."""
     scores = read(data)
     parts = [str(method).partition(", ") for method in scores.index]
-    images = dict.fromkeys(image for image, _, _ in parts if "elapsed" not in image)
+    images = [image for image, _, pooling in parts if pooling == "whole window, logistic"]
     poolings = dict.fromkeys(pooling for image, _, pooling in parts if image in images)
     rows = [[image, *(score(scores, f"{image}, {each}") for each in poolings)] for image in images]
     return table(["", *(pooling.replace(", logistic", "") for pooling in poolings)], rows)
