@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from inspect import isfunction
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -191,6 +194,46 @@ def _parts(part: Any) -> Iterator[Any]:
         yield from getattr(part, "__dict__", {}).values()
 
 
+def identify_estimator(estimator: Any) -> str:
+    """Return a text that changes with any parameter, and with the code of functions among them.
+
+    It is equal in every process. Functions that these functions call are not followed.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> first, other, equal = (
+    ...     identify_estimator(FunctionTransformer(function))
+    ...     for function in (lambda x: x + 1, lambda x: x + 2, lambda x: x + 1)
+    ... )
+    >>> first == other, first == equal
+    (False, True)
+    """
+    parameters = estimator.get_params(deep=True)
+    functions = [f"{name}: {code}" for name in parameters if (code := _code_of(parameters[name]))]
+    return "\n".join([describe_estimator(estimator), *functions])
+
+
+def _code_of(value: Any) -> str:
+    """Return the code, defaults and enclosed values of a function; "" for other values."""
+    if isinstance(value, partial):
+        return f"{_code_of(value.func)} {value.args!r} {value.keywords!r}"
+    function = getattr(value, "__func__", value)  # of a method
+    if not isfunction(function):
+        return ""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    enclosed = [_code_of(each) or repr(each) for each in (*cells, function.__defaults__)]
+    return _without_addresses(" ".join([_describe_code(function.__code__), *enclosed]))
+
+
+def _describe_code(code: CodeType) -> str:
+    constants = [
+        _describe_code(each) if isinstance(each, CodeType) else repr(each)
+        for each in code.co_consts
+    ]
+    return f"{code.co_code.hex()} {code.co_names!r} {constants!r}"
+
+
 def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:
     """Return the representation of an estimator, equal in every process.
 
@@ -206,4 +249,8 @@ def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:
     """
     with config_context(print_changed_only=changed_only):
         text = estimator.__repr__(N_CHAR_MAX=1_000_000)
+    return _without_addresses(text)
+
+
+def _without_addresses(text: str) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", text)

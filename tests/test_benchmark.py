@@ -105,6 +105,47 @@ def test_transfer_trains_on_one_set_and_tests_on_the_other(monkeypatch):
     }  # fmt: skip
 
 
+def test_functions_with_the_same_name_have_their_own_features():
+    sets = {"s": lambda *_: pairs_of(0, 1)}
+    methods = {
+        "mean": FunctionTransformer(lambda windows: windows.mean(axis=-1)),
+        "noise": FunctionTransformer(lambda windows: windows.std(axis=-1)),
+    }
+    scores = run_benchmark(sets, methods).scores.set_index("method")["mean"]
+    alone = [run_benchmark(sets, {name: methods[name]}).scores.set_index("method")["mean"][name]
+             for name in methods]  # fmt: skip
+    assert scores[list(methods)].tolist() == alone
+    assert alone[0] != alone[1]
+
+
+def test_methods_without_features_of_a_signal(tmp_path, monkeypatch):
+    class FirstOnly(FunctionTransformer):
+        def __init__(self, modality="eda"):
+            super().__init__()
+            self.modality = modality
+
+        def transform(self, X):
+            return X.mean(axis=-1) if self.modality == "eda" else np.empty((len(X), 0))
+
+    from sklearn_biomoe.benchmark import run
+
+    monkeypatch.setattr(run, "TRANSFER_SETS", ("one", "other"))
+    data = pairs_of(0, 1)
+    data.windows["bvp"], data.signals["bvp"] = data.windows["eda"], ("bvp", 4.0)
+    sets = {"one": lambda *_: data, "other": lambda *_: data}
+    found = run_benchmark(sets, {"first": FirstOnly(), "mean": MEAN})
+    own = found.transfer[found.transfer["method"] == "first"]
+    assert sorted(set(own["signals"])) == ["all", "eda"]
+    page = found.report(tmp_path / "page.html").read_text()
+    table = page[page.index("Signals: bvp. Share") :]
+    assert ">first<" not in table[: table.index("</table>")]
+
+
+def test_no_sets():
+    with pytest.raises(ValueError, match="sets is empty; expected names of data sets"):
+        run_benchmark([], {"mean": MEAN})
+
+
 def test_methods_that_learn_are_fitted_to_the_training_set_of_a_transfer(tmp_path):
     from sklearn.preprocessing import StandardScaler
 
@@ -186,18 +227,21 @@ def test_ranks_and_page(tmp_path):
         assert text in page
 
 
+CALLS = []
+
+
+def count(windows):
+    CALLS.append(len(windows))
+    return windows.mean(axis=-1)
+
+
 def test_second_call_continues_and_new_methods_are_added(tmp_path):
-    calls = []
-
-    def count(windows):
-        calls.append(len(windows))
-        return windows.mean(axis=-1)
-
+    CALLS.clear()
     sets = {"s": lambda *_: pairs_of(0, 1)}
     first = run_benchmark(sets, {"a": FunctionTransformer(count)}, folder=tmp_path)
     methods = {"a": FunctionTransformer(count), "mean": MEAN}
     second = run_benchmark(sets, methods, folder=tmp_path)
-    assert len(calls) == 1
+    assert len(CALLS) == 1
     columns = ["mean", "low", "high"]
     np.testing.assert_array_equal(
         first.scores.set_index("method").loc["a", columns].to_numpy(float),

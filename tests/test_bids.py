@@ -59,6 +59,14 @@ def test_a_recording(tmp_path):
         read_recording(path, "eda")
 
 
+def test_a_rate_that_the_sidecar_leaves_open(tmp_path):
+    path = write(tmp_path, SIDECAR | {"SamplingFrequency": None})
+    assert np.isnan(list_channels(path)["sampling_rate"]).all()
+    assert read_recording(path, sampling_rate=50)["cardiac"].sampling_rate == 50
+    with pytest.raises(RecordingError, match="no SamplingFrequency; pass sampling_rate in Hz"):
+        read_recording(path)
+
+
 def test_events_are_annotations(tmp_path):
     """Onsets count from the first sample; labels are text, and ratings stay numbers."""
     annotations = read_recording(write(tmp_path)).annotations

@@ -571,3 +571,18 @@ class TestReport:
     def test_names_are_escaped(self):
         report = check_windows({"<b>": np.zeros((3, 50))}, sampling_rates={"<b>": ("eda", 4)})
         assert "<b>:" not in report._repr_html_().replace("<b>Error", "")
+
+
+def test_labels_as_objects():
+    windows = make_biosignal_windows(4, 4, modalities=["eda"], random_state=0)
+    rates = {"eda": 4}
+    one = pd.Series(["p"] * 16, dtype=object)
+    report = check_windows(windows.data[["eda"]], one, windows.groups, sampling_rates=rates)
+    assert "All windows are of class 'p'." in [each.message for each in report.findings]
+    one[3] = None
+    with pytest.raises(ValueError, match="Input y contains NaN or None in row 3"):
+        check_windows(windows.data[["eda"]], one, windows.groups, sampling_rates=rates)
+    starts = np.r_[np.nan, np.arange(15)]
+    with pytest.raises(ValueError, match="Input start contains NaN or None in row 0"):
+        check_windows(windows.data[["eda"]], groups=windows.groups, start=starts,
+                      sampling_rates=rates)  # fmt: skip

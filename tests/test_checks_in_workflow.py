@@ -11,7 +11,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from sklearn_biomoe import BiosignalImageTransformer, check_windows, make_multimodal_embedder
+from sklearn_biomoe import (
+    BiosignalImageTransformer,
+    LateFusionClassifier,
+    SignalFilter,
+    check_windows,
+    make_biosignal_embedder,
+    make_multimodal_embedder,
+)
 from sklearn_biomoe.datasets import make_biosignal_windows
 from sklearn_biomoe.evaluation import LeakWarning, run_study
 
@@ -102,6 +109,32 @@ class TestStudy:
         page = study.report(tmp_path / "study.html").read_text("utf-8")
         assert "<b>No alarms.</b>" in page
         assert re.search(r"What was checked.*eda \(eda at 4 Hz\): missing", page, re.DOTALL)
+
+    @pytest.mark.parametrize("structure", ["name", "names", "filter", "late fusion", "selector"])
+    def test_windows_are_found_in_any_structure(self, structure):
+        made, embed = windows(), make_biosignal_embedder("eda", 4)
+        clean = SignalFilter(sampling_rate=8, resample_to=4, missing="interpolate", modality="eda")
+        predict = LogisticRegression(max_iter=2000)
+        method = {
+            "name": make_pipeline(make_column_transformer((embed, "eda")), predict),
+            "names": make_pipeline(make_column_transformer((embed, ["eda"])), predict),
+            "filter": make_pipeline(
+                make_column_transformer((make_pipeline(clean, embed), "eda")), predict
+            ),
+            "late fusion": LateFusionClassifier([("eda", make_pipeline(embed, predict), "eda")]),
+            "selector": make_pipeline(
+                make_column_transformer((embed, make_column_selector("eda"))), predict
+            ),
+        }[structure]
+        study = run_study({"m": method}, made.data[["eda"]], made.target, made.groups)
+        if structure == "selector":
+            assert study.checked == ()
+            assert study.controls == ("training majority",)
+            assert study.decisions[-1].startswith("Windows that 'm' draw are not checked")
+        else:
+            rate = 8 if structure == "filter" else 4  # that of X
+            assert study.checked[0].startswith(f"eda (eda at {rate} Hz)")
+            assert study.controls == ("training majority", "statistics")
 
     def test_no_checks_on_request(self):
         study = self.run(resistance(), check=False)

@@ -16,6 +16,7 @@ class Recorder:
 
     def __init__(self):
         self.events, self.error = [], None
+        self.graphs, self.pools = [], []
         self.recording = None
 
     def network(self, images):
@@ -28,6 +29,7 @@ class Recorder:
     @contextmanager
     def record(self, graph, **options):
         assert options["capture_error_mode"] == "thread_local"
+        self.pools.append(options["pool"])
         self.recording = graph
         self.events.append("record")
         try:
@@ -39,6 +41,8 @@ class Recorder:
 
     def new_graph(self):
         graph = SimpleNamespace(repeat=None)
+        graph.pool = lambda: graph
+        self.graphs.append(graph)
         graph.replay = lambda: (self.events.append("replay"), graph.repeat())
         return graph
 
@@ -50,7 +54,6 @@ def recorder(monkeypatch):
     replaced = {
         "CUDAGraph": recorder.new_graph,
         "graph": recorder.record,
-        "graph_pool_handle": object,
         "Stream": lambda device: object(),
         "stream": lambda stream: nullcontext(),
         "device": lambda device: nullcontext(),
@@ -88,6 +91,20 @@ def test_each_size_has_its_graph_and_few_are_kept(recorder):
             expected = images(size, seed).mean(dim=(1, 2))
             assert torch.equal(network(images(size, seed)), expected)
     assert recorder.events.count("record") == 2
+
+
+def test_the_size_used_least_recently_is_removed(recorder):
+    network = GraphedNetwork(recorder.network, torch.device("cuda:0"))
+    for size in [8, 8, *range(1, MOST_GRAPHS), 8, 20]:
+        network(images(size))
+    assert [size[0] for size in network.batches] == [*range(2, MOST_GRAPHS), 8, 20]
+
+
+def test_memory_is_shared_with_graphs_that_exist(recorder):
+    network = GraphedNetwork(recorder.network, torch.device("cuda:0"))
+    for size in [8, 8, 4, 4, *range(10, 10 + MOST_GRAPHS), 13, 13]:
+        network(images(size))
+    assert recorder.pools == [None, recorder.graphs[0], None]  # the first two were removed
 
 
 @pytest.mark.parametrize("error", [OUT_OF_MEMORY, RuntimeError("capture invalidated")])

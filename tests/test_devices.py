@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+import warnings
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -184,6 +185,20 @@ def test_the_first_batch_of_each_size_is_compared(small_backbone, monkeypatch):
             engine="compile", device="cpu", batch_size=size, cache=None
         ).fit_transform(many)
     assert sizes == [8, 4]
+
+
+def test_warnings_are_ignored_only_while_a_batch_size_is_compiled(monkeypatch):
+    ignored = []
+
+    def compiled(images):
+        ignored.append(warnings.filters[0][0] == "ignore")
+        return images
+
+    monkeypatch.setattr(torch, "compile", lambda network, dynamic: network)
+    run = engines._compared(engines._compiled(compiled), lambda images: images, 0.0)
+    for size in (2, 2, 3, 2):
+        run(torch.ones(size))
+    assert ignored == [True, False, True, False]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import pickle
 import time
 from pathlib import Path
 
@@ -29,12 +30,13 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_biomoe import SubjectScaler, TinyBioMoEEmbedder
 from sklearn_biomoe.evaluation import LeakWarning, RepeatedGroupKFold, run_study, statistics
 from sklearn_biomoe.evaluation.leaks import hash_rows
 from sklearn_biomoe.evaluation.metrics import balanced_accuracies
+from sklearn_biomoe.evaluation.tasks import CLASSIFICATION, ORDINAL, REGRESSION
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 
 LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
@@ -234,6 +236,21 @@ def test_results_do_not_depend_on_n_jobs(data):
     pd.testing.assert_frame_equal(first.comparisons(), second.comparisons())
 
 
+@pytest.mark.parametrize("task", [CLASSIFICATION, ORDINAL, REGRESSION])
+def test_worker_processes_have_the_same_tasks(task):
+    assert pickle.loads(pickle.dumps(task)) is task
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [(1, 2), ("none", "pain")])
+def test_worker_processes_predict_the_same_classes(data, classes):
+    X, y, groups = data
+    y = np.array(classes)[(np.asarray(y) == np.unique(y)[1]).astype(int)]
+    first, second = (run_study({"a": LOGISTIC}, X, y, groups, n_jobs=n_jobs) for n_jobs in (1, 2))
+    pd.testing.assert_frame_equal(first.predictions, second.predictions)
+    assert second.scores["balanced_accuracy"].max() > 0.5
+
+
 # Groups passed to methods
 
 
@@ -264,6 +281,33 @@ def test_kept_results_are_not_computed_again(data, tmp_path):
     assert len(path.read_text().split()) == 6
     pd.testing.assert_frame_equal(of(first.predictions, "logged"), of(again.predictions, "logged"))
     assert again.seconds["logged"] == first.seconds["logged"]
+
+
+def test_kept_results_of_a_changed_function_are_refused(data, tmp_path):
+    def method(column):
+        chosen = FunctionTransformer(lambda X: X[:, [column]])
+        return {"one column": make_pipeline(chosen, LogisticRegression())}
+
+    run_study(method(0), *data, folder=tmp_path)
+    run_study(method(0), *data, folder=tmp_path)
+    with pytest.raises(ValueError, match="methods 'one column' with other parameters or functions"):
+        run_study(method(1), *data, folder=tmp_path)
+
+
+@pytest.mark.parametrize("form", ["lists", "arrow"])
+def test_windows_in_any_cells(form):
+    random = np.random.default_rng(0)
+    y, groups = np.tile([0, 1], 12), np.repeat(range(4), 6)
+    windows = [(label + random.normal(size=n)).tolist() for n, label in enumerate(y, 30)]
+    if form == "lists":
+        X = pd.DataFrame({"eda": windows})
+    else:
+        X = pytest.importorskip("pyarrow").table({"eda": windows})
+    first = FunctionTransformer(
+        lambda X: np.array([[np.mean(cell)] for cell in pd.DataFrame({"x": X["eda"]})["x"]])
+    )
+    study = run_study({"mean": make_pipeline(first, LogisticRegression())}, X, y, groups)
+    assert study.summary().loc["mean", "mean"] > 0.9
 
 
 def test_damaged_results_are_computed_again(data, tmp_path):

@@ -43,6 +43,13 @@ def test_windows_tile_each_event():
     assert windows.sampling_rates == {"eda": 4, "bvp": 8}
 
 
+@pytest.mark.parametrize("name", ["event", "start_time", "reason"])
+def test_columns_of_windows_are_no_columns_of_events(name):
+    table = events(("S1", 10, 20, "low", 50), columns=("subject", "onset", "duration", "a", name))
+    with pytest.raises(ValueError, match=f"events have the column '{name}', a name .*; rename"):
+        cut_windows({"S1": recording()}, events=table, duration=10, label="a")
+
+
 def test_windows_around_onsets_keep_all_label_columns():
     columns = ("subject", "onset", "duration", "level", "nrs")
     table = events(("S2", 30, 8, "low", 2), ("S1", 20, 8, "none", 0), columns=columns)

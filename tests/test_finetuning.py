@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import time
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -664,6 +665,21 @@ def test_each_run_has_its_own_checkpoint(images, windows, tmp_path):
         assert_same_model(fitted, again)
     clone(model).set_params(progress=True, cache=None, device="cpu").fit(images, y)
     assert len(list(tmp_path.iterdir())) == len(runs)
+
+
+@pytest_small
+def test_another_validation_subject_has_its_own_checkpoint(images, windows, tmp_path):
+    _, y, groups, _ = windows
+    training, one, other = (np.flatnonzero(groups == subject) for subject in np.unique(groups)[:3])
+    for held_out in (one, other):
+        model = TinyBioMoEClassifier(
+            validation=SimpleNamespace(split=lambda *_, to=held_out: iter([(training, to)])),
+            max_epochs=2,
+            checkpoint=tmp_path,
+        )
+        fitted = model.fit(images, y, groups=groups)
+        again = clone(model).set_params(checkpoint=None).fit(images, y, groups=groups)
+        assert fitted.history_ == again.history_
 
 
 @pytest_small

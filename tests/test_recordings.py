@@ -128,6 +128,13 @@ def test_damaged_files_are_named(suffix, tmp_path):
         read_recording(path, ["pulse"], sampling_rate=rate)
 
 
+def test_rates_of_channels_that_are_not_read(tmp_path):
+    path = tmp_path / "S1.csv"
+    path.write_text("time,eda\n" + "".join(f"{i / 4},{i}\n" for i in range(20)))
+    with pytest.raises(RecordingError, match=r"S1\.csv: There is no channel 'edaa'; the channels"):
+        read_recording(path, "eda", sampling_rate={"edaa": 4})
+
+
 def test_missing_files_and_other_formats(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*S1\.edf"):
         read_recording(tmp_path / "S1.edf", ["pulse"])

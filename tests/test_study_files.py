@@ -75,6 +75,14 @@ def test_a_table_of_files(folder):
     assert list(read_study(table, sampling_rates=RATES)) == ["007", "07"]
 
 
+def test_rows_of_a_table_may_be_filtered_and_in_any_order(tmp_path):
+    rows = [(subject, write(tmp_path / f"{subject}.csv", *["x"] * at, "eda"))
+            for at, subject in enumerate(["P0", "P1", "P2"])]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["subject", "path"]).iloc[[2, 1]]
+    found = read_study(table, signals={"eda": "eda"}, sampling_rates={"eda": 4})
+    assert {name: one["eda"].samples[0] for name, one in found.items()} == {"P2": 2, "P1": 1}
+
+
 def test_a_bad_file_is_named_and_may_be_skipped(folder):
     (folder / "P02_eda.csv").write_text("eda\n0.5\nbroken\n")
     (folder / "P03_eda.csv").write_text("eda\n0.5\n0.6\n")
@@ -102,6 +110,16 @@ def test_files_that_start_at_other_times_are_aligned():
     parts[1] = Recording(parts[1].channels)
     with pytest.raises(RecordingError, match="cannot be aligned"):
         _join(parts)
+
+
+def test_annotations_keep_their_columns_and_repeats():
+    tags = pd.DataFrame({"onset": [1.0, 1.0], "duration": np.nan, "label": "tag", "rating": [3, 3]})
+    parts = [
+        Recording({name: Channel(np.arange(40.0), 4)}, annotations=tags, source=name)
+        for name in ("eda", "bvp")
+    ]
+    pd.testing.assert_frame_equal(_join(parts[:1]).annotations, tags)
+    pd.testing.assert_frame_equal(_join(parts).annotations, tags)  # both files have both tags
 
 
 @pytest.mark.parametrize(

@@ -456,6 +456,24 @@ def test_predictions_that_are_not_finite_are_refused(ratings):
     assert caught.value.__notes__ == ["Method 'broken', fold 0, which tests subjects 'S0'."]
 
 
+@pytest.mark.parametrize(
+    ("predicted", "message"),
+    [
+        (0.4, "predict returned 0.4, which is none of the classes 0, 1"),
+        ("x", "predict returned 'x', which is none of the classes 0, 1"),
+        ([0], "several values for a window"),
+    ],
+)
+def test_predictions_that_are_no_classes_are_refused(predicted, message):
+    class Constant(LogisticRegression):
+        def predict(self, X):
+            return np.array([predicted] * len(X))
+
+    X, y = np.zeros((len(GROUPS), 1)), np.tile([0, 1], len(GROUPS) // 2)
+    with pytest.raises(ValueError, match=message):
+        run_study({"constant": Constant()}, X, y, GROUPS)
+
+
 @pytest.fixture
 def signals(small_backbone):
     """EDA and BVP of three subjects, with ratings."""
@@ -483,7 +501,7 @@ def test_late_fusion_of_ratings(signals):
         fusion: LateFusionRegressor(modalities, fusion=fusion, cv=2)
         for fusion in ("mean", "weighted", "stacking")
     }
-    study = run_study(methods, *signals)
+    study = run_study(methods, *signals, check=False)
     assert study.summary().loc[["mean", "weighted", "stacking"], "mean"].notna().all()
 
 

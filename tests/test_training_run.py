@@ -218,6 +218,26 @@ def test_an_interrupted_run_resumes_to_the_same_weights(small_backbone, tmp_path
     assert (tmp_path / "whole" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_starts_again(
+    small_backbone, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training_run, "LOG_EVERY", 0.0)
+    first = TrainingRun(short(n_images=40), tmp_path, NOTHING)
+    step = first._step
+
+    def interrupt(pool):
+        if first.n_seen == 24:
+            raise KeyboardInterrupt
+        return step(pool)
+
+    monkeypatch.setattr(first, "_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    assert not (tmp_path / "checkpoint.pth").exists()
+    TrainingRun(short(n_images=40), tmp_path, NOTHING).run()
+    assert list(pd.read_csv(tmp_path / "log.csv")["images"]) == [8, 16, 24, 32, 40]
+
+
 def test_a_complete_run_is_not_trained_further(small_backbone, tmp_path):
     TrainingRun(short(), tmp_path, NOTHING).run()
     content = (tmp_path / "checkpoint.pth").read_bytes()

@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
 
 from .._files import new_file
 from .._typing import Array, FloatArray
-from ..pipelines import describe_estimator, find_embedders
+from .._version import __version__
+from ..pipelines import find_embedders, identify_estimator
 from ..transformers.embedder import UntrainedBackboneWarning
 from ..weights import weights_sha256
 from .methods import for_signal, learns
@@ -75,7 +76,8 @@ class FeatureFolder:
         prepared = for_signal(method, *signal, duration=windows.shape[-1] / signal[1])
         training = training if learns(prepared) else None
         embedders = find_embedders(prepared)
-        parts = [describe_estimator(prepared), *map(_weights_of, embedders), _hash(windows)]
+        parts = [__version__, identify_estimator(prepared), *map(_weights_of, embedders)]
+        parts += [_hash(windows)]
         parts += [] if training is None else [_hash(training)]
 
         def compute() -> tuple[Array, int]:
@@ -116,7 +118,8 @@ class FeatureFolder:
 
 
 def _hash(values: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+    header = repr((values.shape, values.dtype.str)).encode()
+    return hashlib.sha256(header + np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def _weights_of(embedder: Any) -> str:

@@ -17,6 +17,7 @@ from .._files import replace_file
 from ..evaluation import Study
 from ..evaluation.report import check_path
 from ..evaluation.report.page import (
+    MISSING,
     format_count,
     format_interval,
     format_number,
@@ -166,8 +167,8 @@ def _render_transfer(transfer: pd.DataFrame) -> str:
         pairs = own[["trained on", "tested on"]].drop_duplicates().to_numpy().tolist()
         by_key = own.set_index(["trained on", "tested on", "method"])
         rows = [
-            [method, *(_share(by_key.loc[(*pair, method)]) for pair in pairs
-                       if (*pair, method) in by_key.index)]
+            [method, *(_share(by_key.loc[(*pair, method)]) if (*pair, method) in by_key.index
+                       else MISSING for pair in pairs)]
             for method in own["method"].unique()
         ]  # fmt: skip
         columns = ["Method", *(f"{train} → {test}" for train, test in pairs)]

@@ -155,9 +155,11 @@ def run_benchmark(
 
 
 def _choose_sets(sets: Any) -> Mapping[str, Callable[..., BenchmarkSet]]:
+    names = list(SETS) if sets is None else [sets] if isinstance(sets, str) else list(sets)
+    if not names:
+        raise ValueError("sets is empty; expected names of data sets, or None for all.")
     if isinstance(sets, Mapping):
         return sets
-    names = list(SETS) if sets is None else [sets] if isinstance(sets, str) else list(sets)
     for name in names:
         check_option("sets", name, list(SETS))
     return {name: SETS[name] for name in names}
@@ -249,9 +251,10 @@ class _Run:
                 name: self._pairs_of(sets[train], sets[test], train == test, transformer, name)
                 for name in common
             }
+            files = {name: file for name, file in files.items() if file.load().shape[1]}
             for choice, names in choices.items():
-                features = StoredFeatures([files[name] for name in names])
-                models[method, choice] = _predict(features, "classification")
+                if own := [files[name] for name in names if name in files]:
+                    models[method, choice] = _predict(StoredFeatures(own), "classification")
         arranged = [arrange(sets[name], mirrored=True) for name in dict.fromkeys((train, test))]
         groups = [
             np.array([f"{name} {subject}" for subject in subjects])

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._progress import progress_bar
 from .._validation.parameters import check_integer, check_option
-from ..pipelines import describe_estimator, find_embedders
+from ..pipelines import find_embedders, identify_estimator
 from ..weights import weights_sha256
 from .destination import QUARANTINE, Destination, write_part
 from .tasks import Part, PartError
@@ -107,7 +107,7 @@ def describe_configuration(part: Part, transformer: Any) -> dict[str, Any]:
         "windows": part.settings,
         "weights": sorted(hashes),
         "versions": {name: version(name) for name in PACKAGES},
-        "transformer": describe_estimator(transformer),
+        "transformer": identify_estimator(transformer),
         "features": [str(name) for name in transformer.get_feature_names_out()],
         "state": state,
     }

@@ -14,7 +14,15 @@ from sklearn.pipeline import Pipeline
 
 from .._typing import Array, FloatArray
 from .._validation.subjects import name_some
-from ..signals import SubjectScaler, WindowReport, check_windows, missing_windows
+from ..fusion.modality_ensemble import ModalityEnsemble
+from ..signals import (
+    EDADecomposer,
+    SignalFilter,
+    SubjectScaler,
+    WindowReport,
+    check_windows,
+    missing_windows,
+)
 from ..signals.checks.study_design import find_label
 from ..signals.containers import cell_columns
 from ..transformers import BiosignalImageTransformer
@@ -100,6 +108,25 @@ def drawn_signals(methods: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
     return signals
 
 
+def describe_unchecked(methods: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about methods that draw windows which `drawn_signals` does not find."""
+    names = [
+        name
+        for name, method in methods.items()
+        if not dict(_drawn_columns(method))
+        and any(
+            isinstance(part, BiosignalImageTransformer)
+            for part in (method, *method.get_params(deep=True).values())
+        )
+    ]
+    if not names:
+        return []
+    return [
+        f"Windows that {name_some(names)} draw are not checked, and have no control of statistics: "
+        "this needs one column by name for each signal, its modality and its sampling rate."
+    ]
+
+
 FOUND_BY_STUDY = ("order", "overlap", "subjects", "classes")  # with better controls
 
 
@@ -114,25 +141,32 @@ def check_alarms(report: WindowReport | None) -> list[Alarm]:
     ]
 
 
-def _drawn_columns(method: Any) -> Iterator[tuple[str, tuple[str, float]]]:
-    """Yield columns that a method draws, with their modality and sampling rate in Hz."""
-    if not hasattr(method, "get_params"):
-        return
+def _drawn_columns(
+    method: Any, rate: float | None = None
+) -> Iterator[tuple[str, tuple[str, float]]]:
+    """Yield columns that a method draws, with their modality and sampling rate in Hz.
+
+    The rate is that of an earlier step, whose output may have another rate.
+    """
     if isinstance(method, BiosignalImageTransformer):
-        if isinstance(method.modality, str) and method.sampling_rate:
-            yield WHOLE_INPUT, (method.modality, float(method.sampling_rate))
-        return
-    if isinstance(method, ColumnTransformer):
-        for _, branch, column in method.transformers:
-            drawn = list(_drawn_columns(branch))
-            if drawn and isinstance(column, str):
-                yield column, drawn[0][1]
-        return
-    if isinstance(method, Pipeline):
-        yield from _drawn_columns(method.steps[0][1])
-        return
-    for part in method.get_params(deep=False).values():
-        yield from _drawn_columns(part)
+        if isinstance(method.modality, str) and (rate := rate or method.sampling_rate):
+            yield WHOLE_INPUT, (method.modality, float(rate))
+    elif isinstance(method, Pipeline):
+        for _, step in method.steps:
+            if not isinstance(step, SignalFilter | EDADecomposer):
+                yield from _drawn_columns(step, rate)
+                return
+            rate = rate or step.sampling_rate
+    elif isinstance(method, ColumnTransformer | ModalityEnsemble):
+        is_late = isinstance(method, ModalityEnsemble)
+        for _, branch, columns in method.estimators if is_late else method.transformers:
+            names = [columns] if isinstance(columns, str) else np.ravel(columns).tolist()
+            drawn = list(_drawn_columns(branch, rate))
+            if drawn and len(names) == 1 and isinstance(names[0], str):
+                yield names[0], drawn[0][1]
+    elif hasattr(method, "get_params"):
+        for part in method.get_params(deep=False).values():
+            yield from _drawn_columns(part, rate)
 
 
 def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterator[Alarm]:
@@ -287,7 +321,7 @@ def _scalar_columns(X: Any) -> dict[Any, Array]:
         return {
             name: values.to_numpy()
             for name, values in columns.items()
-            if values.dtype != object or not any(isinstance(each, np.ndarray) for each in values)
+            if cell_columns(values) is None
         }
     numbers = np.asarray(X) if isinstance(X, np.ndarray) else np.empty(0)
     return dict(enumerate(numbers.T)) if numbers.ndim == 2 else {}

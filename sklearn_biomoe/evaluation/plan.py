@@ -20,7 +20,7 @@ from .calibration import (
 )
 from .designs import Design, find_design, plan_time_controls
 from .folds import Fold
-from .leaks import drawn_signals
+from .leaks import describe_unchecked, drawn_signals
 from .tasks import Target, describe_constant
 
 Inputs = dict[str, tuple[Any, Any, list[Fold]]]  # a method, its X and its folds, by name
@@ -80,7 +80,11 @@ def plan_study(
             "Calibration(minutes=...)."
         )
     plan = Plan({name: (method, X, folds) for name, method in methods.items()}, folds)
-    plan.decisions = [target.decision, *describe_constant(target, groups)]
+    plan.decisions = [
+        target.decision,
+        *describe_constant(target, groups),
+        *describe_unchecked(methods),
+    ]
     has_targets = calibration is not None and calibration.labels
     signals = drawn_signals(methods)
     baselines = make_baselines(target, X, groups, signals, has_calibration=has_targets)

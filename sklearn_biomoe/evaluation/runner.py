@@ -138,7 +138,7 @@ def check_folder(folder: Path, signature: dict[str, Any]) -> None:
     if changed:
         raise ValueError(
             f"folder={str(folder)!r} has results of methods {name_some(changed)} with other "
-            "parameters. Rename these methods, or pass another folder."
+            "parameters or functions. Rename these methods, or pass another folder."
         )
     content = json.dumps(signature | {"methods": known | signature["methods"]}, indent=1)
     replace_file(path, content.encode())

@@ -16,7 +16,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._typing import Array, FloatArray
+from .._version import __version__
 from ..images.stack import BiosignalImages
+from ..pipelines import identify_estimator
 from ..signals import WindowReport
 from ..signals.checks.report_page import render_report
 from .calibration import Calibration
@@ -289,12 +291,16 @@ def _signature(
     of_study = next(iter(hashes.values()))
     own_folds = {name: "" if one == of_study else one for name, one in hashes.items()}
     return {
+        "version": __version__,
         "X": _hash("".join(hash_rows(X))),
         "y": _hash(repr(y.tolist())),
         "groups": _hash(repr(groups.tolist())),
         "intervals": _hash(repr(None if times is None else times.tolist())),
         "folds": of_study,
-        "methods": {name: _hash(text + own_folds[name]) for name, text in plan.describe().items()},
+        "methods": {
+            name: _hash(identify_estimator(method) + own_folds[name])
+            for name, (method, _, _) in plan.inputs.items()
+        },
     }
 
 

@@ -83,6 +83,10 @@ class Task:
         """The main metric."""
         return self.metrics[0]
 
+    def __reduce__(self) -> str:
+        # The name of a constant below: worker processes have the same objects, not copies.
+        return self.name.upper()
+
 
 CLASSIFICATION = Task(
     "classification",
@@ -239,8 +243,16 @@ def read_predictions(predicted: Any, target: Target) -> Array:
     Numbers that a regressor predicts for levels are rounded to the nearest level.
     """
     predicted = np.asarray(predicted)
-    if target.task is CLASSIFICATION:
-        return np.searchsorted(np.unique(target.values), predicted)
+    if target.task is CLASSIFICATION and predicted.ndim == 1:
+        classes = np.unique(target.values)
+        positions = pd.Index(classes).get_indexer(predicted)
+        if (positions < 0).any():
+            unknown = predicted[positions < 0].tolist()[0]
+            raise ValueError(
+                f"predict returned {unknown!r}, which is none of the classes "
+                f"{', '.join(map(repr, classes.tolist()))}."
+            )
+        return positions
     if predicted.shape != np.shape(predicted)[:1] or not np.isfinite(predicted).all():
         raise ValueError("predict returned NaN, infinity or several values for a window.")
     if target.classes is None:

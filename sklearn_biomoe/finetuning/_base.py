@@ -250,7 +250,8 @@ class BaseFineTuned(VersionedPickle, BaseEstimator, ABC):
             "seed": self.seed_,
             "sha256": self.weights_sha256_,
         }
-        return Checkpoint(self.checkpoint, compute_fingerprint(determining, images, y, training))
+        rows = (training, self.held_out_)
+        return Checkpoint(self.checkpoint, compute_fingerprint(determining, images, y, *rows))
 
     def _compute_outputs(self, X: Any) -> FloatArray:
         """Return logits or standardised values, (n_windows, n_outputs).

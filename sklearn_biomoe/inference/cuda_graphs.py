@@ -41,7 +41,6 @@ class GraphedNetwork:
         self.can_record = True
         self.batches: dict[torch.Size, RecordedBatch | None] = {}  # None after the first batch
         # Graphs that share memory have to be recorded on the same stream.
-        self.pool = torch.cuda.graph_pool_handle()
         self.stream = torch.cuda.Stream(device)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -65,12 +64,16 @@ class GraphedNetwork:
             if len(self.batches) == MOST_GRAPHS:
                 self.batches.pop(next(iter(self.batches)))
             self.batches[size] = None
-        elif self.batches[size] is None:
-            self.batches[size] = self._record(images)
-        return self.batches[size]
+            return None
+        batch = self.batches.pop(size) or self._record(images)
+        if self.can_record:
+            self.batches[size] = batch  # at the end: the size used least recently is removed
+        return batch
 
     def _record(self, images: Tensor) -> RecordedBatch | None:
         graph = torch.cuda.CUDAGraph()
+        # Memory is shared with a graph that exists: that of removed ones cannot be opened again.
+        pool = next((batch.graph.pool() for batch in self.batches.values() if batch), None)
         try:
             own = images.clone()
             # If recording fails, torch.cuda.graph may not restore the stream. Other threads use the
@@ -78,7 +81,7 @@ class GraphedNetwork:
             with (
                 torch.cuda.stream(torch.cuda.current_stream()),
                 torch.cuda.graph(
-                    graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
+                    graph, pool=pool, stream=self.stream, capture_error_mode="thread_local"
                 ),
             ):
                 embeddings = self.network(own)

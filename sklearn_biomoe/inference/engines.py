@@ -2,7 +2,8 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from .precision import PRECISIONS, use_precision
 LARGEST_DEVIATIONS = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 0.5}
 
 _LOADING = threading.Lock()
+_COMPILING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -173,38 +175,45 @@ def _compared(
     checked: set[torch.Size] = set()
 
     def run(images: Tensor) -> Tensor:
-        embeddings = compiled(images)
-        if images.shape not in checked:
-            expected = network(images)
-            deviation = float((embeddings - expected).abs().max())
-            if expected.isfinite().all() and not deviation <= largest:  # NaN is not
-                raise RuntimeError(
-                    f"engine='compile': embeddings deviate by {deviation:.1e} from those of the "
-                    f"network before compilation; expected up to {largest:g}. torch.compile of "
-                    f"torch {torch.__version__} does not work for it; pass engine='torch'."
-                )
-            checked.add(images.shape)
+        if images.shape in checked:
+            return compiled(images)
+        with _quiet():
+            embeddings = compiled(images)
+        expected = network(images)
+        deviation = float((embeddings - expected).abs().max())
+        if expected.isfinite().all() and not deviation <= largest:  # NaN is not
+            raise RuntimeError(
+                f"engine='compile': embeddings deviate by {deviation:.1e} from those of the "
+                f"network before compilation; expected up to {largest:g}. torch.compile of "
+                f"torch {torch.__version__} does not work for it; pass engine='torch'."
+            )
+        checked.add(images.shape)
         return embeddings
 
     return run
 
 
 def _compiled(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    # torch warns of deprecated parts of its own, and of complex numbers, which it does not compile.
-    with warnings.catch_warnings(action="ignore"):
+    with _quiet():
         compiled: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False)
+    return compiled
 
-    def run(images: Tensor) -> Tensor:
-        with warnings.catch_warnings(action="ignore"):
-            return compiled(images)
 
-    return run
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Ignore warnings of torch.compile, while one thread at a time compiles.
+
+    It warns of deprecated parts of its own, and of complex numbers, which it does not compile.
+    """
+    with _COMPILING, warnings.catch_warnings(action="ignore"):
+        yield
 
 
 def _check_compiler(device: str) -> None:
     """Compile a small function, which takes seconds; the backbone takes up to a minute."""
     try:
-        _compiled(torch.square)(torch.ones(2, device=device))
+        with _quiet():
+            _compiled(torch.square)(torch.ones(2, device=device))
     except Exception as error:  # errors of torch.compile have no other common base class
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(

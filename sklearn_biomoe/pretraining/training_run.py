@@ -84,6 +84,8 @@ class TrainingRun:
         )
         if self.checkpoint.is_file():
             self._resume()
+        else:
+            self.log.unlink(missing_ok=True)  # of a run that ended before its first checkpoint
 
     @property
     def checkpoint(self) -> Path:
@@ -101,7 +103,7 @@ class TrainingRun:
         return self.recipe.progress(self.n_seen, self.seconds) >= 1
 
     def run(self) -> None:
-        """Train until the run is complete; an interrupted or failed run leaves a checkpoint.
+        """Train until the run is complete; an interrupted run is resumed from its last checkpoint.
 
         Raises
         ------

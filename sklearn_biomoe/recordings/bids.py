@@ -78,7 +78,7 @@ def read(
 def list_channels(path: Path) -> list[ChannelHeader]:
     """List the columns; the file is decompressed, as it does not state its length."""
     sidecar, table = _open(path)
-    rate = sidecar.get("SamplingFrequency", np.nan)
+    rate = sidecar.get("SamplingFrequency") or np.nan
     return [
         ChannelHeader(name, rate, _unit(sidecar, name), len(table.lines))
         for name in sidecar["Columns"]
@@ -156,7 +156,7 @@ def _check_sidecar(sidecar: dict[str, Any]) -> None:
 
 
 def _rate(sidecar: dict[str, Any], given: float | None) -> float:
-    rate = sidecar.get("SamplingFrequency", given)
+    rate = sidecar.get("SamplingFrequency") or given
     if rate is None:
         raise RecordingError("The sidecar has no SamplingFrequency; pass sampling_rate in Hz.")
     return float(rate)

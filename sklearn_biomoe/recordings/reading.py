@@ -126,7 +126,7 @@ def read_recording(
     recording = _call_reader(
         format_, place, lambda: format_.read(source, names, sampling_rate=sampling_rate, **options)
     )
-    if isinstance(sampling_rate, Mapping) and names is None:
+    if isinstance(sampling_rate, Mapping):
         there = list(recording.channels)
         _call_reader(format_, place, lambda: select_channels(list(sampling_rate), there))
     read = {}

@@ -10,14 +10,13 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from .._validation.parameters import check_option
 from . import text_tables
 from .formats import RecordingError, join_segments
 from .reading import _find_format, read_recording
-from .recording import Channel, Recording, make_annotations
+from .recording import Channel, Recording
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}|(\*)")
 NAMES = ("subject", "signal")
@@ -151,7 +150,8 @@ def _is_table(source: Any) -> bool:
 def _list_table(source: str | PathLike[str] | pd.DataFrame) -> pd.DataFrame:
     """Return subject, signal (None for all) and path of each file of a table."""
     if isinstance(source, pd.DataFrame):
-        table, folder, name = source.astype(object), Path(), "The table of files"
+        table = source.astype(object).reset_index(drop=True)
+        folder, name = Path(), "The table of files"
     else:
         path = Path(source)
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -330,15 +330,21 @@ def _join(parts: list[Recording]) -> Recording:
             samples = join_segments([(delay, channel.samples)], channel.sampling_rate)
             channels[name] = replace(channel, samples=samples) if delay else channel
         annotations.append(part.annotations.assign(onset=part.annotations["onset"] + delay))
-    table = pd.concat(annotations).drop_duplicates()
-    rows = zip(table["onset"], table["duration"], table["label"], strict=True)
     return Recording(
         channels,
         start_time=first,
-        annotations=make_annotations(
-            (float(onset), None if np.isnan(duration) else float(duration), str(label))
-            for onset, duration, label in rows
-        ),
+        annotations=_join_annotations(annotations),
         source=", ".join(str(part.source) for part in parts),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
+
+
+def _join_annotations(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return annotations in the order of their onsets; those that several files have, once."""
+    # Equal annotations of one file are numbered, so that all of them are kept.
+    numbered = [
+        part.assign(number=part.groupby(list(part.columns), dropna=False).cumcount())
+        for part in parts
+    ]
+    joined = pd.concat(numbered).drop_duplicates().drop(columns="number")
+    return joined.sort_values("onset", kind="stable", ignore_index=True)

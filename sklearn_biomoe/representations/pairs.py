@@ -85,7 +85,7 @@ def gadf(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
 
     Returns
     -------
-    field : Tensor of shape (n_windows, n_samples, n_samples), float64
+    field : Tensor of shape (n_windows, n_samples, n_samples), float32
     """
     cosine, sine = polar(signals)
     field = sine[:, :, None] * cosine[:, None, :]

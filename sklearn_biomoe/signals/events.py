@@ -25,6 +25,7 @@ from .intervals import (
 
 PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")  # not "007" and not "1E3", which are names
 TIMES = ("onset", "duration")
+WINDOW_COLUMNS = ("event", "start_time", "reason")  # of windows, beside those of events
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,11 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
         ]
         return pd.concat(tables)
     _check_columns(events, ["subject", "onset"], "events")
+    if own := [name for name in WINDOW_COLUMNS if name in events.columns]:
+        raise ValueError(
+            f"events have the column {own[0]!r}, a name that the table of windows uses; rename or "
+            "remove this column."
+        )
     unknown = sorted({str(each) for each in events["subject"] if each not in recordings})
     if unknown:
         raise ValueError(

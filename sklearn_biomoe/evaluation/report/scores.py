@@ -77,7 +77,7 @@ def _render_score_tables(study: StudyResults, ranked: pd.DataFrame) -> list[str]
     rows = [_score_row(study, str(name), row, beside) for name, row in ranked.iterrows()]
     tables = [render_table(columns, rows, caption=_caption(study), kind="best", link=link)]
     if is_wide:
-        tables.append(_render_other_metrics(study, ranked, others))
+        tables.append(_render_other_metrics(ranked, others))
     return tables
 
 
@@ -124,7 +124,7 @@ def _caption(study: StudyResults) -> str:
     return text
 
 
-def _render_other_metrics(study: StudyResults, ranked: pd.DataFrame, others: list[Metric]) -> str:
+def _render_other_metrics(ranked: pd.DataFrame, others: list[Metric]) -> str:
     columns = ["Method", *(metric.label for metric in others), "Subjects left out"]
     rows = [
         [name, *(format_number(row[metric.name]) for metric in others), _left_out(row)]

@@ -11,6 +11,7 @@ from ..._typing import Array
 from ..windows import Windows
 
 GRADES = ("error", "warning", "note")  # by decreasing severity
+N_NAMED = 5  # subjects in a message
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ class MeasuredSignal:
         return f"{text} ({describe_subjects(affected)})"
 
 
-def describe_subjects(subjects: Iterable[Any], at_most: int = 5) -> str:
+def describe_subjects(subjects: Iterable[Any]) -> str:
     """Return "subject 'S1'" or "subjects 'S1', 'S2' and 3 more"."""
     names = [repr(getattr(subject, "item", lambda each=subject: each)()) for subject in subjects]
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return f"subject{'s' if len(names) > 1 else ''} {', '.join(names[:at_most])}{more}"
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return f"subject{'s' if len(names) > 1 else ''} {', '.join(names[:N_NAMED])}{more}"

@@ -63,7 +63,7 @@ def check_design(
     if len(classes) > MOST_CLASSES:
         return
     if len(classes) == 1:
-        message = f"All windows are of class {classes[0].item()!r}."
+        message = f"All windows are of class {classes.tolist()[0]!r}."
         yield _finding("error", "classes", message, "A classifier needs two classes or more.")
         return
     rare = counts < RARE * len(y)

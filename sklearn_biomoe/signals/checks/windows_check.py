@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from ..._typing import Array
 from ..._validation.parameters import check_number
 from ..._validation.subjects import check_length, check_subjects, column_names, name_some
+from ..._validation.targets import check_not_missing
 from ..containers import missing_windows
 from ..modalities import MODALITIES, find_modality
 from ..windows import NUMBER_AT_END, read_windows
@@ -70,7 +71,8 @@ def check_windows(
     ------
     ValueError
         If a column is missing, a modality unknown, a sampling rate not positive, or y, groups or
-        start differ from X in length. Windows that cannot be read are a finding.
+        start differ from X in length or have missing values. Windows that cannot be read are a
+        finding.
 
     See Also
     --------
@@ -93,6 +95,9 @@ def check_windows(
     labels = None if y is None else check_length("y", y, n_windows)
     subjects = None if groups is None else check_subjects(groups, n_windows)
     starts = None if start is None else check_length("start", start, n_windows).astype(np.float64)
+    for name, given in (("y", labels), ("start", starts)):
+        if given is not None:
+            check_not_missing(name, given)
     findings: list[Finding] = []
     signals, qualities = [], []
     for name, (modality, rate, windows) in columns.items():
