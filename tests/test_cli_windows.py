@@ -179,7 +179,7 @@ def test_a_table_of_files_and_names_of_channels(study, execute):
         (["--pattern", "{subject}.edf"], 1, "No file in pain matches '{subject}.edf'; it holds"),
         (["--pattern", "{signal}.csv"], 1, "--pattern '{signal}.csv'; expected {subject} once"),
         (["--events", "no.csv"], 1, "There is no table of events no.csv; pass the path of one"),
-        (["--events", "others.csv"], 1, "subjects without a recording: P9"),
+        (["--events", "others.csv"], 1, "subjects without a recording: 'P9'"),
         (["--signal", "resp", "RESP", "4"], 1, "no file of the signal 'resp'"),
         (["--signal", "resp", "breath", "4"], 2, "'breath' is not one of bvp, ecg"),
         (["--signal", "resp", "RESP", "4Hz"], 2, "'4Hz' is not a sampling rate in Hz, such as 4"),

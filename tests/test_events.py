@@ -180,7 +180,10 @@ def test_refused_settings(settings, message):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (events(("S9", 10, 20, "a")), "subjects without a recording: S9; the subjects .* are S1"),
+        (
+            events(("S9", 10, 20, "a")),
+            "subjects without a recording: 'S9'; the subjects .* are 'S1'",
+        ),
         (events((10, 20), columns=("onset", "duration")), "column 'subject' is missing"),
         (events(("S1", "ten", 20, "a")), "events, row 0: onset is 'ten'"),
         (events(("S1", np.nan, 20, "a")), "events, row 0: onset is 'nan'"),
@@ -238,7 +241,49 @@ def test_timestamps_and_wrong_times(tmp_path):
 
 
 def test_another_separator(tmp_path):
-    path = write(tmp_path / "events.csv", "subject;onset;level\nS1;10;low\n")
-    with pytest.raises(ValueError, match=r"one column, 'subject;onset;level'; pass separator="):
+    path = write(tmp_path / "events.csv", "subject|onset|level\nS1|10|low\n")
+    with pytest.raises(ValueError, match=r"one column, 'subject.onset.level'; pass separator="):
         read_events(path)
-    assert read_events(path, separator=";")["level"].tolist() == ["low"]
+    assert read_events(path, separator="|")["level"].tolist() == ["low"]
+
+
+def test_tables_of_other_countries(tmp_path):
+    path = tmp_path / "events.csv"
+    text = "subject;onset;duration;nrs;note\nMüller;10,5;20;3,5;a,b\n007;1,250;;4;c\n"
+    path.write_bytes(text.encode("cp1252"))
+    table = read_events(path)
+    assert table["subject"].tolist() == ["Müller", "007"]
+    assert table["onset"].tolist() == [10.5, 1.25]
+    assert table["nrs"].tolist() == [3.5, 4]
+    assert table["note"].tolist() == ["a,b", "c"]
+    unclear = write(tmp_path / "b.csv", "subject;onset\nS1;1,250\nS1;40\n")
+    with pytest.raises(ValueError, match=r"b\.csv, line 2: onset is '1,250', .* pass decimal=','"):
+        read_events(unclear)
+    assert read_events(unclear, decimal=",")["onset"].tolist() == [1.25, 40]
+
+
+def test_windows_without_a_label_are_dropped():
+    table = events(("S1", 10, 20, "low"), ("S1", 32, 20, None))
+    windows = cut_windows({"S1": recording()}, events=table, duration=20)
+    assert windows.target.tolist() == ["low"]
+    assert windows.dropped["reason"].tolist() == ["no label"]
+
+
+def test_the_order_of_levels_and_types_are_kept():
+    columns = ("subject", "onset", "duration", "level", "nrs")
+    table = events(("S1", 10, 8, "none", 0), ("S1", 20, 2, "low", 3), ("S1", 30, 8, "high", 9),
+                   columns=columns)  # fmt: skip
+    table["level"] = pd.Categorical(table["level"], ["none", "low", "high"], ordered=True)
+    windows = cut_windows({"S1": recording()}, events=table, duration=8, label="level")
+    assert windows.dropped["reason"].tolist() == ["event shorter than a window"]
+    assert windows.target.ordered
+    assert windows.target.categories.tolist() == ["none", "low", "high"]
+    assert windows.target.tolist() == ["none", "high"]
+    assert windows.events["nrs"].dtype == np.int64
+    assert windows.events["level"].dtype == table["level"].dtype
+
+
+def test_numbers_and_text_are_different_subjects():
+    table = events(("1", 10, 20, "low"))
+    with pytest.raises(ValueError, match=r"a recording: '1'; .* are 1\. Convert one of them: text"):
+        cut_windows({1: recording()}, events=table, duration=20)

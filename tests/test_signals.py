@@ -222,6 +222,16 @@ def test_time_not_on_the_last_axis_is_an_error(shape):
         read_windows([np.zeros((240, 1))] * 3, modality="eda")
 
 
+@pytest.mark.parametrize("name", ["eda_{}", "EDA {}", "{}"])
+def test_numbered_columns_in_the_order_of_text_are_an_error(name):
+    X = pd.DataFrame(np.arange(24.0).reshape(2, 12), columns=[name.format(i) for i in range(12)])
+    assert read_windows(X, modality="eda").values.shape == (2, 1, 12)
+    with pytest.raises(ValueError, match=f"Column '{name.format(2)}' .* follows '.*11', but"):
+        read_windows(X[sorted(X)], modality="eda")
+    with pytest.raises(ValueError, match=r"X\[sorted\(X, key=lambda name: "):
+        BiosignalImageTransformer("waveform").fit(X[sorted(X)])
+
+
 @pytest.mark.parametrize("other", ["label", "bvp_0", "subject"])
 def test_other_columns_among_numbered_ones_are_an_error(other):
     frame = pd.DataFrame(np.zeros((3, 10)), columns=[f"eda_{i}" for i in range(10)])

@@ -97,6 +97,18 @@ def test_a_bad_file_is_named_and_may_be_skipped(folder):
     assert "2 skipped" in repr(recordings)
 
 
+def test_a_subject_without_a_signal_of_the_others(folder):
+    (folder / "P02_bvp.CSV").unlink()
+    arguments = folder, "{subject}_{signal}.csv"
+    with pytest.raises(RecordingError, match="Subject 'P02': no file of the signal 'bvp'"):
+        read_study(*arguments, sampling_rates=RATES)
+    recordings = read_study(*arguments, sampling_rates=RATES, on_error="skip")
+    assert list(recordings) == ["P01"]
+    assert recordings.skipped["subject"].tolist() == ["P02"]
+    only = read_study(*arguments, signals={"eda": "eda"}, sampling_rates=RATES)
+    assert list(only) == ["P01", "P02"]
+
+
 def test_files_that_start_at_other_times_are_aligned():
     start = datetime(2024, 5, 1, tzinfo=UTC)
     parts = [

@@ -65,6 +65,13 @@ def test_bags_of_equal_length_stay_object_cells():
     assert gathered.groups is None
 
 
+def test_the_order_of_levels_is_kept():
+    levels = pd.Categorical(["low", "none", "low"], ["none", "low", "high"], ordered=True)
+    found = gather_trials(np.arange(6.0).reshape(3, 2), ["b", "a", "b"], y=levels).y
+    assert found.tolist() == ["low", "none"]
+    assert found.dtype == levels.dtype
+
+
 def test_labels_that_differ_within_a_trial():
     message = r"y differs within trial 'a': 'rest' in row 1, 'stress' in row 4; a trial has one"
     with pytest.raises(ValueError, match=message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os import PathLike, fspath
@@ -116,12 +116,14 @@ def read_study(
     check_option("on_error", on_error, ["raise", "skip"])
     files = _list_table(source) if _is_table(source) else _list_folder(source, pattern)
     _check_unique(files)
+    # Without names, each subject has the signals that other subjects have.
+    wanted = files["signal"].dropna().unique().tolist() if signals is None else list(signals)
     recordings, skipped = {}, []
     for subject in sorted(set(files["subject"])):
         rows = files[files["subject"] == subject]
         try:
             recordings[subject] = _read_subject(
-                subject, rows, signals, sampling_rates or {}, options
+                subject, rows, wanted, signals, sampling_rates or {}, options
             )
         except (RecordingError, OSError) as error:
             if on_error == "raise":
@@ -255,6 +257,7 @@ def _check_unique(files: pd.DataFrame) -> None:
 def _read_subject(
     subject: str,
     files: pd.DataFrame,
+    wanted: Sequence[str],
     signals: Mapping[str, str] | None,
     sampling_rates: Mapping[str, float],
     options: Mapping[str, Any],
@@ -266,7 +269,7 @@ def _read_subject(
         elif signals is None or signal in signals:
             parts.append(_read_one(path, signal, signals, sampling_rates.get(signal), options))
     found = {name for part in parts for name in part.channels}
-    if signals is not None and (missing := [name for name in signals if name not in found]):
+    if missing := [name for name in wanted if name not in found]:
         names = ", ".join(str(path) for path in files["path"])
         raise RecordingError(f"no file of the signal {missing[0]!r}; the files are {names}.")
     return replace(_join(parts), subject=subject)

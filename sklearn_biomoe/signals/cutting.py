@@ -94,7 +94,7 @@ def cut_windows(
             Columns ``subject`` and one per modality, whose cells are read-only views of the
             recordings, of shape (n_times,) or (n_channels, n_times).
         target : ndarray of shape (n_windows,) or None
-            The labels, if given.
+            The labels, if given; a `pandas.Categorical` if ``label`` is a column of ordered levels.
         groups : ndarray of shape (n_windows,)
             The subjects.
         start_times : ndarray of shape (n_windows,), float64

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.utils import Bunch
 from .._typing import Array
 from .._validation.parameters import check_number, check_option, is_number
 from ..recordings.recording import Recording
+from ..recordings.text_dialects import decode_text
 from .intervals import (
     SubjectSignals,
     check_rates,
@@ -25,6 +27,8 @@ from .intervals import (
 
 PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")  # not "007" and not "1E3", which are names
 TIMES = ("onset", "duration")
+COMMA = re.compile(r"[+-]?\d*,\d+")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 WINDOW_COLUMNS = ("event", "start_time", "reason")  # of windows, beside those of events
 
 
@@ -73,6 +77,7 @@ def read_events(
     *,
     columns: Mapping[str, str] | None = None,
     separator: str | None = None,
+    decimal: str | None = None,
 ) -> pd.DataFrame:
     r"""Read a table of events.
 
@@ -87,7 +92,9 @@ def read_events(
     columns : dict of str to str, default=None
         Names in the file of the columns "subject", "onset" and "duration", if they differ.
     separator : str, default=None
-        Between cells; None takes a tab for the suffix ".tsv", else a comma.
+        Between cells; None takes the tab, semicolon or comma that the header has most of.
+    decimal : {".", ","}, default=None
+        Decimal mark; None finds it in the times. The encoding is found as well.
 
     Returns
     -------
@@ -98,7 +105,8 @@ def read_events(
     Raises
     ------
     ValueError
-        If a column is missing, or an onset or a duration is not a time. The message names the line.
+        If a column is missing, an onset or a duration is not a time, or a comma in a time may
+        divide thousands. The message names the line.
     FileNotFoundError
         If the file does not exist.
 
@@ -113,8 +121,7 @@ def read_events(
     1      07     55         8   low    2
     """
     path = Path(path)
-    separator = separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""])
+    table = read_cells(path, separator)
     if len(table.columns) == 1:
         raise ValueError(
             f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as ';'."
@@ -126,12 +133,46 @@ def read_events(
     _check_columns(table, [*named], path)
     events = table.rename(columns=named)
     _check_columns(events, ["subject", "onset"], path)
+    times = [name for name in TIMES if name in events.columns]
+    decimal = decimal or _find_decimal(events[times], path)
     for name in events.columns.difference(["subject"]):
         if name in TIMES:
-            events[name] = _times(events[name], name, path)
+            events[name] = _times(_with_points(events[name], decimal), name, path)
         else:
-            events[name] = text_or_numbers(events[name])
+            events[name] = text_or_numbers(events[name], decimal)
     return events
+
+
+def read_cells(path: Path, separator: str | None = None) -> pd.DataFrame:
+    """Read a CSV or TSV file of any encoding, whose cells stay text; empty ones are missing."""
+    try:
+        text, _ = decode_text(path.read_bytes())
+        separator = separator or max("\t;,", key=text.partition("\n")[0].count)
+        return pd.read_csv(
+            StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""]
+        )
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _find_decimal(times: pd.DataFrame, path: Path) -> str:
+    """Return the decimal mark of times."""
+    for name, cells in times.items():
+        given = [(row, cell.strip()) for row, cell in enumerate(cells) if isinstance(cell, str)]
+        commas = [(row, cell) for row, cell in given if COMMA.fullmatch(cell)]
+        if commas and all(THOUSANDS.fullmatch(cell) for _, cell in commas):
+            row, cell = commas[0]
+            raise ValueError(
+                f"{path}, line {row + 2}: {name} is {cell!r}, in which the comma may be a decimal "
+                "mark or divide thousands; pass decimal=',', or remove commas from the file."
+            )
+        if commas:
+            return ","
+    return "."
+
+
+def _with_points(cells: pd.Series, decimal: str) -> pd.Series:
+    return cells.map(lambda cell: cell.replace(decimal, "."), na_action="ignore")
 
 
 def _check_columns(table: pd.DataFrame, names: list[str], source: Any) -> None:
@@ -143,7 +184,7 @@ def _check_columns(table: pd.DataFrame, names: list[str], source: Any) -> None:
             )
 
 
-def text_or_numbers(cells: pd.Series) -> pd.Series:
+def text_or_numbers(cells: pd.Series, decimal: str = ".") -> pd.Series:
     """Convert text to numbers if all cells that are not missing are plain decimal numbers.
 
     Examples
@@ -153,9 +194,10 @@ def text_or_numbers(cells: pd.Series) -> pd.Series:
     >>> text_or_numbers(pd.Series(["007", "3"])).tolist()
     ['007', '3']
     """
-    given = cells.dropna()
+    with_points = _with_points(cells, decimal)
+    given = with_points.dropna()
     if len(given) and all(PLAIN_NUMBER.fullmatch(cell.strip()) for cell in given):
-        return pd.to_numeric(cells)
+        return pd.to_numeric(with_points)
     return cells
 
 
@@ -197,6 +239,9 @@ def cut_events(
         for subject in recordings
     ]  # fmt: skip
     intervals = pd.concat(tables, ignore_index=True)
+    if target is not None:
+        unlabelled = (intervals["reason"] == "") & intervals[target].isna()
+        intervals.loc[unlabelled, "reason"] = "no label"
     if settings.unusable == "raise" and (intervals["reason"] != "").any():
         row = intervals[intervals["reason"] != ""].iloc[0]
         raise ValueError(
@@ -207,13 +252,18 @@ def cut_events(
         )
     windows = cut_intervals(intervals, signals, sampling_rates, settings.seconds)
     kept = intervals[intervals["reason"] == ""].reset_index(drop=True)
+    kept = kept.astype({name: events[name].dtype for name in label_columns})
     windows.dropped = intervals.loc[
         intervals["reason"] != "", ["subject", "event", "start_time", "reason"]
     ].reset_index(drop=True)
     for name, rate in sampling_rates.items():
         windows.data[name] = _corrected(windows.data[name], kept, signals, name, rate, settings)
     windows.events = kept[["subject", "event", "start_time", *label_columns]]
-    windows.target = None if target is None else kept[target].to_numpy()
+    if target is not None:
+        is_ordered = getattr(kept[target].dtype, "ordered", False)
+        windows.target = kept[target].array if is_ordered else kept[target].to_numpy()
+    else:
+        windows.target = None
     return windows
 
 
@@ -242,11 +292,15 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
             f"events have the column {own[0]!r}, a name that the table of windows uses; rename or "
             "remove this column."
         )
-    unknown = sorted({str(each) for each in events["subject"] if each not in recordings})
+    unknown = sorted({repr(each) for each in events["subject"].tolist() if each not in recordings})
     if unknown:
+        names = {str(name) for name in recordings}
+        advice = "Drop their events."
+        if all(str(each) in names for each in events["subject"]):
+            advice = "Convert one of them: text and numbers differ."
         raise ValueError(
             f"events have subjects without a recording: {', '.join(unknown)}; the subjects of the "
-            f"recordings are {', '.join(map(str, recordings))}. Drop their events."
+            f"recordings are {', '.join(map(repr, recordings))}. {advice}"
         )
     events = events.copy()
     if "duration" not in events.columns:
@@ -326,7 +380,7 @@ def _subject_windows(
     table["event"] = [events.index[at] for at, _ in rows]
     table["onset"] = [events["onset"].iloc[at] for at, _ in rows]
     for name in label_columns:
-        table[name] = events[name].iloc[[at for at, _ in rows]].to_numpy()
+        table[name] = events[name].iloc[[at for at, _ in rows]].array
     reasons = [
         row["reason"]
         or _overlap(at, row["start_time"], events, settings, label_columns)

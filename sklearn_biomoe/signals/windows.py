@@ -243,7 +243,10 @@ def _columns(X: Any, modality: str) -> list[Any] | None:
         raise ValueError(
             f"Found 0 sample(s) of modality {modality!r} while a minimum of 1 is required."
         )
-    return cell_columns(X)
+    columns = cell_columns(X)
+    if columns is None and isinstance(X, pd.DataFrame):
+        _refuse_unordered_names(list(X.columns), modality)
+    return columns
 
 
 def _checked(
@@ -272,6 +275,21 @@ def _refuse_mixed_names(names: pd.Index, modality: str) -> None:
         f"Windows of modality {modality!r} are in the columns {numbered[0]!r} to {numbered[-1]!r}, "
         f"but X also has {shown}, which would be read as samples; select the columns of one signal."
     )
+
+
+def _refuse_unordered_names(names: list[Any], modality: str) -> None:
+    """Refuse numbered columns of samples in another order, as text is sorted: eda_1, eda_10."""
+    stem = NUMBER_AT_END.sub("", str(names[0])) if names else ""
+    if not all(isinstance(name, str) and NUMBER_AT_END.sub("", name) == stem for name in names):
+        return
+    numbers = [int(name.removeprefix(stem).lstrip("-_ .") or 0) for name in names]
+    for at in range(1, len(numbers)):
+        if numbers[at] <= numbers[at - 1]:
+            raise ValueError(
+                f"Column {names[at]!r} of modality {modality!r} follows {names[at - 1]!r}, but "
+                "columns are read in their order as samples; sort them by their numbers: "
+                "X[sorted(X, key=lambda name: int(re.search('[0-9]+$', name)[0]))]."
+            )
 
 
 def _refuse_many_channels(windows: Windows, modality: str) -> None:

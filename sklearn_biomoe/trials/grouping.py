@@ -23,13 +23,13 @@ class Trials(NamedTuple):
     ----------
     bags : ndarray of shape (n_trials,), object
         Cells are arrays of shape (n_windows, n_features), with windows in the order of X.
-    y : ndarray of shape (n_trials,) or None
+    y : ndarray or, of ordered levels, `pandas.Categorical` of shape (n_trials,), or None
     groups : ndarray of shape (n_trials,) or None
     names : ndarray of shape (n_trials,)
     """
 
     bags: NDArray[np.object_]
-    y: Array | None
+    y: Any
     groups: Array | None
     names: Array
 
@@ -78,7 +78,10 @@ def gather_trials(
     (['pain', 'none'], [1, 2], ['b', 'a'])
     """
     bags, names, trial_of_window = _group(X, trials)
-    labels = None if y is None else _one_per_trial("y", y, names, trial_of_window)
+    labels: Any = None if y is None else _one_per_trial("y", y, names, trial_of_window)
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+        labels = pd.Categorical(labels, dtype=dtype)
     subjects = None if groups is None else _one_per_trial("groups", groups, names, trial_of_window)
     return Trials(bags.to_cells(), labels, subjects, names)
 
