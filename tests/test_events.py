@@ -241,10 +241,10 @@ def test_timestamps_and_wrong_times(tmp_path):
 
 
 def test_another_separator(tmp_path):
-    path = write(tmp_path / "events.csv", "subject|onset|level\nS1|10|low\n")
+    path = write(tmp_path / "events.csv", "subject/onset/level\nS1/10/low\n")
     with pytest.raises(ValueError, match=r"one column, 'subject.onset.level'; pass separator="):
         read_events(path)
-    assert read_events(path, separator="|")["level"].tolist() == ["low"]
+    assert read_events(path, separator="/")["level"].tolist() == ["low"]
 
 
 def test_tables_of_other_countries(tmp_path):

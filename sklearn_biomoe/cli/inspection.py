@@ -11,6 +11,7 @@ import pandas as pd
 from ..recordings import Channel, Recording, list_channels, read_recording
 from ..recordings.study_files import is_listed, is_recording
 from ..signals import read_events
+from ..signals.events import read_cells
 from .options import POSITIVE, READING, add_options
 from .program import name_options
 
@@ -145,12 +146,10 @@ def _describe_annotations(path: Path, recording: Recording) -> list[str]:
 def _is_events_table(path: Path) -> bool:
     if path.suffix.lower() not in (".csv", ".tsv"):
         return False
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
-        names = pd.read_csv(path, sep=separator, nrows=0).columns
-    except ValueError:  # of other encodings, or empty
+        return {"subject", "onset"} <= set(read_cells(path, n_rows=0).columns)
+    except ValueError:  # empty or damaged
         return False
-    return {"subject", "onset"} <= set(names)
 
 
 def _describe_events(path: Path) -> str:

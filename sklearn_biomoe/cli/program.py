@@ -41,6 +41,7 @@ PHRASES = [
     (r"\bsignals=\{'([^']*)': channel\}", "signals", r"--signal \1=CHANNEL"),
     (r"\bsampling_rates\['([^']*)'\]=?", "signals", r"the rate of --signal \1 "),
     (r"\bPass a pattern\b", "pattern", "Pass --pattern"),
+    (r"pass separator=, such as '/'", "events", "separate columns by commas"),
     (r"\b([Pp])ass a table of events\b", "events", r"\1ass --events FILE"),
     (
         r"Read it with another library, and pass mne.*\{channel: samples\}\.",

@@ -157,7 +157,9 @@ def _read_events(recordings: StudyRecordings, options: SourceOptions) -> pd.Data
     columns = {"subject": options.subject, "onset": options.onset}
     columns["duration"] = options.event_duration
     renamed = {name: column for name, column in columns.items() if name != column}
-    events = read_events(options.events, columns=renamed)
+    # A decimal comma is also that of events; with points, theirs is found.
+    decimal = "," if options.reading.get("decimal") == "," else None
+    events = read_events(options.events, columns=renamed, decimal=decimal)
     return events[~events["subject"].isin(set(recordings.skipped["subject"]))]
 
 

@@ -92,7 +92,7 @@ def read_events(
     columns : dict of str to str, default=None
         Names in the file of the columns "subject", "onset" and "duration", if they differ.
     separator : str, default=None
-        Between cells; None takes the tab, semicolon or comma that the header has most of.
+        Between cells; None takes the tab, semicolon, bar or comma that the header has most of.
     decimal : {".", ","}, default=None
         Decimal mark; None finds it in the times. The encoding is found as well.
 
@@ -124,7 +124,7 @@ def read_events(
     table = read_cells(path, separator)
     if len(table.columns) == 1:
         raise ValueError(
-            f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as ';'."
+            f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as '/'."
         )
     named = {name: standard for standard, name in (columns or {}).items()}
     for standard in ("subject", "onset", "duration"):
@@ -143,13 +143,18 @@ def read_events(
     return events
 
 
-def read_cells(path: Path, separator: str | None = None) -> pd.DataFrame:
+def read_cells(path: Path, separator: str | None = None, n_rows: int | None = None) -> pd.DataFrame:
     """Read a CSV or TSV file of any encoding, whose cells stay text; empty ones are missing."""
     try:
         text, _ = decode_text(path.read_bytes())
-        separator = separator or max("\t;,", key=text.partition("\n")[0].count)
+        separator = separator or max("\t;|,", key=text.partition("\n")[0].count)
         return pd.read_csv(
-            StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""]
+            StringIO(text),
+            sep=separator,
+            nrows=n_rows,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
         )
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
