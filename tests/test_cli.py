@@ -164,7 +164,7 @@ def test_a_traceback_only_for_debugging(tmp_path, execute):
     assert "Traceback" in execute("--debug", *arguments)[2]
     assert_fails(1, execute(*arguments), "no.csv")
     missing = execute("embed", tmp_path / "S1.csv", *EDA, "--duration", "60", "-o", tmp_path)
-    assert_fails(1, missing, "S1.csv", "no such file")
+    assert_fails(1, missing, "There is no file or folder", "S1.csv")
     assert_fails(2, execute("doctor", "--fast"), "No such option", "--fast")
 
 

@@ -378,7 +378,10 @@ def test_wrong_protocols(arguments, execute, options, code, message):
     [
         ([], "Pass --signal for each signal, or --channel"),
         (["--signal", "eda", "EDA", "4", "--channel", "eda"], "and not both"),
-        (["--channel", "eda", *AROUND], "--around needs --signal instead of --channel"),
+        (
+            ["--channel", "eda", *AROUND],
+            "--around needs --signal CHANNEL MODALITY instead of --channel",
+        ),
         (["--signal", "eda", "EDA", "--sampling-rate", "4"], "pass both in --signal"),
     ],
 )
@@ -412,6 +415,92 @@ def test_labels_and_subjects_of_tables_are_text(tmp_path, monkeypatch, execute):
         assert again["who"].tolist() == table["who"].tolist()
         assert again[label].tolist() == right
         np.testing.assert_array_equal(np.stack(again["eda"]), np.stack(table["eda"]))
+
+
+# Tables of samples with times
+
+
+SAMPLES = ["--subject", "who", "--signal", "eda", "EDA"]
+
+
+@pytest.fixture
+def samples(tmp_path, monkeypatch):
+    """Two subjects with a minute at 4 Hz; samples are the times, and labels change at 30 s."""
+    monkeypatch.chdir(tmp_path)
+    times = np.arange(240) / 4
+    return pd.concat(
+        pd.DataFrame({"who": who, "time": times, "eda": times, "pain": times // 30})
+        for who in ("07", "1")
+    ).astype({"pain": int})
+
+
+def test_gaps_between_times_of_samples(samples, execute):
+    samples[(samples["time"] < 8) | (samples["time"] >= 22)].to_csv("s.csv", index=False)
+    command = ["windows", "s.csv", *SAMPLES, "--duration", "10", "-o", "w.parquet"]
+    code, _, errors = execute(*command, "--label", "pain")
+    assert code == 0
+    assert errors.endswith("6 windows; dropped: 4 partly without a label, 2 no label\n")
+    table = pq.read_table("w.parquet").to_pandas()
+    assert [cell[0] for cell in table["eda"]] == table["start_time"].tolist()
+    assert not any(np.isnan(cell).any() for cell in table["eda"])
+    code, _, errors = execute(*command)
+    assert errors.endswith("6 windows; dropped: 6 gap in 'eda'\n")
+    assert execute(*command, "--unusable", "missing")[2].endswith("12 windows; dropped: none\n")
+    assert_fails(1, execute(*command, "--unusable", "raise"), "subject '07' at 0 s cannot be used")
+
+
+def test_rates_of_times_of_samples(samples, execute):
+    samples.to_csv("s.csv", index=False)
+    command = ["windows", "s.csv", *SAMPLES, "--duration", "10", "-o", "w.parquet"]
+    assert execute(*command)[0] == 0
+    assert len(pq.read_table("w.parquet").to_pandas()["eda"][0]) == 40
+    wrong = [*command[:-4], "8", *command[-4:]]
+    assert_fails(1, execute(*wrong), "s.csv, subject '07'", "4 Hz", "8 Hz")
+    samples.drop(columns="time").to_csv("s.csv", index=False)
+    assert_fails(1, execute(*command), "no column of times", "pass the rate of --signal in Hz")
+
+
+def test_events_of_a_table_of_samples(samples, execute):
+    samples.to_csv("s.csv", index=False)
+    Path("events.csv").write_text("who,onset,level\n1,20,low\n07,10,high\n")
+    command = ["windows", "s.csv", *SAMPLES, "--events", "events.csv", "--around", "0", "5"]
+    assert execute(*command, "-o", "w.parquet")[0] == 0
+    table = pq.read_table("w.parquet").to_pandas()
+    assert table["subject"].tolist() == ["07", "1"]
+    assert [cell[0] for cell in table["eda"]] == [10, 20]
+
+
+def test_tables_of_samples_of_other_countries(samples, execute):
+    samples.assign(pain=samples["pain"] + 0.5).to_csv("s.csv", index=False, sep=";", decimal=",")
+    command = ["windows", "s.csv", *SAMPLES, "--label", "pain", "--duration", "10"]
+    assert execute(*command, "-o", "w.parquet")[0] == 0
+    table = pq.read_table("w.parquet").to_pandas()
+    assert [cell[1] for cell in table["eda"]][:3] == [0.25, 10.25, 20.25]
+    assert table["pain"].tolist() == 2 * [*3 * [0.5], *3 * [1.5]]
+
+
+def test_a_table_of_events_in_the_folder_is_no_recording(study, execute):
+    for signal in RATES:
+        for path in study.glob(f"*_{signal}.csv"):
+            path.unlink() if signal == "bvp" else path.rename(study / path.name.replace("_eda", ""))
+    signal = ["--signal", "eda", "EDA"]
+    for pattern in ([], ["--pattern", "{subject}.csv"]):
+        command = ["windows", study, *pattern, *signal, "--events", study / "events.csv"]
+        code, _, errors = execute(*command, "--label", "level", *AROUND, "-o", "w.parquet")
+        assert code == 0, errors
+
+
+def test_a_folder_that_is_a_recording(execute, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "P1"
+    folder.mkdir()
+    for name, rate in (("EDA", 4), ("TEMP", 4)):
+        rows = ["1500000000.0", f"{rate}.0", *map(str, np.arange(80) / 10)]
+        (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
+    command = ["windows", folder, "--signal", "EDA", "eda", "--duration", "10", "-o", "w.parquet"]
+    code, _, errors = execute(*command)
+    assert code == 0, errors
+    assert pq.read_table("w.parquet").to_pandas()["subject"].tolist() == ["P1", "P1"]
 
 
 # inspect

@@ -79,7 +79,7 @@ LABELS = {"a": [0] * 30 + [1] * 20 + [np.nan] * 10}  # one each second
 @pytest.mark.parametrize(
     ("mixed", "reasons"),
     [
-        ("drop", {24: "mixed labels", 48: "mixed labels"}),
+        ("drop", {24: "mixed labels", 48: "partly without a label"}),
         # [24, 36) is half 0, half 1; [48, 60) is 1 for 2 s and without label for 10 s.
         ("majority", {24: "tied labels", 48: "no label"}),
     ],

@@ -283,6 +283,19 @@ def test_the_order_of_levels_and_types_are_kept():
     assert windows.events["level"].dtype == table["level"].dtype
 
 
+@pytest.mark.parametrize("factor", [1000, 1 / 60])
+def test_onsets_that_are_no_seconds_are_a_warning(factor):
+    rows = [("S1", onset * factor, 8 * factor, "low") for onset in (0, 20, 40, 60, 80)]
+    with pytest.warns(UserWarning, match="The last event begins at .* recording lasts 100 s: onse"):
+        cut_windows({"S1": recording(100)}, events=events(*rows), around=(0, 0.5))
+
+
+def test_subjects_without_events_are_a_warning():
+    recordings = {"S1": recording(), "S2": recording(), "S3": recording()}
+    with pytest.warns(UserWarning, match="no events, and so no windows, of subjects 'S2', 'S3'"):
+        cut_windows(recordings, events=events(("S1", 10, 20, "low")), duration=20)
+
+
 def test_numbers_and_text_are_different_subjects():
     table = events(("1", 10, 20, "low"))
     with pytest.raises(ValueError, match=r"a recording: '1'; .* are 1\. Convert one of them: text"):

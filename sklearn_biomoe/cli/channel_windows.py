@@ -89,6 +89,9 @@ def plan_windows(
 ) -> Plan:
     """Return the windows that options select; those of recordings of a study by subject."""
     chosen, study = pick(WindowOptions, values), pick(SourceOptions, values)
+    for source in sources:
+        if "://" not in source and not Path(source).exists():
+            raise FileNotFoundError(f"There is no file or folder {source}.")
     described = [read_description(Path(source)) for source in sources]
     if not chosen.channel and (study.signals or all(described)):
         _check_options_of_study(sources, chosen, study)
@@ -97,7 +100,9 @@ def plan_windows(
         raise click.UsageError("Pass --signal for each signal, or --channel, and not both.")
     for option in ("pattern", "events", "around", "baseline", "label", "reading"):
         if values.get(option):
-            raise click.UsageError(f"--{option} needs --signal instead of --channel.")
+            raise click.UsageError(
+                f"--{option} needs --signal CHANNEL MODALITY instead of --channel and --modality."
+            )
     if described[0] is not None and len(chosen.channel) == 1:
         chosen = _complete(chosen, described[0].signals)
     parts, rate = plan(sources, chosen, ids)

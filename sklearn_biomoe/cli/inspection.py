@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..recordings import Channel, Recording, list_channels, read_recording
-from ..recordings.study_files import is_listed, is_recording
+from ..recordings.study_files import is_events_table, is_listed, is_recording
 from ..signals import read_events
-from ..signals.events import read_cells
 from .options import POSITIVE, READING, add_options
 from .program import name_options
 
@@ -93,7 +92,7 @@ def _describe(
     path: Path, sampling_rate: float | None, headers_only: bool, reading: dict[str, Any]
 ) -> tuple[list[dict[str, str]], list[str], tuple[str, ...]]:
     """Return a row for each channel of a file, lines on its annotations or events, and notes."""
-    if _is_events_table(path):
+    if is_events_table(path):
         return [], [_describe_events(path)], ()
     headers = list_channels(path)
     rows = [
@@ -141,15 +140,6 @@ def _describe_annotations(path: Path, recording: Recording) -> list[str]:
         return []
     listed = ", ".join(f"{label!r} {n}" for label, n in counts.items())
     return [f"{path}: {len(recording.annotations)} annotations: {listed}"]
-
-
-def _is_events_table(path: Path) -> bool:
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        return False
-    try:
-        return {"subject", "onset"} <= set(read_cells(path, n_rows=0).columns)
-    except ValueError:  # empty or damaged
-        return False
 
 
 def _describe_events(path: Path) -> str:

@@ -163,7 +163,7 @@ EVENT_OPTIONS = [
     click.option("--baseline", type=(float, float), metavar="START STOP",
                  help="Subtract the mean of these seconds from the onset, such as -2 0."),
     click.option("--unusable", type=click.Choice(["drop", "missing", "raise"]), default="drop",
-                 show_default=True, help="Windows of events with gaps, or outside the recording."),
+                 show_default=True, help="Windows with gaps; of events, also those outside the recording."),
     READING,
     click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise",
                  show_default=True, help="Subjects whose files are missing or cannot be read."),

@@ -41,6 +41,18 @@ PHRASES = [
     (r"\bsignals=\{'([^']*)': channel\}", "signals", r"--signal \1=CHANNEL"),
     (r"\bsampling_rates\['([^']*)'\]=?", "signals", r"the rate of --signal \1 "),
     (r"\bPass a pattern\b", "pattern", "Pass --pattern"),
+    (r"\bcheck_windows shows\b", None, "`sklearn-biomoe check` shows"),
+    (
+        r"Cannot have number of splits n_splits=(\d+) greater than the number of groups: (\d+)\.",
+        "folds",
+        r"--folds \1 is more than the number of subjects, \2.",
+    ),
+    (r"Calibration\(n_windows=(\d+), [^)]*\)", "calibration_windows", r"--calibration-windows \1"),
+    (
+        r"Calibration\([^)]*minutes=([\d.]+), [^)]*\)",
+        "calibration_minutes",
+        r"--calibration-minutes \1",
+    ),
     (r"pass separator=, such as '/'", "events", "separate columns by commas"),
     (r"\b([Pp])ass a table of events\b", "events", r"\1ass --events FILE"),
     (

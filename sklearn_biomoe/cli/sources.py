@@ -1,19 +1,22 @@
 """From the sources of a command to windows: folders of recordings, and tables of all kinds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pandas as pd
 
+from .._typing import Array
 from ..recordings import StudyRecordings, read_study
 from ..recordings.study_files import is_recording
 from ..signals import cut_windows, read_events
 from .options import Signal
-from .study_tables import check_numbers, column_names, read_samples, read_windows_table
+from .sample_tables import read_sample_table
+from .study_tables import check_numbers, column_names, read_windows_table
 from .windows_file import Description, StudyWindows, read_description
 
 TABLES = (".csv", ".parquet")
@@ -106,9 +109,34 @@ def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
     skipped = recordings.skipped.assign(reason=SKIPPED + recordings.skipped["reason"])
     dropped = pd.concat([bunch.dropped, skipped[["subject", "reason"]]], ignore_index=True)
     label = options.label or (labels[0] if len(labels) == 1 else None)
-    return StudyWindows(
-        table, Description(signals, "subject", label, tuple(labels), "start_time"), dropped
-    )
+    description = Description(signals, "subject", label, tuple(labels), "start_time")
+    windows = StudyWindows(table, description, dropped)
+    return windows if options.events else _without_gaps(windows, options.unusable)
+
+
+def _without_gaps(windows: StudyWindows, unusable: str) -> StudyWindows:
+    """Treat gaps of windows at regular times as `cut_windows` treats those of events."""
+    table, dropped = windows.table.copy(), windows.dropped
+    reasons = pd.Series("", index=table.index)
+    for signal in windows.description.signals:
+        has_gap = table[signal.name].map(lambda cell: cell is not None and np.isnan(cell).any())
+        if unusable == "missing":
+            table[signal.name] = table[signal.name].where(~has_gap, None)
+        else:
+            reasons[has_gap & (reasons == "")] = f"gap in '{signal.name}'"
+    if (has_gap := reasons != "").any() and unusable == "raise":
+        row = table[has_gap].iloc[0]
+        raise ValueError(
+            f"The window of subject {row[windows.description.subject]!r} at "
+            f"{row['start_time']:g} s cannot be used: {reasons[has_gap].iloc[0]} "
+            f"({has_gap.sum()} of {len(table)} windows); pass unusable='drop' or 'missing'."
+        )
+    lost = table.loc[has_gap, [windows.description.subject, "start_time"]]
+    lost.columns = pd.Index(["subject", "start_time"])
+    dropped = pd.concat([dropped, lost.assign(reason=reasons[has_gap])], ignore_index=True)
+    if has_gap.all():
+        raise ValueError(f"All windows have gaps: {reasons.iloc[0]}; pass unusable='missing'.")
+    return StudyWindows(table[~has_gap].reset_index(drop=True), windows.description, dropped)
 
 
 def _show_notes(recordings: StudyRecordings) -> None:
@@ -130,7 +158,10 @@ def _show_given_rates(recordings: StudyRecordings, signals: Sequence[Signal]) ->
 
 def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
     source: Any = path
-    if path.is_file() and not _lists_paths(path):
+    if options.events is not None and _has_subjects(path, options):
+        return _read_samples(path, options)[0]
+    is_one = path.is_file() or (options.pattern is None and is_recording(path))
+    if is_one and not _lists_paths(path):
         source = pd.DataFrame({"subject": [path.stem], "path": [str(path)]})
     return read_study(
         source,
@@ -145,6 +176,12 @@ def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
         resample_to=options.resample_to,
         **options.reading,
     )
+
+
+def _has_subjects(path: Path, options: SourceOptions) -> bool:
+    """Return whether a source is a table of samples of several subjects."""
+    is_table = path.is_file() and path.suffix.lower() in TABLES and not _lists_paths(path)
+    return is_table and options.subject in column_names(path)
 
 
 def _lists_paths(path: Path) -> bool:
@@ -175,40 +212,35 @@ def cut_samples(path: Path, options: SourceOptions) -> StudyWindows:
     Rows whose label is empty are stretches without a label.
     """
     _check_options_of_tables(path, options)
-    signals = options.signals
-    rates = {signal.name: _rate_of(signal, path) for signal in signals}
-    if len(set(rates.values())) > 1:
+    recordings, labels = _read_samples(path, options, options.label)
+    _show_notes(recordings)
+    first = options.signals[0].name
+    (rate,) = {recording[first].sampling_rate for recording in recordings.values()}
+    cut = cut_windows(
+        recordings, duration=options.duration, step=options.step, labels=labels, label_rate=rate
+    )
+    table = pd.DataFrame({options.subject: cut.groups, "start_time": cut.start_times})
+    if options.label:
+        table[options.label] = cut.target
+    signals = tuple(signal._replace(sampling_rate=rate) for signal in options.signals)
+    table = table.assign(**{signal.name: cut.data[signal.name] for signal in signals})
+    names = (options.label,) if options.label else ()
+    description = Description(signals, options.subject, options.label, names, "start_time")
+    return _without_gaps(StudyWindows(table, description, cut.dropped), options.unusable)
+
+
+def _read_samples(
+    path: Path, options: SourceOptions, label: str | None = None
+) -> tuple[StudyRecordings, dict[Hashable, Array] | None]:
+    given = {signal.sampling_rate for signal in options.signals} - {None}
+    if len(given) > 1:
         raise click.UsageError(
             "--duration cuts tables with a row for each sample, whose signals share one sampling "
             "rate; resample them, write windows as cells of a Parquet file, or pass a folder with "
             "a file for each signal."
         )
-    labels = [options.label] if options.label else []
-    columns = {signal.name: signal.channel or signal.name for signal in signals}
-    samples = read_samples(path, [options.subject, *labels], list(columns.values()))
-    if samples[options.subject].isna().any():
-        row = int(samples[options.subject].isna().to_numpy().argmax())
-        raise ValueError(f"{path}: row {row} has no {options.subject!r}; every sample needs one.")
-    parts = dict(iter(samples.groupby(options.subject, sort=False)))
-    cut = cut_windows(
-        {
-            subject: {name: part[column].to_numpy() for name, column in columns.items()}
-            for subject, part in parts.items()
-        },
-        rates,
-        duration=options.duration,
-        step=options.step,
-        labels={subject: part[options.label].to_numpy() for subject, part in parts.items()}
-        if options.label
-        else None,
-        label_rate=next(iter(rates.values())),
-    )
-    table = pd.DataFrame({options.subject: cut.groups, "start_time": cut.start_times})
-    for name in labels:
-        table[name] = cut.target
-    table = table.assign(**{name: cut.data[name] for name in rates})
-    description = Description(signals, options.subject, options.label, tuple(labels), "start_time")
-    return StudyWindows(table, description, cut.dropped)
+    names = {signal.name: signal.channel or signal.name for signal in options.signals}
+    return read_sample_table(path, options.subject, names, next(iter(given), None), label)
 
 
 def read_table(path: Path, options: SourceOptions) -> StudyWindows:

@@ -29,11 +29,13 @@ def read_windows_table(
     return read_columns(path, columns).assign(**cells)
 
 
-def read_samples(path: Path, columns: Sequence[str], signals: Sequence[str]) -> pd.DataFrame:
-    """Return some columns, and columns of samples, of a table with a row for each sample."""
+def read_samples(
+    path: Path, columns: Sequence[str], signals: Sequence[str], times: Sequence[str]
+) -> pd.DataFrame:
+    """Return some columns, and columns of samples and times, of a table of samples."""
     samples = _read(path, list(dict.fromkeys(signals)))
     check_numbers(path, samples)
-    return pd.concat([read_columns(path, columns), samples], axis=1)
+    return pd.concat([read_columns(path, columns), _read(path, list(times)), samples], axis=1)
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -46,7 +48,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return _read(path, columns)
     frame = _read(path, columns, dtype=str, keep_default_na=False, na_values=[""])
-    return frame.assign(**{name: text_or_numbers(frame[name]) for name in columns[1:]})
+    _, decimal = _find_dialect(path)
+    return frame.assign(**{name: text_or_numbers(frame[name], decimal) for name in columns[1:]})
 
 
 def check_numbers(path: Path, frame: pd.DataFrame) -> None:
@@ -81,10 +84,20 @@ def _read(path: Path, columns: list[str], **options: Any) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
+    separator, decimal = _find_dialect(path)
     try:
-        return pd.read_csv(path, **options)
+        return pd.read_csv(path, sep=separator, decimal=decimal, **options)
     except ValueError as error:  # of pandas' parser or of the text encoding
         raise ValueError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _find_dialect(path: Path) -> tuple[str, str]:
+    """Return the separator that the header has most of, and the decimal mark of the first row."""
+    with path.open("rb") as file:
+        header, row = (file.readline().decode("latin-1") for _ in range(2))
+    separator = max("\t;|,", key=header.count)
+    has_commas = separator != "," and re.search(rf"(^|{re.escape(separator)})-?\d*,\d", row)
+    return separator, "," if has_commas else "."
 
 
 def _sample_columns(column: str, names: list[str]) -> list[str]:

@@ -74,7 +74,8 @@ def read_study(
         How the files of a folder are named: "{subject}_{signal}.csv", "{subject}/{signal}.csv",
         "{subject}.edf", or "{subject}" for one folder per subject in the format of Empatica E4.
         "*" matches any text. Suffixes match in any case. None takes each recording in the folder
-        as one subject, named after the file without its suffix.
+        as one subject, named after the file without its suffix. Tables of events, with the columns
+        subject and onset, are not recordings.
     signals : dict of str to str, default=None
         Name of each signal in the result, such as a modality, to the channel in the file. With
         "{signal}" in the pattern, or a column of signals, names of the files' signals to channels;
@@ -186,9 +187,9 @@ def _list_folder(source: str | PathLike[str] | pd.DataFrame, pattern: str | None
         if any(part.startswith(".") for part in relative.parts):
             continue
         if pattern is None:
-            if is_listed(path):
+            if is_listed(path) and not is_events_table(path):
                 rows.append((path.stem if path.is_file() else path.name, None, path))
-        elif found := expression.fullmatch(relative.as_posix()):
+        elif (found := expression.fullmatch(relative.as_posix())) and not is_events_table(path):
             groups = found.groupdict()
             rows.append((groups["subject"], groups.get("signal"), path))
     if not rows:
@@ -218,6 +219,17 @@ def is_listed(path: Path) -> bool:
         return False
     is_text = _find_format(path)[2] is text_tables.FORMAT
     return not is_text or path.suffix.lower() in text_tables.SUFFIXES
+
+
+def is_events_table(path: Path) -> bool:
+    """Return whether a file is a table of events, with the columns subject and onset."""
+    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = file.readline(10_000).decode("latin-1")
+    return {"subject", "onset"} <= set(
+        re.split(r"[\t;|,]", re.sub(r"[\x00\s\"]*$|^\W+", "", header))
+    )
 
 
 def _compile(pattern: str | None) -> re.Pattern[str]:

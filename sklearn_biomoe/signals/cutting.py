@@ -104,9 +104,9 @@ def cut_windows(
             the subject's annotations), ``start_time`` and all columns of labels.
         dropped : DataFrame
             Columns ``subject``, ``start_time`` and ``reason``: "past the end of 'eda'", "no label",
-            "mixed labels", or "tied labels" with ``mixed="majority"``; with events also ``event``
-            and the reasons "before the start", "gap in 'eda'", "gap in the baseline of 'eda'",
-            "overlaps event 3" and "event shorter than a window".
+            "partly without a label", "mixed labels", or "tied labels" with ``mixed="majority"``;
+            with events also ``event`` and the reasons "before the start", "gap in 'eda'", "gap in
+            the baseline of 'eda'", "overlaps event 3" and "event shorter than a window".
         sampling_rates : dict of str to float
             In Hz, by modality.
 
@@ -227,6 +227,9 @@ def _label(
     intervals["code"] = code
     intervals.loc[is_inside & (code == n_classes), "reason"] = "no label"
     intervals.loc[is_inside & ambiguous, "reason"] = reason
+    if mixed == "drop":
+        is_one_class = (seconds[:, :-1] > 0).sum(axis=1) == 1
+        intervals.loc[is_inside & is_mixed & is_one_class, "reason"] = "partly without a label"
 
 
 def _seconds_per_class(

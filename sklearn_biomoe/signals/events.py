@@ -1,6 +1,7 @@
 """Events: intervals of recordings with labels or ratings, and windows at them."""
 
 import re
+import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -21,12 +22,14 @@ from .intervals import (
     check_rates,
     cut_intervals,
     first_samples,
+    length_of,
     list_intervals,
     read_signals,
 )
 
 PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")  # not "007" and not "1E3", which are names
 TIMES = ("onset", "duration")
+EARLY = 40  # minutes taken as seconds end in the first 60th of a recording
 COMMA = re.compile(r"[+-]?\d*,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 WINDOW_COLUMNS = ("event", "start_time", "reason")  # of windows, beside those of events
@@ -121,7 +124,7 @@ def read_events(
     1      07     55         8   low    2
     """
     path = Path(path)
-    table = read_cells(path, separator)
+    table = _read_cells(path, separator)
     if len(table.columns) == 1:
         raise ValueError(
             f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as '/'."
@@ -143,7 +146,7 @@ def read_events(
     return events
 
 
-def read_cells(path: Path, separator: str | None = None, n_rows: int | None = None) -> pd.DataFrame:
+def _read_cells(path: Path, separator: str | None) -> pd.DataFrame:
     """Read a CSV or TSV file of any encoding, whose cells stay text; empty ones are missing."""
     try:
         text, _ = decode_text(path.read_bytes())
@@ -151,7 +154,6 @@ def read_cells(path: Path, separator: str | None = None, n_rows: int | None = No
         return pd.read_csv(
             StringIO(text),
             sep=separator,
-            nrows=n_rows,
             dtype=str,
             keep_default_na=False,
             na_values=[""],
@@ -238,6 +240,7 @@ def cut_events(
         subject: read_signals(subject, recording, sampling_rates)
         for subject, recording in recordings.items()
     }
+    _warn_of_events(events, signals, sampling_rates)
     tables = [
         _subject_windows(subject, events[events["subject"] == subject], signals[subject],
                          sampling_rates, settings, label_columns)
@@ -270,6 +273,34 @@ def cut_events(
     else:
         windows.target = None
     return windows
+
+
+def _warn_of_events(
+    events: pd.DataFrame,
+    signals: Mapping[Hashable, SubjectSignals],
+    sampling_rates: Mapping[str, float],
+) -> None:
+    """Warn of subjects without events, and of onsets that are probably not seconds."""
+    without = [repr(subject) for subject in signals if subject not in set(events["subject"])]
+    if without:
+        warnings.warn(
+            f"There are no events, and so no windows, of subjects {', '.join(without)}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    lengths = {subject: length_of(each, sampling_rates) for subject, each in signals.items()}
+    of_events = events["subject"].map(lengths)
+    last, longest = events["onset"].max(), max(lengths.values(), default=0.0)
+    if (events["onset"] >= of_events).mean() > 0.5 or (
+        len(events) > len(signals) and last < longest / EARLY and longest > 60
+    ):
+        warnings.warn(
+            f"The last event begins at {last:g} s, and the longest recording lasts {longest:g} s: "
+            "onsets and durations have to be in seconds from the start of the recording. Convert "
+            "milliseconds or minutes.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) -> pd.DataFrame:

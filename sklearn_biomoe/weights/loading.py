@@ -159,6 +159,8 @@ def convert(
     target = Path(target)
     if target.suffix != ".safetensors":
         raise ValueError(f"target={str(target)!r}; expected a name that ends in .safetensors.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist; create it.")
     check_option("dtype", dtype, ["float32", "float16"])
     sha256 = weights_sha256(source)
     state = expected = load_backbone(source, expected=sha256).state_dict()

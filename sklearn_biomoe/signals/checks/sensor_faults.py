@@ -147,8 +147,8 @@ def check_range(signal: MeasuredSignal) -> Iterator[Finding]:
     if len(wholly) >= NEARLY_ALL * len(signal.windows):
         message = f"{signal.count(wholly)} are entirely beyond the axis of {axis}."
         advice = (
-            "Their images are equal: check the unit, or pass value_range='training' to "
-            "BiosignalImageTransformer."
+            "Their images are equal: check the unit, or draw them on an axis of the training "
+            "windows (value_range='training')."
         )
         yield signal.finding("error", "range", message, advice, wholly)
         return
@@ -157,8 +157,8 @@ def check_range(signal: MeasuredSignal) -> Iterator[Finding]:
     part = "for more than half of their length" if grade == "warning" else "in part"
     message = f"{signal.count(rows)} are beyond the axis of {axis}, {part}."
     advice = (
-        "They are drawn at its border: check the contact of the sensor, or pass "
-        "value_range='training' to BiosignalImageTransformer."
+        "They are drawn at its border: check the contact of the sensor, or draw them on an axis of "
+        "the training windows (value_range='training')."
     )
     yield signal.finding(grade, "range", message, advice, rows)
 

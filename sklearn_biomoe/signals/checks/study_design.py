@@ -163,8 +163,8 @@ def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding
             f"{mean:.2f} on held-out subjects (chance {chance:.2f})."
         )
     advice = (
-        "Any signal that drifts over a session scores above chance: pass intervals= to run_study, "
-        "and compare with its controls of elapsed time."
+        "Any signal that drifts over a session scores above chance: compare with the controls of "
+        "elapsed time, which a study has if it gets the times of windows."
     )
     yield _finding(
         "warning", "order", " ".join(parts), advice, order=order_kind(sequences), scores=scores
