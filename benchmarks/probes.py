@@ -6,10 +6,10 @@ the monitor and annotated breaths; Stress-Predict: pulse rate and skin conductan
 found by NeuroKit2), and on simulated windows every parameter of the simulators. Compared with
 random weights and other weights (``--also``), both of the images of the preset alone,
 statistics, catch22 and the training mean. Images are embedded in bfloat16, which is faster.
-Embeddings are stored in a folder, so that interrupted runs resume. They are about 150,000 images,
-which take more than an hour on two cores; ``--windows 400`` takes about 20 minutes. A choice of weights, presets or
-image settings needs both tables: what can be read from simulated windows need not be readable from
-real ones.
+Embeddings are stored in a folder, so that interrupted runs resume. They are of about 170,000
+images, which take more than an hour on two cores; with ``--windows 400``, of 50,000. A choice of
+weights, presets or image settings needs both tables: what can be read from simulated windows need
+not be readable from real ones.
 """
 
 import argparse
