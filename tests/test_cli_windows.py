@@ -460,6 +460,23 @@ def test_rates_of_times_of_samples(samples, execute):
     assert_fails(1, execute(*command), "no column of times", "pass the rate of --signal in Hz")
 
 
+def test_options_of_times_of_samples(samples, execute):
+    samples["time"] %= 30  # starts again in each trial
+    samples.to_csv("s.csv", index=False)
+    command = ["windows", "s.csv", *SAMPLES, "4", "--duration", "10", "-o", "w.parquet"]
+    assert_fails(1, execute(*command), "line 122, 0, is not after", "pass --reading time=False")
+    assert execute(*command, "--reading", "time=False")[0] == 0
+    assert len(pq.read_table("w.parquet")) == 12
+    other = execute(*command, "--reading", "decimal=,")
+    assert_fails(2, other, "--reading decimal: s.csv is a table of samples, which takes only time,")
+    samples["clock"] = np.tile(np.arange(240) / 4, 2)
+    samples.loc[samples["who"] == "1", "clock"] *= 2
+    samples.to_csv("s.csv", index=False)
+    command = ["windows", "s.csv", *SAMPLES, "--duration", "10", "-o", "w.parquet"]
+    clock = execute(*command, "--reading", "time=clock")
+    assert_fails(1, clock, "s.csv: by their times, subjects are recorded at 2 to 4 Hz; write a")
+
+
 def test_events_of_a_table_of_samples(samples, execute):
     samples.to_csv("s.csv", index=False)
     Path("events.csv").write_text("who,onset,level\n1,20,low\n07,10,high\n")

@@ -24,6 +24,7 @@ def read_sample_table(
     names: Mapping[str, str],
     sampling_rate: float | None,
     label: str | None,
+    time_options: TimeOptions,
 ) -> tuple[StudyRecordings, dict[Hashable, Array] | None]:
     """Read recordings and labels of all subjects.
 
@@ -41,6 +42,7 @@ def read_sample_table(
         In Hz; None if the times give it. It is an error if they give another one.
     label : str or None
         Column of labels.
+    time_options : TimeOptions
 
     Returns
     -------
@@ -52,7 +54,8 @@ def read_sample_table(
     times = [
         name
         for name in column_names(path)
-        if may_be_time(name) and name not in (*columns, *names.values())
+        if name not in (*columns, *names.values())
+        and (may_be_time(name) or name == time_options.time)
     ]
     samples = read_samples(path, columns, list(names.values()), times)
     if samples[subject_column].isna().any():
@@ -67,7 +70,7 @@ def read_sample_table(
         read = [_to_column(part[name]) for name in (*times, *names.values())]
         table = Table([*read, Column(CODES, own_codes)], len(part), partial(_place, path, part))
         try:
-            found = table.read([*names.values(), CODES], sampling_rate, TimeOptions())
+            found = table.read([*names.values(), CODES], sampling_rate, time_options)
         except RecordingError as error:
             raise RecordingError(f"{path}, subject {subject!r}: {error}") from error
         _check_rate(f"{path}, subject {subject!r}", found, sampling_rate)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from .._typing import Array
 from ..recordings import StudyRecordings, read_study
 from ..recordings.study_files import is_recording
+from ..recordings.time_columns import TimeOptions
 from ..signals import cut_windows, read_events
 from .options import Signal
 from .sample_tables import read_sample_table
@@ -215,7 +216,13 @@ def cut_samples(path: Path, options: SourceOptions) -> StudyWindows:
     recordings, labels = _read_samples(path, options, options.label)
     _show_notes(recordings)
     first = options.signals[0].name
-    (rate,) = {recording[first].sampling_rate for recording in recordings.values()}
+    rates = {recording[first].sampling_rate for recording in recordings.values()}
+    if len(rates) > 1:
+        raise ValueError(
+            f"{path}: by their times, subjects are recorded at {min(rates):g} to {max(rates):g} "
+            "Hz; write a file for each subject, and pass the folder and --resample-to."
+        )
+    rate = rates.pop()
     cut = cut_windows(
         recordings, duration=options.duration, step=options.step, labels=labels, label_rate=rate
     )
@@ -240,7 +247,15 @@ def _read_samples(
             "a file for each signal."
         )
     names = {signal.name: signal.channel or signal.name for signal in options.signals}
-    return read_sample_table(path, options.subject, names, next(iter(given), None), label)
+    of_times = [field.name for field in fields(TimeOptions)]
+    if others := options.reading.keys() - set(of_times):
+        raise click.UsageError(
+            f"--reading {min(others)}: {path} is a table of samples, which takes only "
+            f"{', '.join(of_times)}."
+        )
+    times = TimeOptions(**options.reading)
+    rate = next(iter(given), None)
+    return read_sample_table(path, options.subject, names, rate, label, times)
 
 
 def read_table(path: Path, options: SourceOptions) -> StudyWindows:
@@ -321,7 +336,7 @@ def _check_options_of_tables(path: Path, options: SourceOptions) -> None:
     for option, value in (
         ("--pattern", options.pattern),
         ("--resample-to", options.resample_to),
-        ("--reading", options.reading),
+        ("--reading", options.reading if options.duration is None else None),
     ):
         if value:
             raise click.UsageError(f"{option} is for recordings, and {path} is a table.")

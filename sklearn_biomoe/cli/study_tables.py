@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from ..signals.events import text_or_numbers
 from .options import Signal
+
+N_ROWS = 100  # of a file, to find its decimal mark
 
 
 def read_windows_table(
@@ -92,12 +94,12 @@ def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
 
 
 def _find_dialect(path: Path) -> tuple[str, str]:
-    """Return the separator that the header has most of, and the decimal mark of the first row."""
+    """Return the separator that the header has most of, and the decimal mark of the first rows."""
     with path.open("rb") as file:
-        header, row = (file.readline().decode("latin-1") for _ in range(2))
-    separator = max("\t;|,", key=header.count)
-    has_commas = separator != "," and re.search(rf"(^|{re.escape(separator)})-?\d*,\d", row)
-    return separator, "," if has_commas else "."
+        lines = [line.decode("latin-1") for line in islice(file, N_ROWS)]
+    separator = max("\t;|,", key="".join(lines[:1]).count)
+    number = re.compile(rf"(^|{re.escape(separator)})-?\d*,\d")
+    return separator, "," if separator != "," and any(map(number.search, lines[1:])) else "."
 
 
 def _sample_columns(column: str, names: list[str]) -> list[str]:
