@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from inspect import isfunction
@@ -209,9 +210,14 @@ def identify_estimator(estimator: Any) -> str:
     >>> first == other, first == equal
     (False, True)
     """
-    parameters = estimator.get_params(deep=True)
-    functions = [f"{name}: {code}" for name in parameters if (code := _code_of(parameters[name]))]
-    return "\n".join([describe_estimator(estimator), *functions])
+    # An estimator shows only some elements of long lists, and NumPy of long arrays.
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        parameters = [
+            f"{name}: {_code_of(value) or _without_addresses(repr(value))}"
+            for name, value in sorted(estimator.get_params(deep=True).items())
+            if not isinstance(value, BaseEstimator)
+        ]
+    return "\n".join([describe_estimator(estimator), *parameters])
 
 
 def _code_of(value: Any) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._typing import Array
 from ..recordings import RecordingError, StudyRecordings
+from ..recordings.reading import _with_rate
 from ..recordings.recording import Recording
 from ..recordings.tables import Table
 from ..recordings.time_columns import Column, TimeOptions, may_be_time
@@ -73,8 +74,12 @@ def read_sample_table(
             found = table.read([*names.values(), CODES], sampling_rate, time_options)
         except RecordingError as error:
             raise RecordingError(f"{path}, subject {subject!r}: {error}") from error
-        _check_rate(f"{path}, subject {subject!r}", found, sampling_rate)
-        channels = {name: found[column] for name, column in names.items()}
+        channels = {
+            name: found[column]
+            if sampling_rate is None
+            else _with_rate(found[column], sampling_rate, f"{path}, subject {subject!r}: {name!r}")
+            for name, column in names.items()
+        }
         recordings[str(subject)] = replace(found, channels=channels, subject=str(subject))
         labels[str(subject)] = _decode(found[CODES].samples, np.asarray(classes, dtype=object))
     skipped = pd.DataFrame(columns=["subject", "path", "reason"])
@@ -82,22 +87,16 @@ def read_sample_table(
 
 
 def _to_column(cells: pd.Series) -> Column:
-    is_number = cells.dtype.kind in "fiu"
-    return Column(str(cells.name), cells.to_numpy(np.float64) if is_number else cells)
+    if cells.dtype.kind in "fiu":
+        return Column(str(cells.name), cells.to_numpy(np.float64))
+    is_read = cells.dtype.kind in "mM" or cells.map(lambda cell: isinstance(cell, str)).any()
+    problem = f"Column {cells.name!r} is of type {cells.dtype}."
+    return Column(str(cells.name), cells if is_read else None, problem=problem)
 
 
 def _place(path: Path, part: pd.DataFrame, row: int) -> str:
     is_text = path.suffix.lower() == ".csv"
     return f"line {part.index[row] + 2}" if is_text else f"row {part.index[row]}"
-
-
-def _check_rate(place: str, recording: Recording, sampling_rate: float | None) -> None:
-    for name, channel in recording.channels.items():
-        if sampling_rate is not None and abs(channel.sampling_rate / sampling_rate - 1) > 1e-3:
-            raise RecordingError(
-                f"{place}: {name!r} is recorded at {channel.sampling_rate:g} Hz by its times, but "
-                f"the rate that was passed is {sampling_rate:g} Hz; correct it, or leave it out."
-            )
 
 
 def _decode(codes: Array, classes: Array) -> Array:

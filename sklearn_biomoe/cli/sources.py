@@ -22,6 +22,7 @@ from .windows_file import Description, StudyWindows, read_description
 
 TABLES = (".csv", ".parquet")
 SKIPPED = "skipped: "
+NO_TARGET = ""  # column of events that has a value in each row
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,16 @@ def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
     _show_given_rates(recordings, options.signals)
     events = _read_events(recordings, options)
     labels = _label_columns(events)
+    label = options.label or next(iter(labels), None)
+    if isinstance(events, pd.DataFrame) and options.label is None and len(labels) > 1:
+        label = NO_TARGET  # windows that lack one of several labels are kept
+        events = events.assign(**{NO_TARGET: 0})
     bunch = cut_windows(
         recordings,
         duration=options.duration,
         step=options.step,
         events=events,
-        label=options.label or next(iter(labels), None),
+        label=label,
         around=options.around,
         baseline=options.baseline,
         unusable=options.unusable,
@@ -100,7 +105,7 @@ def cut_recordings(path: Path, options: SourceOptions) -> StudyWindows:
     if events is None:
         table = pd.DataFrame({"subject": bunch.groups, "start_time": bunch.start_times})
     else:
-        table = bunch.events
+        table = bunch.events.drop(columns=NO_TARGET, errors="ignore")
     signals = tuple(
         Signal(signal.name, signal.modality, bunch.sampling_rates[signal.name])
         for signal in options.signals
@@ -160,6 +165,8 @@ def _show_given_rates(recordings: StudyRecordings, signals: Sequence[Signal]) ->
 def _read_recordings(path: Path, options: SourceOptions) -> StudyRecordings:
     source: Any = path
     if options.events is not None and _has_subjects(path, options):
+        if options.resample_to is not None:
+            raise click.UsageError(f"--resample-to is for recordings, and {path} is a table.")
         return _read_samples(path, options)[0]
     is_one = path.is_file() or (options.pattern is None and is_recording(path))
     if is_one and not _lists_paths(path):
@@ -248,6 +255,11 @@ def _read_samples(
         )
     names = {signal.name: signal.channel or signal.name for signal in options.signals}
     of_times = [field.name for field in fields(TimeOptions)]
+    if label is not None and "irregular" in options.reading:
+        raise click.UsageError(
+            "--reading irregular: labels of samples cannot be interpolated; pass a table of "
+            "--events instead of --label."
+        )
     if others := options.reading.keys() - set(of_times):
         raise click.UsageError(
             f"--reading {min(others)}: {path} is a table of samples, which takes only "

@@ -88,7 +88,7 @@ def _read(path: Path, columns: list[str], **options: Any) -> pd.DataFrame:
 def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
     separator, decimal = _find_dialect(path)
     try:
-        return pd.read_csv(path, sep=separator, decimal=decimal, **options)
+        return pd.read_csv(path, sep=separator, decimal=decimal, index_col=False, **options)
     except ValueError as error:  # of pandas' parser or of the text encoding
         raise ValueError(f"{path} cannot be read as CSV: {error}") from error
 

@@ -147,7 +147,8 @@ def fetch_cogwear(
         )
     else:
         events = _around_changes(recordings)
-        windows = cut_windows(recordings, events=events, around=(0.0, DURATION))
+        with_events = {name: recordings[name] for name in events["subject"].unique()}
+        windows = cut_windows(with_events, events=events, around=(0.0, DURATION))
     keys = pd.Series(windows.groups)
     events = keys.str.split("/", expand=True).set_axis(["subject", "session", "part"], axis=1)
     events = events.astype({"subject": int}).replace({"part": PARTS})

@@ -29,9 +29,12 @@ def plan_table(url: str, table: pa.Table, columns: Columns, subject: str | None)
     """
     table = table.replace_schema_metadata(None)
     parts = []
+    if subject is not None and pc.any(pc.is_null(table[subject], nan_is_null=True)).as_py():
+        row = pc.is_null(table[subject], nan_is_null=True).to_pylist().index(True)
+        raise ValueError(f"{url}: row {row} has no {subject!r}; every window needs one.")
     names = [None] if subject is None else table[subject].unique().to_pylist()
     for name in names:
-        rows = table if name is None else table.filter(pc.equal(table[subject], name))
+        rows = table if subject is None else table.filter(pc.equal(table[subject], name))
         rows = rows.combine_chunks()
         source = SourceFile(url, rows.nbytes, hash_rows(rows))
         schema = pa.schema([table.schema.field(column) for column in columns.ids])

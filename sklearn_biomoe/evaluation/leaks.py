@@ -406,4 +406,8 @@ def _content(cell: Any) -> bytes:
         if cell.dtype.kind == "O":  # the bytes of objects are their addresses
             return kind + b"".join(map(_content, cell.ravel()))
         return kind + np.ascontiguousarray(cell).tobytes()
+    if isinstance(cell, list | tuple):
+        return b"[" + b"".join(map(_content, cell)) + b"]"
+    if np.ndim(cell):  # a Series or another array, whose text is shortened
+        return _content(np.asarray(cell))
     return re.sub(r" at 0x[0-9a-f]+", "", repr(cell)).encode() + b"\0"

@@ -163,7 +163,9 @@ def sign_flip_p_values(differences: FloatArray, random: np.random.Generator) -> 
     n_subjects = len(differences)
     exact = _is_exact(n_subjects)
     n_flips = 2**n_subjects if exact else N_FLIPS
-    # Rounded, so that equal sums compare as equal.
+    # Of a size around 1 and rounded, so that equal sums compare as equal.
+    largest = np.abs(differences).max(axis=0)
+    differences = differences / np.where(largest > 0, largest, 1.0)
     observed = np.abs(differences.sum(axis=0)).round(12)
     n_as_large = np.zeros(differences.shape[1], dtype=np.int64)
     for start in range(0, n_flips, FLIPS_PER_BATCH):

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._typing import Array, FloatArray
+from .._validation.subjects import column_names
 from .._version import __version__
 from ..images.stack import BiosignalImages
 from ..pipelines import identify_estimator
@@ -292,7 +293,7 @@ def _signature(
     own_folds = {name: "" if one == of_study else one for name, one in hashes.items()}
     return {
         "version": __version__,
-        "X": _hash("".join(hash_rows(X))),
+        "X": _hash(repr(column_names(X) if hasattr(X, "columns") else []) + "".join(hash_rows(X))),
         "y": _hash(repr(y.tolist())),
         "groups": _hash(repr(groups.tolist())),
         "intervals": _hash(repr(None if times is None else times.tolist())),

@@ -53,6 +53,13 @@ def choose_targets(pipeline: Any, X: Any, target: Any) -> list[Any]:
         )
     if method == "predict":
         return [None] * len(predicted)
+    shapes = [value for name, value in pipeline.get_params(deep=True).items()
+              if name.endswith("decision_function_shape")]  # fmt: skip
+    if method == "decision_function" and "ovo" in shapes and len(pipeline.classes_) > 2:
+        raise ValueError(
+            "decision_function_shape='ovo' has a decision for each pair of classes, and none for a "
+            "class; pass decision_function_shape='ovr'."
+        )
     if target is None:
         return predicted.tolist()
     classes = pipeline.classes_.tolist()

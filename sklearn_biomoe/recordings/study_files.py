@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -226,10 +226,9 @@ def is_events_table(path: Path) -> bool:
     if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
         return False
     with path.open("rb") as file:
-        header = file.readline(10_000).decode("latin-1")
-    return {"subject", "onset"} <= set(
-        re.split(r"[\t;|,]", re.sub(r"[\x00\s\"]*$|^\W+", "", header))
-    )
+        header = file.readline(10_000).removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    names = {name.strip().strip('"') for name in re.split(r"[\t;|,]", header)}
+    return {"subject", "onset"} <= names
 
 
 def _compile(pattern: str | None) -> re.Pattern[str]:
@@ -332,13 +331,18 @@ def _join(parts: list[Recording]) -> Recording:
             f"some files have a start time and others do not, or only some have a time zone: "
             f"{sources}. Their signals cannot be aligned."
         )
-    first: datetime | None = min((start for start in starts if start is not None), default=None)
+    # In one time zone, Python compares and subtracts times of a clock, which jumps twice a year.
+    in_utc = [
+        start.astimezone(UTC) if start is not None and start.tzinfo else start for start in starts
+    ]
+    earliest = min((start for start in in_utc if start is not None), default=None)
+    first = None if earliest is None else starts[in_utc.index(earliest)]
     channels: dict[str, Channel] = {}
     annotations = []
-    for part in parts:
+    for part, start in zip(parts, in_utc, strict=True):
         delay = 0.0
-        if first is not None and part.start_time is not None:
-            delay = (part.start_time - first).total_seconds()
+        if earliest is not None and start is not None:
+            delay = (start - earliest).total_seconds()
         for name, channel in part.channels.items():
             if name in channels:
                 raise RecordingError(f"the signal {name!r} is in more than one file.")

@@ -248,7 +248,9 @@ def _read_times(
     seconds = count_seconds(index)
     check_order(np.diff(seconds), name, values.tolist(), place, is_local)
     start = index[0].to_pydatetime(warn=False) if has_date(index) else None
-    return Times(name, seconds, f"The times are in column {name!r}.", start)
+    is_duration = getattr(values, "dtype", np.dtype(object)).kind == "m"
+    first = index[0].total_seconds() if is_duration else 0.0
+    return Times(name, seconds, f"The times are in column {name!r}.", start, first)
 
 
 def _read_numbers(

@@ -22,7 +22,13 @@ def cell_columns(X: Any) -> list[Any] | None:
         columns = list(X.T)
     else:
         columns = [X]
-    return columns if any(_holds_arrays(column) for column in columns) else None
+    empty = [_is_empty_column(column) for column in columns]
+    has_arrays = any(
+        _holds_arrays(column)
+        for column, is_empty in zip(columns, empty, strict=True)
+        if not is_empty
+    )
+    return columns if has_arrays or all(empty) else None
 
 
 def column_cells(column: Any) -> list[Any]:

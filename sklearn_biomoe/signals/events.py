@@ -154,6 +154,7 @@ def _read_cells(path: Path, separator: str | None) -> pd.DataFrame:
         return pd.read_csv(
             StringIO(text),
             sep=separator,
+            index_col=False,
             dtype=str,
             keep_default_na=False,
             na_values=[""],
@@ -215,7 +216,8 @@ def _times(cells: pd.Series, name: str, path: Path) -> pd.Series:
     if not wrong.any():
         return numbers
     if name == "onset" and wrong[cells.notna()].all():
-        times = pd.to_datetime(cells, errors="coerce", format="ISO8601")
+        has_zone = cells.dropna().str.contains(r"(?:Z|[+-]\d\d:?\d\d)\s*$").all()
+        times = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=bool(has_zone))
         wrong = cells.notna() & times.isna()
         if not wrong.any():
             return times

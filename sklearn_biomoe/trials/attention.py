@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from .._validation.targets import read_targets, read_values
 from ..inference import resolve_device
 from .attention_network import AttentionMIL, pad, train
 from .bags import Bags, validate_bags
+
+_TRAINING = threading.Lock()  # torch has one random state and one number of threads per process
 
 
 class _AttentionPooling(BaseEstimator, ABC):
@@ -89,8 +92,9 @@ class _AttentionPooling(BaseEstimator, ABC):
             )
         targets, n_outputs, class_weights = self._encode_targets(y, bags)
         windows = bags.without_missing().windows.astype(np.float64)
-        self.mean_, scale = windows.mean(axis=0), windows.std(axis=0)
-        self.scale_ = np.where(scale > 0, scale, 1.0)
+        is_constant = windows.max(axis=0) == windows.min(axis=0)  # std is a rounding error
+        self.mean_ = np.where(is_constant, windows[0], windows.mean(axis=0))
+        self.scale_ = np.where(is_constant, 1.0, windows.std(axis=0))
         network, losses = self._train(self._standardised(bags), targets, n_outputs, class_weights)
         # NumPy arrays, so that a model trained on a GPU can be loaded without one.
         self.weights_: dict[str, Array] = {
@@ -134,7 +138,7 @@ class _AttentionPooling(BaseEstimator, ABC):
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(2**31))
         n_gpus = 0 if device == "cpu" else torch.cuda.device_count()
-        with torch.random.fork_rng(devices=range(n_gpus)):
+        with _TRAINING, torch.random.fork_rng(devices=range(n_gpus)):
             torch.manual_seed(seed)
             network = self._new_network(n_outputs)
             losses = train(
