@@ -477,6 +477,40 @@ def test_options_of_times_of_samples(samples, execute):
     assert_fails(1, clock, "s.csv: by their times, subjects are recorded at 2 to 4 Hz; write a")
 
 
+def test_other_columns_of_tables_of_samples(samples, execute):
+    samples.assign(time_pressure=samples["pain"] > 0).to_csv("s.csv", index=False)
+    command = ["windows", "s.csv", *SAMPLES, "--duration", "10", "-o", "w.parquet"]
+    assert execute(*command)[2].endswith("12 windows; dropped: none\n")
+    drifting = samples["time"] * np.where(samples["who"] == "1", 1.00005, 1)
+    samples.assign(time=drifting).to_csv("s.csv", index=False)
+    assert execute(*command[:-4], "4", *command[-4:])[0] == 0
+    irregular = execute(*command, "--label", "pain", "--reading", "irregular=interpolate")
+    assert_fails(2, irregular, "--reading irregular: labels of samples cannot be interpolated")
+    Path("events.csv").write_text("who,onset,level\n1,20,low\n")
+    events = [
+        "--events",
+        "events.csv",
+        "--around",
+        "0",
+        "5",
+        "--resample-to",
+        "2",
+        "-o",
+        "x.parquet",
+    ]
+    assert_fails(2, execute("windows", "s.csv", *SAMPLES, *events), "--resample-to is for record")
+
+
+def test_windows_that_lack_one_of_several_labels_are_kept(study, arguments, execute):
+    table = pd.read_csv(study / "events.csv", dtype=str, keep_default_na=False)
+    table.insert(3, "note", "")
+    table.to_csv(study / "events.csv", index=False)
+    assert execute("windows", *arguments, "-o", "w.parquet")[2].endswith("dropped: none\n")
+    found = pq.read_table("w.parquet").to_pandas()
+    assert found["note"].isna().all()
+    assert list(found)[:4] == ["subject", "event", "start_time", "note"]
+
+
 def test_events_of_a_table_of_samples(samples, execute):
     samples.to_csv("s.csv", index=False)
     Path("events.csv").write_text("who,onset,level\n1,20,low\n07,10,high\n")

@@ -226,3 +226,10 @@ def test_limits_of_pairs_are_those_of_their_family():
     assert table["p_lowest"].tolist() == [2 / 32, 2 / 32, 1 / 32]
     sentence = comparisons.describe_limits(table, 6)
     assert "comparisons with c: with 6 subjects they cannot be below 0.0625" in sentence
+
+
+@pytest.mark.parametrize("unit", [1.0, 10.0, 1000.0, 1e6])
+def test_p_values_do_not_depend_on_the_unit(unit):
+    differences = unit * np.random.default_rng(3).uniform(90, 110, size=(8, 20))
+    found = statistics.sign_flip_p_values(differences, np.random.default_rng(0))
+    np.testing.assert_array_equal(found, 2 / 2**8)

@@ -294,6 +294,38 @@ def test_kept_results_of_a_changed_function_are_refused(data, tmp_path):
         run_study(method(1), *data, folder=tmp_path)
 
 
+def test_kept_results_of_long_lists_and_other_names_are_refused(data, tmp_path):
+    _, y, groups = data
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 40)))
+
+    def method(columns):
+        chosen = make_column_transformer(("passthrough", columns))
+        return {"chosen": make_pipeline(chosen, LogisticRegression())}
+
+    first = [*range(33)]
+    run_study(method(first), X, y, groups, folder=tmp_path)
+    with pytest.raises(ValueError, match="methods 'chosen' with other parameters"):
+        run_study(method([*first[:-1], 39]), X, y, groups, folder=tmp_path)
+    with pytest.raises(ValueError, match="another study: X changed"):
+        run_study(method(first), X[[*range(39, -1, -1)]].set_axis(range(40), axis=1), y, groups,
+                  folder=tmp_path)  # fmt: skip
+    same_values = X[[0, 1]].set_axis(["eda", "bvp"], axis=1)
+    dummy = {"dummy": DummyClassifier()}
+    run_study(dummy, same_values, y, groups, folder=tmp_path / "names")
+    with pytest.raises(ValueError, match="another study: X changed"):
+        run_study(dummy, same_values.set_axis(["bvp", "eda"], axis=1), y, groups,
+                  folder=tmp_path / "names")  # fmt: skip
+
+
+def test_hashes_of_cells_that_are_no_arrays():
+    cells = [pd.Series(np.arange(2000.0)) for _ in range(3)]
+    cells[1] = cells[1].where(cells[1] != 1000, -1)
+    first, second, third = hash_rows(pd.DataFrame({"eda": pd.Series(cells, dtype=object)}))
+    assert first == third != second
+    lists = [[cell.to_numpy()] for cell in cells]
+    assert len(set(hash_rows(lists))) == 2
+
+
 @pytest.mark.parametrize("form", ["lists", "arrow"])
 def test_windows_in_any_cells(form):
     random = np.random.default_rng(0)

@@ -240,6 +240,19 @@ def test_timestamps_and_wrong_times(tmp_path):
         read_events(wrong)
 
 
+def test_offsets_of_two_seasons_and_separators_at_the_end(tmp_path):
+    text = "subject,onset\nS1,2024-01-01T09:30:00+01:00\nS2,2024-07-01T09:30:00+02:00\n"
+    onsets = read_events(write(tmp_path / "a.csv", text))["onset"]
+    assert onsets.dt.hour.tolist() == [8, 7]
+    text = "subject,onset,duration,nrs\n1,2,10,3,\n2,3,10,4,\n"
+    table = read_events(write(tmp_path / "b.csv", text))
+    assert table["subject"].tolist() == ["1", "2"]
+    assert table["nrs"].tolist() == [3, 4]
+    for text in ("subject,onset\n1,2,9\n2,3,8\n", "subject,onset\n1,2\n2,3,8\n"):
+        with pytest.raises(ValueError, match=r"c\.csv cannot be read: "):
+            read_events(write(tmp_path / "c.csv", text))
+
+
 def test_another_separator(tmp_path):
     path = write(tmp_path / "events.csv", "subject/onset/level\nS1/10/low\n")
     with pytest.raises(ValueError, match=r"one column, 'subject.onset.level'; pass separator="):

@@ -31,7 +31,7 @@ from sklearn_biomoe import (
 )
 from sklearn_biomoe.datasets import make_biosignal_windows, make_event_windows
 from sklearn_biomoe.explanation import explain, plot_explanation
-from sklearn_biomoe.explanation.decisions import RecordedWindow
+from sklearn_biomoe.explanation.decisions import RecordedWindow, choose_targets
 from sklearn_biomoe.explanation.grids import Grid, make_grid
 from sklearn_biomoe.explanation.masking import blur
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
@@ -561,3 +561,12 @@ def test_classes_differ_only_in_the_event(event, within):
             assert low <= spectrum.argmax() / 60 <= high
     with pytest.raises(ValueError, match=r"Unknown event 'busrt'.*Did you mean 'burst'"):
         make_event_windows("busrt")
+
+
+def test_decisions_for_pairs_of_classes_are_refused():
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.repeat([0, 1, 2], 10)
+    model = make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo")).fit(X, y)
+    with pytest.raises(ValueError, match="pass decision_function_shape='ovr'"):
+        choose_targets(model, X, None)
+    ovr = model.set_params(svc__decision_function_shape="ovr").fit(X, y)
+    assert choose_targets(ovr, X, None) == ovr.predict(X).tolist()

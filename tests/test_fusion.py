@@ -14,6 +14,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics import balanced_accuracy_score, log_loss
 from sklearn.model_selection import (
@@ -616,3 +617,16 @@ def test_inner_folds_without_subjects_warn(fusion):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(X, y, groups=groups)
+
+
+def test_a_modality_of_an_object_array_is_missing_by_its_own_row():
+    random = np.random.default_rng(0)
+    y = np.tile([0, 1], 20)
+    features = random.normal(size=(40, 4)) + 2 * y[:, None]
+    features[::5, 0] = np.nan
+    X = np.column_stack([features.astype(object), np.repeat(["a", "b", "c", "d"], 10)])
+    model = make_pipeline(SimpleImputer(), LogisticRegression())
+    late = LateFusionClassifier([("eda", model, [0, 1]), ("bvp", model, [2, 3])], subject_column=4)
+    late.fit(X, y)
+    np.testing.assert_array_equal(late.predict_proba(X[:1]), late.predict_proba(X)[:1])
+    assert not np.isnan(late.predict_by_modality(X[:1])["eda"]).any()

@@ -176,3 +176,13 @@ def test_random_files(tmp_path, type_, rows, gap, unit, rate):
     expected[places] = np.array(rows, dtype=float)
     assert recording["eda"].sampling_rate == rate
     np.testing.assert_array_equal(recording["eda"].samples, expected)
+
+
+def test_durations_begin_at_their_first_value(tmp_path):
+    index = pd.to_timedelta(10 + np.arange(40) / 4, unit="s").rename("time")
+    frame = pd.DataFrame({"eda": np.arange(40.0)}, index=index)
+    frame.to_parquet(tmp_path / "P1.parquet")
+    found = read_recording(tmp_path / "P1.parquet")["eda"].samples
+    np.testing.assert_array_equal(found, read_recording(frame)["eda"].samples)
+    assert np.isnan(found[:40]).all()
+    assert found[40] == 0

@@ -174,3 +174,24 @@ def test_an_ambiguous_channel(tmp_path):
         tmp_path, "{subject}_{signal}.csv", signals={"wrist": "EDA"}, sampling_rates={"wrist": 4}
     )
     assert list(recordings["S1"].channels) == ["wrist"]
+
+
+def test_files_on_both_sides_of_a_change_of_the_clock(tmp_path):
+    """01:30 is 40 minutes before 03:10, when clocks are put forward at 02:00."""
+    for name, start in (("eda", "2024-03-31 01:30"), ("bvp", "2024-03-31 03:10")):
+        times = pd.date_range(start, periods=100, freq="1s").strftime("%Y-%m-%d %H:%M:%S")
+        frame = pd.DataFrame({"time": times, name: 1.5})
+        frame.to_csv(tmp_path / f"P1_{name}.csv", index=False)
+    found = read_study(tmp_path, "{subject}_{signal}.csv", timezone="Europe/Berlin")["P1"]
+    assert np.isnan(found["bvp"].samples).sum() == 2400
+    assert (found.start_time.hour, found.start_time.minute) == (1, 30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["subject,onset\nP1,0\n", '"subject","onset"\n"P1",0\n', "\ufeffsubject;onset\r\nP1;0\r\n"],
+)
+def test_tables_of_events_are_no_recordings(tmp_path, text):
+    write(tmp_path / "P1.csv", "eda")
+    (tmp_path / "events.csv").write_bytes(text.encode())
+    assert list(read_study(tmp_path, sampling_rates={"eda": 4})) == ["P1"]

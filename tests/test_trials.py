@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
@@ -527,3 +528,31 @@ def test_tiles_in_a_pipeline():
     model.fit(windows.data["bvp"], windows.target)
     attention = model[-1].attention(model[:-1].transform(windows.data["bvp"]))
     assert [weights.shape for weights in attention] == [(3,)] * 12
+
+
+def test_a_constant_feature_is_not_scaled():
+    bags, y = bags_of_classes()
+    model = AttentionMILClassifier(max_epochs=2, random_state=0).fit(bags, y)
+    assert model.scale_[-1] == 1
+    assert model.mean_[-1] == 0.1
+    moved = [bag + np.array([0.0, 1e-6]) for bag in bags]
+    np.testing.assert_allclose(model.predict_proba(bags), model.predict_proba(moved), atol=1e-5)
+
+
+def test_fits_in_threads_are_equal():
+    bags, y = bags_of_classes()
+    model = AttentionMILClassifier(max_epochs=5, random_state=0)
+
+    def fit():
+        return clone(model).fit(bags, y).predict_proba(bags)
+
+    expected = fit()
+    for found in Parallel(n_jobs=3, backend="threading")(delayed(fit)() for _ in range(6)):
+        np.testing.assert_array_equal(found, expected)
+
+
+def bags_of_classes():
+    """The last feature is constant; its sum is not exact in binary."""
+    random, y = np.random.default_rng(0), np.tile([0, 1], 10)
+    bags = [np.column_stack([random.normal(k, 1, size=5), np.full(5, 0.1)]) for k in y]
+    return bags, y

@@ -151,15 +151,17 @@ def _read_cells(path: Path, separator: str | None) -> pd.DataFrame:
     try:
         text, _ = decode_text(path.read_bytes())
         separator = separator or max("\t;|,", key=text.partition("\n")[0].count)
-        return pd.read_csv(
-            StringIO(text),
-            sep=separator,
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[""],
-        )
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells beyond the header
+            return pd.read_csv(
+                StringIO(text),
+                sep=separator,
+                index_col=False,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 

@@ -161,10 +161,11 @@ class _AttentionPooling(BaseEstimator, ABC):
     def _run(self, bags: Bags, method: str) -> list[FloatArray]:
         """Return one row per bag of the network's outputs ("forward") or "attention"."""
         device = resolve_device(self.device)
-        network = self._new_network(len(self.weights_["output.bias"])).to(device).eval()
-        network.load_state_dict(
-            {name: torch.from_numpy(array) for name, array in self.weights_.items()}
-        )
+        with torch.device("meta"):  # without initial weights, which would be random numbers
+            network = self._new_network(len(self.weights_["output.bias"]))
+        weights = {name: torch.from_numpy(array) for name, array in self.weights_.items()}
+        network.load_state_dict(weights, assign=True)
+        network.to(device).eval()
         cells = self._standardised(bags)
         rows: list[FloatArray] = []
         with torch.inference_mode():
