@@ -509,7 +509,11 @@ def test_no_process_is_left(tmp_path, sent):
             os.killpg(process.pid, sent)
         else:
             process.kill()
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:  # leaving the context would wait for ever
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
     if sent == signal.SIGINT:
         assert errors == f"Interrupted. The same command resumes the run in {tmp_path}.\n"
