@@ -213,7 +213,7 @@ def identify_estimator(estimator: Any) -> str:
     # An estimator shows only some elements of long lists, and NumPy of long arrays.
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         parameters = [
-            f"{name}: {_code_of(value) or _without_addresses(repr(value))}"
+            _without_addresses(f"{name}: {_code_of(value) or repr(value)}")
             for name, value in sorted(estimator.get_params(deep=True).items())
             if not isinstance(value, BaseEstimator)
         ]
@@ -227,17 +227,21 @@ def _code_of(value: Any) -> str:
     function = getattr(value, "__func__", value)  # of a method
     if not isfunction(function):
         return ""
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    enclosed = [_code_of(each) or repr(each) for each in (*cells, function.__defaults__)]
-    return _without_addresses(" ".join([_describe_code(function.__code__), *enclosed]))
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    values += [function.__defaults__, function.__kwdefaults__]
+    # Enclosed functions by their code only, because a function may enclose itself.
+    enclosed = [_describe(each.__code__ if isfunction(each) else each) for each in values]
+    return " ".join([_describe(function.__code__), *enclosed])
 
 
-def _describe_code(code: CodeType) -> str:
-    constants = [
-        _describe_code(each) if isinstance(each, CodeType) else repr(each)
-        for each in code.co_consts
-    ]
-    return f"{code.co_code.hex()} {code.co_names!r} {constants!r}"
+def _describe(constant: Any) -> str:
+    """Return a text of code, or of a constant in it, that is equal in every process."""
+    if isinstance(constant, CodeType):
+        constants = [*map(_describe, constant.co_consts)]
+        return f"{constant.co_code.hex()} {constant.co_names!r} {constants!r}"
+    if isinstance(constant, frozenset):  # whose order depends on the process
+        return repr(sorted(map(repr, constant)))
+    return repr(constant)
 
 
 def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:

@@ -13,9 +13,11 @@ pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq
 
 from sklearn_biomoe.cli.program import name_options
+from sklearn_biomoe.cli.sample_tables import read_sample_table
 from sklearn_biomoe.cli.study import order_levels
 from sklearn_biomoe.cli.windows_file import KEY
 from sklearn_biomoe.evaluation import Calibration, RepeatedGroupKFold
+from sklearn_biomoe.recordings.time_columns import TimeOptions
 
 RATES = {"eda": 4, "bvp": 16}
 SUBJECTS = ["07", "007", "P3"]
@@ -499,6 +501,18 @@ def test_other_columns_of_tables_of_samples(samples, execute):
         "x.parquet",
     ]
     assert_fails(2, execute("windows", "s.csv", *SAMPLES, *events), "--resample-to is for record")
+
+
+def test_labels_follow_signals_that_are_resampled_to_a_given_rate(tmp_path):
+    """After 1,000 s, a rate that is 0.09 % too high is 0.9 s behind."""
+    times = np.arange(4000) / (4 * 1.0009)
+    rows = {"who": "1", "time": times, "eda": times, "pain": np.where(times < 900, "no", "yes")}
+    pd.DataFrame(rows).to_csv(tmp_path / "s.csv", index=False)
+    found = read_sample_table(tmp_path / "s.csv", "who", {"eda": "eda"}, 4.0, "pain", TimeOptions())
+    (samples,), (labels,) = [[*each.values()] for each in (found[0]["1"].channels, found[1])]
+    assert len(samples.samples) == len(labels) < 4000
+    is_late = samples.samples >= 900
+    assert np.sum(is_late != (labels == "yes")) <= 1
 
 
 def test_windows_that_lack_one_of_several_labels_are_kept(study, arguments, execute):

@@ -1,5 +1,9 @@
 """Constructed pipelines equal those put together by hand."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,3 +111,34 @@ def test_columns_that_are_not_named_like_their_modality(small_backbone):
     assert names[0] == "a__eda_waveform_000"
     assert names[-1] == "missing__b_missing"
     assert embed.transform(X).shape == (4, 2 * 192 + 2)
+
+
+def test_functions_have_the_same_identity_in_every_process():
+    """Sets and addresses differ between processes."""
+    code = """
+from functools import partial
+from sklearn.preprocessing import FunctionTransformer
+from sklearn_biomoe.pipelines import identify_estimator
+
+def make(scale, marks=object()):
+    def function(x, *, names=None):
+        return function if x in {"eda", "bvp", "ecg", "resp"} else x * scale
+    return function
+
+for each in (make(2), make(3), partial(make(2), marks=make)):
+    print(identify_estimator(FunctionTransformer(each)))
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert found[0] == found[1]
+    assert " at 0x" not in found[0]
+    first, second, _ = found[0].split("FunctionTransformer(")[1:]
+    assert first != second

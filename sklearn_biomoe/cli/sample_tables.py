@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._typing import Array
 from ..recordings import RecordingError, StudyRecordings
-from ..recordings.reading import _with_rate
+from ..recordings.reading import with_rate
 from ..recordings.recording import Recording
 from ..recordings.tables import Table
 from ..recordings.time_columns import Column, TimeOptions, may_be_time
@@ -77,11 +77,15 @@ def read_sample_table(
         channels = {
             name: found[column]
             if sampling_rate is None
-            else _with_rate(found[column], sampling_rate, f"{path}, subject {subject!r}: {name!r}")
+            else with_rate(found[column], sampling_rate, f"{path}, subject {subject!r}: {name!r}")
             for name, column in names.items()
         }
         recordings[str(subject)] = replace(found, channels=channels, subject=str(subject))
-        labels[str(subject)] = _decode(found[CODES].samples, np.asarray(classes, dtype=object))
+        first = channels[next(iter(names))]
+        # A given rate that differs a little from that of the times resamples signals, not labels.
+        at = np.arange(len(first.samples)) / first.sampling_rate * found[CODES].sampling_rate
+        placed = found[CODES].samples.take(np.rint(at).astype(np.int64), mode="clip")
+        labels[str(subject)] = _decode(placed, np.asarray(classes, dtype=object))
     skipped = pd.DataFrame(columns=["subject", "path", "reason"])
     return StudyRecordings(recordings, skipped), labels if label else None
 

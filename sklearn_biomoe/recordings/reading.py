@@ -134,7 +134,7 @@ def read_recording(
         channel = recording.channels[name]
         given = rate_of(sampling_rate, name)
         if given is not None:
-            channel = _with_rate(channel, given, f"{place}: channel {name!r}")
+            channel = with_rate(channel, given, f"{place}: channel {name!r}")
         read[name] = channel if resample_to is None else _resample(channel, resample_to)
     return replace(recording, channels=read, source=recording.source or place)
 
@@ -252,7 +252,7 @@ def _check_options(format_: Format, options: Mapping[str, Any]) -> None:
             raise TypeError(f"{name!r} is not an option for {format_.name}; {expected}.")
 
 
-def _with_rate(channel: Channel, given: float, place: str) -> Channel:
+def with_rate(channel: Channel, given: float, place: str) -> Channel:
     """Give a channel the rate that the user passed, which has to be the file's."""
     rate = channel.sampling_rate
     if rate == given:

@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 from .._typing import Array
 from .._validation.parameters import check_number, check_option, is_number
 from ..recordings.recording import Recording
-from ..recordings.text_dialects import decode_text
+from ..recordings.text_dialects import GROUPED, decode_text
 from .intervals import (
     SubjectSignals,
     check_rates,
@@ -31,7 +31,6 @@ PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")  # not "007" and not "1E
 TIMES = ("onset", "duration")
 EARLY = 40  # minutes taken as seconds end in the first 60th of a recording
 COMMA = re.compile(r"[+-]?\d*,\d+")
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 WINDOW_COLUMNS = ("event", "start_time", "reason")  # of windows, beside those of events
 
 
@@ -170,7 +169,7 @@ def _find_decimal(times: pd.DataFrame, path: Path) -> str:
     for name, cells in times.items():
         given = [(row, cell.strip()) for row, cell in enumerate(cells) if isinstance(cell, str)]
         commas = [(row, cell) for row, cell in given if COMMA.fullmatch(cell)]
-        if commas and all(THOUSANDS.fullmatch(cell) for _, cell in commas):
+        if commas and all(GROUPED.fullmatch(cell) for _, cell in commas):
             row, cell = commas[0]
             raise ValueError(
                 f"{path}, line {row + 2}: {name} is {cell!r}, in which the comma may be a decimal "
