@@ -3,8 +3,9 @@
     python benchmarks/checks.py FOLDER
 
 FOLDER holds the data sets that `real_windows.py` reads. Writes ``results/checks_alarms.csv``,
-findings in untouched windows, and ``results/checks_faults.csv``, findings that planted faults add.
-A fault counts as found if a finding of the right kind is added, or is graver or about more windows.
+findings in untouched windows with the number of windows that they name, and
+``results/checks_faults.csv``, findings that planted faults add. A fault counts as found if a
+finding of the right kind is added, or is more severe or about more windows.
 """
 
 import sys
@@ -14,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import environment
 import numpy as np
 import pandas as pd
 from real_windows import RealWindows, read_sets
 
 from sklearn_biomoe import check_windows
 from sklearn_biomoe.datasets import make_biosignal_windows
-from sklearn_biomoe.signals import WindowReport
+from sklearn_biomoe.signals import Finding, WindowReport
 
 RESULTS = Path(__file__).parent / "results"
 MOST_WINDOWS = 1200
@@ -160,8 +162,8 @@ def _check(data: Any, rates: Any, groups: Any, **more: Any) -> WindowReport:
     return check_windows(data, groups=groups, sampling_rates=rates, **more)
 
 
-def _grave(report: WindowReport) -> dict[str, tuple[int, int]]:
-    """Return the gravest grade, and the number of rows, of each kind of finding."""
+def _most_severe(report: WindowReport) -> dict[str, tuple[int, int]]:
+    """Return the most severe grade, and the number of rows, of each kind of finding."""
     found: dict[str, tuple[int, int]] = {}
     for each in report.findings:
         own = SEVERITY[each.grade], len(each.rows)
@@ -170,11 +172,11 @@ def _grave(report: WindowReport) -> dict[str, tuple[int, int]]:
 
 
 def _new_finding(before: WindowReport, after: WindowReport, expected: set[str]) -> str:
-    """Return the gravest finding of an expected kind that is new, graver, or about more rows."""
-    old = _grave(before)
+    """Return the most severe finding of expected kinds that is new, worse or of more rows."""
+    old = _most_severe(before)
     new = [
         (*own, kind)
-        for kind, own in _grave(after).items()
+        for kind, own in _most_severe(after).items()
         if kind in expected and own > old.get(kind, (0, 0))
     ]
     if not new:
@@ -189,13 +191,16 @@ def describe_alarms(title: str, windows: RealWindows) -> dict[str, Any]:
     design = {"y": windows.target, "start": windows.start}
     report = _check(windows.data, windows.sampling_rates, windows.groups, **design)
     kinds = {
-        f"{grade}s": "; ".join(
-            f"{each.kind} of {each.signal or 'windows'}" for each in report.of_grade(grade)
-        )
-        for grade in reversed(SEVERITY)
+        f"{grade}s": "; ".join(map(_name, report.of_grade(grade))) for grade in reversed(SEVERITY)
     }
     n_subjects = len(np.unique(windows.groups))
     return {"set": title, "windows": len(windows.data), "subjects": n_subjects, **kinds}
+
+
+def _name(finding: Finding) -> str:
+    """Return kind and signal of a finding, and the number of its windows."""
+    count = f" ({len(finding.rows):,})" if len(finding.rows) else ""
+    return f"{finding.kind} of {finding.signal or 'windows'}{count}"
 
 
 def find_faults(title: str, windows: RealWindows) -> Iterator[dict[str, str]]:
@@ -230,6 +235,7 @@ def main(folder: Path) -> None:
         print(title, flush=True)
     pd.DataFrame(alarms).to_csv(RESULTS / "checks_alarms.csv", index=False)
     pd.DataFrame(faults).to_csv(RESULTS / "checks_faults.csv", index=False)
+    environment.write(RESULTS / "checks.json")
 
 
 if __name__ == "__main__":

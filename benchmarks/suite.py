@@ -38,8 +38,8 @@ def main() -> None:
         progress=True,
     )
     minutes = (time.perf_counter() - started) / 60
-    benchmark.scores.round(4).to_csv(given.output / "suite.csv", index=False)
-    benchmark.transfer.round(4).to_csv(given.output / "suite_transfer.csv", index=False)
+    benchmark.scores.round(6).to_csv(given.output / "suite.csv", index=False)
+    benchmark.transfer.round(6).to_csv(given.output / "suite_transfer.csv", index=False)
     benchmark.ranks().to_csv(given.output / "suite_ranks.csv")
     environment.write(
         given.output / "suite.json",

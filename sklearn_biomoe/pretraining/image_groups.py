@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from .._typing import FloatArray
 from ..transformers import BiosignalImageTransformer
@@ -78,7 +79,7 @@ class Group(NamedTuple):
             part.copy_(new)
 
 
-class ImageGroups:
+class ImageGroups(Dataset[Group]):
     """All groups of a training run; the seed and the number of a group determine it.
 
     Parameters
@@ -109,7 +110,7 @@ class ImageGroups:
         """Number of images in a group."""
         return N_VIEWS * self.n_windows
 
-    def make(self, number: int) -> Group:
+    def __getitem__(self, number: int) -> Group:
         """Simulate or cut the windows of a group, and draw them.
 
         Raises
