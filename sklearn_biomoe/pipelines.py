@@ -15,7 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ._function_code import describe_function, without_addresses
+from ._function_code import describe_class, describe_function, without_addresses
 from ._validation.parameters import check_option
 from .representations import identify_representation, own_representations
 from .signals import missing_windows
@@ -194,10 +194,11 @@ def _parts(part: Any) -> Iterator[Any]:
 
 
 def identify_estimator(estimator: Any) -> str:
-    """Return a text that changes with any parameter, and with the code of functions among them.
+    """Return a text that changes with any parameter, and with the user's own code.
 
-    These include the functions of representations that the user added to the registry. The text
-    is equal in every process. Functions that these functions call are not followed.
+    That is the code of functions among the parameters, of the classes of estimators, of
+    representations that were added to the registry, and of the functions and classes of their
+    modules that they use. The text is equal in every process with the same version of Python.
 
     Examples
     --------
@@ -209,16 +210,19 @@ def identify_estimator(estimator: Any) -> str:
     >>> first == other, first == equal
     (False, True)
     """
+    named = sorted(estimator.get_params(deep=True).items())
     # An estimator shows only some elements of long lists, and NumPy of long arrays.
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         parameters = [
             without_addresses(f"{name}: {describe_function(value) or repr(value)}")
-            for name, value in sorted(estimator.get_params(deep=True).items())
+            for name, value in named
             if not isinstance(value, BaseEstimator)
         ]
+    parts = [estimator, *(value for _, value in named if isinstance(value, BaseEstimator))]
+    classes = [without_addresses(describe_class(type(part))) for part in parts]
     text = "\n".join([describe_estimator(estimator), *parameters])
     own = [name for name in own_representations() if repr(name) in text]
-    return "\n".join([text, *map(identify_representation, own)])
+    return "\n".join([text, *filter(None, classes), *map(identify_representation, own)])
 
 
 def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:

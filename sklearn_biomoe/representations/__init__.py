@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
-from .._function_code import describe_function
+from .._function_code import describe_function, without_addresses
 from .._validation.parameters import check_option
 from ..signals.modalities import Modality, ValueRange
 from .axes import (
@@ -173,8 +173,6 @@ def own_representations() -> list[str]:
 def identify_representation(name: str) -> str:
     """Return the name, with the code of the functions of an entry that is not the package's.
 
-    Functions that these functions call are not followed.
-
     Examples
     --------
     >>> identify_representation("waveform")
@@ -183,7 +181,8 @@ def identify_representation(name: str) -> str:
     parts = [name, *REPRESENTATIONS[name].parts]
     own = [each for each in own_representations() if each in parts]
     values = [value for each in own for value in vars(REPRESENTATIONS[each]).values()]
-    return " ".join([name, *(describe_function(value) or repr(value) for value in values)])
+    described = (describe_function(value) or repr(value) for value in values)
+    return without_addresses(" ".join([name, *described]))
 
 
 def image_axes(
