@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
+from sklearn.utils import check_random_state
 
 from .._files import new_file
 from .._typing import Array, FloatArray
@@ -123,7 +124,7 @@ def _hash(values: Array) -> str:
 
 
 def _weights_of(embedder: Any) -> str:
-    seed = int(np.random.RandomState(embedder.random_state).randint(2**31))
+    seed = int(check_random_state(embedder.random_state).randint(2**31))
     return weights_sha256(embedder.weights, seed)
 
 

@@ -11,15 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..images.fitting import (
-    ImageParameters,
-    check_lengths,
-    fit_settings,
-    refuse_meaningless,
-    warn_outside,
-)
+from ..images.fitting import check_lengths, fit_settings
+from ..images.parameters import ImageParameters
 from ..images.settings import ImageSettings
 from ..images.stack import BiosignalImages
+from ..images.value_ranges import refuse_meaningless, warn_outside
 from ..representations import REPRESENTATIONS
 from ..signals.modalities import ValueRange
 from ..signals.windows import validate_windows
@@ -187,7 +183,6 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         windows = validate_windows(self, X, modality=parameters.label, reset=True)
         _check_labels(y, len(windows), parameters.label)
         settings = fit_settings(parameters, windows)
-        check_lengths(settings, windows, parameters.label)
         refuse_meaningless(settings, parameters, windows.present)
         self.settings_ = settings
         return self
