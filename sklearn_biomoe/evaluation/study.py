@@ -68,7 +68,7 @@ class Study(StudyResults):
     seconds : dict of str to float
         To fit and predict with each method in all folds.
     controls : tuple of str
-        Methods that `run_study` adds: baselines, and methods that use only the time of a window.
+        Methods that `run_study` adds, such as methods that use only the time of a window.
     random_state : int
         Seed of permutations and sign flips.
     checked : tuple of str
@@ -132,7 +132,7 @@ def run_study(
     progress: bool | str = "auto",
     random_state: int = 0,
 ) -> Study:
-    """Compare methods with baselines, and with each other, on the same held-out subjects.
+    """Compare methods with controls, and with each other, on the same held-out subjects.
 
     Each method is cloned and fitted in each fold. The training subjects are passed to `fit` as
     ``groups`` if it takes them: with metadata routing, of estimators that request groups; without
