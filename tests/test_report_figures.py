@@ -176,12 +176,22 @@ def test_scores_of_ratings(ratings, tmp_path):
         for own in by_subject
         if own["subject"].iloc[0] != "S03"
     ]
-    assert number(others["Pearson, within"]) == pytest.approx(np.mean(within), abs=0.00051)
+    assert number(others["Pearson within subjects"]) == pytest.approx(np.mean(within), abs=0.00051)
     means = rows.groupby("subject")[["target", "predicted"]].mean()
     between = pearsonr(means["target"], means["predicted"]).statistic
-    assert number(others["Pearson, between"]) == pytest.approx(between, abs=0.00051)
+    assert number(others["Pearson between subjects"]) == pytest.approx(between, abs=0.00051)
     assert others["Subjects left out"] == "1 of 10"  # whose ratings are constant
     assert "Of 2 methods, <strong>ridge</strong> scored best: a mean MAE" in html
+    constant = ratings.predictions[ratings.predictions["method"] == "training median"]
+    errors = (constant["target"] - constant["predicted"]).abs().groupby(constant["subject"])
+    assert f"; training median: {errors.mean().mean():.3f})" in html
+    # All permutations of a subject's predictions have the mean error of all pairs of windows.
+    pairs = [
+        np.abs(own["target"].to_numpy()[:, None] - own["predicted"].to_numpy()).mean()
+        for own in by_subject
+    ]
+    permuted = re.search(r"with its predictions permuted: ([\d.]+);", html)[1]
+    assert float(permuted) == pytest.approx(np.mean(pairs), abs=0.01)
     assert "Negative differences are better" in html
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..baselines import TRAINING_NAMES
 from ..comparisons import describe_limits
 from ..results import StudyResults
 from ..tasks import Metric
@@ -53,12 +54,25 @@ def _describe_best(study: StudyResults, ranked: pd.DataFrame, n_methods: int) ->
     name, row, main = escape(str(ranked.index[0])), ranked.iloc[0], study.task.main
     best = f"<strong>{name}</strong>"
     opening = f"Of {n_methods} methods, {best} scored best:" if n_methods > 1 else f"{best} scored"
-    chance = row["chance"] if study.task.name != "classification" else 1 / len(study.classes)
     return (
         f"{opening} a mean {escape(_lower(main))} over subjects of <strong>"
         f"{format_number(row['mean'])}</strong> (95 % interval "
-        f"{format_interval(row['low'], row['high'])}; chance {format_number(chance)})."
+        f"{format_interval(row['low'], row['high'])}; {_describe_chance(study, ranked)})."
     )
+
+
+def _describe_chance(study: StudyResults, ranked: pd.DataFrame) -> str:
+    """Return the chance level of the best method, and the score of the best constant.
+
+    These are equal for balanced accuracy. For errors, a constant scores better than permutations.
+    """
+    if study.task.name == "classification":
+        return f"chance {format_number(1 / len(study.classes))}"
+    permuted = f"with its predictions permuted: {format_number(ranked['chance'].iloc[0])}"
+    constants = ranked[ranked.index.isin(TRAINING_NAMES)]  # the best one first
+    if constants.empty:
+        return permuted
+    return f"{permuted}; {constants.index[0]}: {format_number(constants['mean'].iloc[0])}"
 
 
 def _lower(metric: Metric) -> str:
