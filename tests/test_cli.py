@@ -368,10 +368,10 @@ def test_study(tmp_path, execute):
     assert code == 0
     assert "windows of 'eda_waveform' leave --value-range (5.0, 5.5)" in errors
     assert output.startswith("Balanced accuracy, mean ± standard deviation over subjects:\nembeddi")
-    for method in ("embeddings, eda", "statistics", "training majority: 0.500 ± 0.000"):
+    for method in ("embeddings (eda)", "statistics", "training majority: 0.500 ± 0.000"):
         assert method in output
     assert "elapsed time only, linear: 0.500" in output
-    assert "note: Task classification, decided by the target: y holds 2 classes." in errors
+    assert "note: Task classification, chosen automatically: the target has 2 classes." in errors
     assert "statistics" in page.read_text()
 
 

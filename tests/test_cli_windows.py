@@ -262,7 +262,7 @@ def test_draw_embed_and_study_read_windows(study, arguments, execute):
 def test_study_of_a_folder(arguments, execute):
     assert execute("windows", *arguments, "--label", "level", "-o", "w.parquet")[0] == 0
     scores = execute("study", "w.parquet", "-o", "one.html")[1].splitlines()
-    assert scores[1].startswith("embeddings, all: ")
+    assert scores[1].startswith("embeddings (all signals): ")
     assert "elapsed time only, linear" in scores[6]
     code, output, _ = execute("study", *arguments, "--label", "level", "-o", "two.html")
     assert code == 0
@@ -277,7 +277,7 @@ def test_study_of_a_folder(arguments, execute):
     [
         ("nrs", [], ["Task regression", "MAE, mean", "training median", "<h1>Study of nrs"]),
         ("level", ["--levels", "None,low,high", "--title", "Levels of heat"],
-         ["levels of y are None < low < high", "Macro-averaged MAE", "<h1>Levels of heat"]),
+         ["the levels are None < low < high", "Macro-averaged MAE", "<h1>Levels of heat"]),
     ],
 )  # fmt: skip
 def test_study_of_ratings_and_levels(arguments, execute, label, options, found):
@@ -350,7 +350,7 @@ def test_methods_are_scaled_by_calibration_windows(arguments, execute, asked):
     execute("study", *arguments, "--label", "level", "--calibration-windows", "1", "-o", "x.html")
     X, marks = asked["X"], asked["calibration"].mark(asked["groups"], asked["intervals"])
     assert marks.tolist() == [True, False, False, False] * 3
-    method = asked["methods"]["embeddings, eda"]
+    method = asked["methods"]["embeddings (eda)"]
     scaled = method[:-2].fit(X).transform(X)  # before StandardScaler and the classifier
     assert scaled.shape == (12, 192 + 1)
     np.testing.assert_allclose(scaled[marks], 0, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Designs of studies: orders of conditions, controls by elapsed time, and scores below chance."""
+"""Orders of conditions, controls by elapsed time, and scores worse than chance."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def alarms_of(study, method):
 
 
 def test_fixed_order():
-    with pytest.warns(LeakWarning, match="the time of a window predicts its class"):
+    with pytest.warns(LeakWarning, match="The time of a window predicts its class"):
         study = Data(ORDERS["fixed"]).run()
     assert "Order of conditions: fixed (8 subjects: a, b)." in study.decisions
     assert (study.summary().loc[BY_TIME, "mean"] == 1).all()
@@ -50,20 +50,20 @@ def test_fixed_order():
 def test_controls_of_counterbalanced_orders_are_at_chance(orders):
     """Leaving out one subject, the linear control has a score of 0 and the method nearly so."""
     data = Data(orders)
-    with pytest.warns(LeakWarning, match="below chance: 'method' scores 0"):
+    with pytest.warns(LeakWarning, match="worse than chance: 'method' scores 0"):
         study = data.run()
     chance, summary = 1 / len(orders[0]), study.summary()
     assert set(BY_TIME) <= set(study.controls)
     np.testing.assert_allclose(summary.loc[BY_TIME, "mean"], chance, atol=0.15)
     assert summary.loc["method", "mean"] < chance - 0.25
-    message = alarms_of(study, "method")["below chance"]
+    message = alarms_of(study, "method")["worse than chance"]
     assert "Subjects have the conditions in different orders" in message
     assert "PredefinedSplit" in message
     assert not any(alarms_of(study, name) for name in BY_TIME)
     (decision,) = (each for each in study.decisions if "Order of" in each)
     n_each = len(orders) // len(set(orders))
     assert f"counterbalanced ({n_each} subjects: a, b" in decision
-    assert f"evaluated in {n_each} folds that each test subjects of every order" in decision
+    assert f"Each of the {n_each} folds of the time controls therefore tests subjects" in decision
     own = study.predictions[study.predictions["method"] == BY_TIME[0]]
     tested = own.groupby("fold")["subject"].unique()
     assert [{orders[each] for each in subjects} for subjects in tested] == [set(orders)] * n_each
@@ -72,13 +72,13 @@ def test_controls_of_counterbalanced_orders_are_at_chance(orders):
 def test_leaving_out_single_subjects_pushes_elapsed_time_below_chance():
     """What the controls would score without folds of their own."""
     data = Data(ORDERS["counterbalanced"])
-    with pytest.warns(LeakWarning, match="below chance"):
+    with pytest.warns(LeakWarning, match="worse than chance"):
         study = run_study(
             {"time": LogisticRegression()}, data.intervals[:, :1], data.y, data.groups
         )
     assert study.summary().loc["time", "mean"] == 0
     assert study.summary().loc["time", "p_worse"] == 1 / 2**8
-    assert "different orders" not in alarms_of(study, "time")["below chance"]  # not known
+    assert "different orders" not in alarms_of(study, "time")["worse than chance"]  # not known
 
 
 def test_folds_that_the_alarm_advises():
@@ -90,7 +90,7 @@ def test_folds_that_the_alarm_advises():
 
 def test_unequal_orders_leave_information_in_time():
     """Six of eight subjects in one order: time predicts these, and the opposite for two."""
-    with pytest.warns(LeakWarning, match="the time of a window predicts its class"):
+    with pytest.warns(LeakWarning, match="The time of a window predicts its class"):
         study = Data(["ab"] * 6 + ["ba"] * 2).run()
     assert study.summary().loc[BY_TIME[0], "mean"] == 6 / 8
 
@@ -101,7 +101,7 @@ def test_orders_that_no_two_subjects_share():
     assert not set(BY_TIME) & set(study.controls)
     (decision,) = (each for each in study.decisions if "Order of" in each)
     assert "random (1 subject: a, b, c, d; 1 subject: b, a, d, c;" in decision
-    assert "left out: every subject has an order of its own" in decision
+    assert "time controls are left out, because every subject has an order" in decision
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
@@ -130,7 +130,7 @@ def test_ratings(order):
     middle = data.intervals[:, 0] - 240
     y = 5 + slopes * middle / 60 + data.random.normal(size=len(data.y))
     if order == "fixed":
-        with pytest.warns(LeakWarning, match="the time of a window predicts its rating"):
+        with pytest.warns(LeakWarning, match="The time of a window predicts its rating"):
             study = data.run(y)
         assert "Ratings over a session (8 subjects: rising)." in study.decisions
         assert study.summary().loc[BY_TIME[0], "p_value"] < 0.01
@@ -145,11 +145,11 @@ def test_ratings_that_leaving_out_one_subject_reverses():
     data = Data(ORDERS["counterbalanced"] * 2)
     slopes = np.array([1, -1] * 8)[data.groups]
     y = 5 + slopes * (data.intervals[:, 0] - 240) / 60
-    with pytest.warns(LeakWarning, match="below chance"):
+    with pytest.warns(LeakWarning, match="worse than chance"):
         study = data.run(y)
     summary = study.summary()
     assert summary.loc["method", "mean"] > summary.loc["method", "chance"]
-    assert "different orders" in alarms_of(study, "method")["below chance"]
+    assert "different orders" in alarms_of(study, "method")["worse than chance"]
 
 
 def test_levels():

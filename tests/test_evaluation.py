@@ -497,7 +497,7 @@ def test_elapsed_time_above_chance(data, tmp_path):
     starts = np.tile(np.arange(10) * 60.0, 6)
     intervals = np.column_stack([starts, starts + 60])
     late = np.where(starts >= 300, "stress", "rest")
-    with pytest.warns(LeakWarning, match="the time of a window predicts its class") as warned:
+    with pytest.warns(LeakWarning, match="The time of a window predicts its class") as warned:
         study = run_study({"logistic": LOGISTIC}, X, late, groups, intervals=intervals)
     assert "as well as or better than 'logistic'" in str(warned[0].message)
     assert study.summary().loc["elapsed time only, linear", "mean"] == 1

@@ -207,7 +207,7 @@ def test_alarms_precede_scores(study, tmp_path):
     page = read(replace(study, alarms=alarms), tmp_path)
     assert "2 alarms" in page.text
     assert "No alarms" not in page.text
-    text = f"leak, {HOSTILE}: Rows 3 and 17 are <the> same. time alone scores: Time alone"
+    text = f'leak: "{HOSTILE}" Rows 3 and 17 are <the> same. time alone scores: Time alone'
     assert page.text.index(text) < page.text.index("scored best")
 
 

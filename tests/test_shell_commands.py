@@ -73,7 +73,7 @@ def test_commands_of_the_readme_run(draw_report, tmp_path, monkeypatch, capsys):
     for command in commands:
         assert run(command) == 0, command
     output = capsys.readouterr().out
-    assert "embeddings, all: " in output
+    assert "embeddings (all signals): " in output
     for name in ("sheet_eda.png", "sheet_bvp.png", "report.html"):
         assert (tmp_path / name).stat().st_size > 10_000
 

@@ -61,13 +61,17 @@ def ordered(y):
 @pytest.mark.parametrize(
     ("y", "task", "decision"),
     [
-        ([0, 3, 10, 7, 2, 5], "regression", "y holds 6 different numbers from 0 to 10"),
-        ([0.5, 1.0, 1.5], "regression", "y holds 3 different numbers from 0.5 to 1.5"),
-        ([0.0, 1.0, 1.0], "classification", "y holds 2 classes"),
-        ([0, 1, 2], "classification", "numbers; if these are ordered levels, pass task='ordinal'"),
-        ([True, False, True], "classification", "y holds 2 classes"),
-        (["low", "high", "no"], "classification", "y holds 3 classes."),
-        (pd.Categorical(["a", "b", "c"]), "classification", "y holds 3 classes."),
+        ([0, 3, 10, 7, 2, 5], "regression", "the target has 6 different numbers from 0 to 10"),
+        ([0.5, 1.0, 1.5], "regression", "the target has 3 different numbers from 0.5 to 1.5"),
+        ([0.0, 1.0, 1.0], "classification", "the target has 2 classes"),
+        (
+            [0, 1, 2],
+            "classification",
+            "numbers; if these are ordered levels, choose the task ordinal",
+        ),
+        ([True, False, True], "classification", "the target has 2 classes"),
+        (["low", "high", "no"], "classification", "the target has 3 classes."),
+        (pd.Categorical(["a", "b", "c"]), "classification", "the target has 3 classes."),
         (pd.Categorical(["b", "a"], ["b", "a"], ordered=True), "classification", "2 classes"),
         (pd.Categorical(["c", "a", "b"], ["b", "a", "c"], ordered=True), "ordinal", "b < a < c"),
         (pd.Series([1, 10, 2, 3, 4, 5], dtype=object), "regression", "6 different numbers"),
@@ -77,7 +81,7 @@ def ordered(y):
 def test_auto_decides_by_the_target(y, task, decision):
     target = read_target(y, np.zeros(len(y)), "auto")
     assert target.task.name == task
-    assert target.decision.startswith(f"Task {task}, decided by the target: ")
+    assert target.decision.startswith(f"Task {task}, chosen automatically: ")
     assert decision in target.decision
 
 
@@ -89,7 +93,7 @@ def test_levels_become_positions():
     target = read_target([30, 10, 20], np.zeros(3), "ordinal")
     assert target.values.tolist() == [2, 0, 1]
     assert target.classes.tolist() == [10, 20, 30]
-    assert "as requested: the levels of y are 10 < 20 < 30" in target.decision
+    assert "as requested: the levels are 10 < 20 < 30" in target.decision
 
 
 @pytest.mark.parametrize("y", [np.arange(11), np.arange(11).astype(str), np.arange(11) / 2])
@@ -415,7 +419,7 @@ def test_elapsed_time_of_ratings():
     """Ratings that rise in every session are predicted by the time alone."""
     random = np.random.default_rng(0)
     y = np.tile(np.arange(12.0), 6) + random.normal(0, 0.5, 72)
-    with pytest.warns(LeakWarning, match="the time of a window predicts its rating"):
+    with pytest.warns(LeakWarning, match="The time of a window predicts its rating"):
         study = run_study({"ridge": Ridge()}, random.normal(size=(72, 2)), y, GROUPS,
                           intervals=MINUTES)  # fmt: skip
     summary = study.summary()

@@ -36,7 +36,7 @@ def make_methods(
 ) -> dict[str, Pipeline]:
     """Return Pipelines of all signals, the reference, and of each alone if there are several."""
     rates = {signal.name: (signal.modality, signal.rate) for signal in signals}
-    selections = {"all": list(rates)} if len(rates) > 1 else {}
+    selections = {"all signals": list(rates)} if len(rates) > 1 else {}
     selections |= {name: [name] for name in rates}
     methods = {}
     for title, selected in selections.items():
@@ -53,7 +53,7 @@ def make_methods(
             embed.transformers.append(("marks", "passthrough", [SUBJECT_CODE, CALIBRATION_MARK]))
             by_subject = SubjectScaler("calibration", subject_column=-2, calibration_column=-1)
             scalers.insert(0, by_subject)
-        methods[f"embeddings, {title}"] = make_pipeline(embed, *scalers, PREDICTORS[task])
+        methods[f"embeddings ({title})"] = make_pipeline(embed, *scalers, PREDICTORS[task])
     return methods
 
 

@@ -99,7 +99,7 @@ def _trend(ratings: Array, start: FloatArray) -> str:
 def plan_time_controls(
     task: Task, y: Array, groups: Array, folds: list[Fold], design: Design
 ) -> TimeControls:
-    """Return controls by elapsed time, and folds that do not push them below chance.
+    """Return controls by elapsed time, and folds in which they are not worse than chance.
 
     If subjects have different orders and a fold tests one subject, the order of this subject is
     rarer in training than in the study, and elapsed time predicts the opposite of its classes. The
@@ -118,17 +118,16 @@ def plan_time_controls(
     numbers = _deal_subjects({subject: design.orders[subject] for subject in subjects.tolist()})
     if not numbers:
         reason = (
-            "Controls of elapsed time are left out: every subject has an order of its own, so that "
-            "the others predict the opposite."
+            "The time controls are left out, because every subject has an order that no other "
+            "subject has."
         )
         return TimeControls({}, [], f"{design.description} {reason}")
     fold_of_row = np.full(len(groups), -1)  # not tested
     fold_of_row[tested] = [numbers[subject] for subject in groups[tested].tolist()]
     balanced = make_folds(PredefinedSplit(fold_of_row), y, groups)
     reason = (
-        f"Controls of elapsed time are evaluated in {len(balanced)} folds that each test subjects "
-        "of every order that several subjects have, because training subjects that lack some of "
-        "one order predict the opposite for it."
+        f"Each of the {len(balanced)} folds of the time controls therefore tests subjects of every "
+        "order that several subjects have."
     )
     return TimeControls(methods, balanced, f"{design.description} {reason}")
 

@@ -205,7 +205,7 @@ def score_alarms(
             f"scores {row['mean']:.3f}, significantly worse than chance ({row['chance']:.3f}, "
             f"p = {row['p_worse']:.2g}). This is an artefact, not information: a held-out subject "
             "deviates from the mean in the opposite direction from the training subjects, so that "
-            "methods without information can score below chance."
+            "methods without information can score worse than chance."
         )
         if design is not None and design.has_several_orders:
             message += (
@@ -213,22 +213,20 @@ def score_alarms(
                 "the test subject's order: signals that drift over time then predict the opposite. "
                 "Pass folds with equally many subjects of each order, such as PredefinedSplit."
             )
-        yield Alarm("below chance", str(name), message)
+        yield Alarm("worse than chance", str(name), message)
 
 
 def _time_alarms(controls: pd.DataFrame, methods: pd.DataFrame, task: Task) -> Iterator[Alarm]:
     """Yield alarms about time controls that score better than chance, or as well as a method."""
-    above, limit, sign = ("above", "chance_high", 1)
-    if not task.main.greater_is_better:
-        above, limit, sign = ("below", "chance_low", -1)
+    limit, sign = ("chance_high", 1) if task.main.greater_is_better else ("chance_low", -1)
     for name, row in controls.iterrows():
-        mean, chance = row["mean"], row[limit]
-        if sign * mean <= sign * chance:
+        mean = row["mean"]
+        if sign * mean <= sign * row[limit]:
             continue
         message = (
-            f"scores {mean:.3f}, {above} the chance limit {chance:.3f}: the time of a window "
-            f"predicts its {task.target}, so any signal that drifts over time can score better "
-            "than chance."
+            f"scores {mean:.3f}, better than chance (95 % of permuted predictions: "
+            f"{row['chance_low']:.3f} to {row['chance_high']:.3f}). The time of a window predicts "
+            f"its {task.target}, so any signal that drifts over time can score better than chance."
         )
         yield Alarm("time alone scores", str(name), message)
         if len(beaten := methods.index[sign * methods["mean"] <= sign * mean]):

@@ -207,9 +207,10 @@ def run_study(
         If scores may be too optimistic, see ``Study.alarms``: the same subjects, equal windows or
         overlapping windows in training and test; a column that is the label or the rating;
         features scaled before the study; methods that scale a test subject by its own windows or
-        that were fitted before; scores above chance from elapsed time alone; scores below chance.
-        Also if `check_windows` finds errors or warnings, and if the training windows of a fold lack
-        a class, which then has probability 0 and whose test windows count as wrong.
+        that were fitted before; scores of elapsed time alone that are better than chance; scores
+        worse than chance. Also if `check_windows` finds errors or warnings, and if the training
+        windows of a fold lack a class, which then has probability 0 and whose test windows count as
+        wrong.
 
     Examples
     --------

@@ -119,10 +119,10 @@ REGRESSION = Task(
         Metric("rmse", "RMSE", greater_is_better=False),
         Metric("r2", "R²"),
         Metric("concordance", "Concordance"),
-        Metric("pearson", "Pearson, within"),
-        Metric("spearman", "Spearman, within"),
-        Metric("pearson_between", "Pearson, between", of="study"),
-        Metric("spearman_between", "Spearman, between", of="study"),
+        Metric("pearson", "Pearson within subjects"),
+        Metric("spearman", "Spearman within subjects"),
+        Metric("pearson_between", "Pearson between subjects", of="study"),
+        Metric("spearman_between", "Spearman between subjects", of="study"),
     ),
     score_ratings,
     maes,
@@ -171,7 +171,9 @@ def _read_ratings(y: Any, X: Any, targets: Array, task: str) -> Target:
         raise ValueError("task='regression', but y holds True and False; pass task='auto'.")
     values = read_values(y, X, "task='regression'")
     distinct = np.unique(values)
-    found = f"y holds {len(distinct)} different numbers from {distinct[0]:g} to {distinct[-1]:g}"
+    found = (
+        f"the target has {len(distinct)} different numbers from {distinct[0]:g} to {distinct[-1]:g}"
+    )
     return Target(REGRESSION, values, None, _decision(REGRESSION, task, found))
 
 
@@ -186,7 +188,7 @@ def _read_levels(targets: Array, levels: list[Any] | None, task: str) -> Target:
             "the levels, or remove this one by y.remove_unused_categories() or y.cat."
         )
     values = pd.Index(levels).get_indexer(targets)
-    found = f"the levels of y are {' < '.join(map(str, levels))}"
+    found = f"the levels are {' < '.join(map(str, levels))}"
     return Target(ORDINAL, values, np.array(levels), _decision(ORDINAL, task, found))
 
 
@@ -218,9 +220,9 @@ def _read_classes(targets: Array, task: str) -> Target:
             UserWarning,
             stacklevel=4,
         )
-    found = f"y holds {len(classes)} classes"
+    found = f"the target has {len(classes)} classes"
     if len(classes) > 2 and numbers.notna().all():
-        found += " that are numbers; if these are ordered levels, pass task='ordinal'"
+        found += " that are numbers; if these are ordered levels, choose the task ordinal"
     return Target(CLASSIFICATION, targets, classes, _decision(CLASSIFICATION, task, found))
 
 
@@ -269,5 +271,5 @@ def _ordered_levels(y: Any) -> list[Any] | None:
 
 
 def _decision(task: Task, requested: str, found: str) -> str:
-    how = "decided by the target" if requested == "auto" else "as requested"
+    how = "chosen automatically" if requested == "auto" else "as requested"
     return f"Task {task.name}, {how}: {found}."

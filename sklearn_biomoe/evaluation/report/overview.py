@@ -18,8 +18,8 @@ from .page import (
 CHECKS = (
     "Subjects, overlapping or equal windows in training and test; the label or the rating among "
     "the columns; features scaled before the study; methods that scale or were fitted by test "
-    "subjects; classes that a fold lacks; scores below chance; with intervals, scores of elapsed "
-    "time alone."
+    "subjects; classes that a fold lacks; scores worse than chance; with intervals, scores of "
+    "elapsed time alone."
 )
 DOCUMENTED = "Thresholds and their sources: documentation, Checks of windows (docs/checks.md)."
 SCORES = {
@@ -107,12 +107,15 @@ def _render_alarms(study: StudyResults) -> str:
     if not study.alarms:
         return render_paragraph("<b>No alarms.</b>", "quiet") + _render_checks(study)
     items = [
-        f"<li><b>{escape(', '.join(filter(None, [alarm.kind, alarm.method])))}:</b> "
-        f"{escape(alarm.message)}</li>"
+        f"<li><b>{escape(alarm.kind)}:</b> {escape(_quote(alarm.method) + alarm.message)}</li>"
         for alarm in study.alarms
     ]
     heading = f"<h2>{format_count(len(items), 'alarm')}: read before the scores</h2>"
     return "\n".join([f'<div class="alarms" role="alert">{heading}<ul>', *items, "</ul></div>"])
+
+
+def _quote(method: str | None) -> str:
+    return "" if method is None else f'"{method}" '
 
 
 def _render_checks(study: StudyResults) -> str:
