@@ -122,6 +122,13 @@ def test_different_images_of_a_modality_have_different_names():
     assert '"32": images of generic, version 2, then Ridge()' in text
 
 
+def test_marks_of_missing_windows_are_described_in_words():
+    embed = make_multimodal_embedder({"eda": 4, "bvp": 64}, impute=True)
+    X = pd.DataFrame({"eda": list(np.ones((2, 40))), "bvp": list(np.ones((2, 640)))})
+    text = describe({"all": make_pipeline(embed, Ridge())}, X)
+    assert "; ['eda', 'bvp']: 1 for a missing window, else 0]" in text
+
+
 def test_embedders_and_unions(tmp_path):
     file = tmp_path / "my.safetensors"
     union = FeatureUnion([("mean", FunctionTransformer(mean_colour)), ("same", "passthrough")])

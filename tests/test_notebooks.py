@@ -26,6 +26,7 @@ from sklearn_biomoe import (
     make_multimodal_embedder,
     run_study,
 )
+from sklearn_biomoe.evaluation import Alarm
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 from sklearn_biomoe.images.thumbnails import encode_png
 from sklearn_biomoe.representations import REPRESENTATIONS
@@ -126,12 +127,19 @@ def test_other_fitted_estimators_show_weights_and_device(caption):
         assert len(html) < MAX_CHARACTERS
 
 
-def test_studies_show_their_summary():
+def test_studies_show_their_summary(monkeypatch):
     y, groups = np.tile([0, 1, 0, 1, 1], 8), np.repeat(np.arange(8), 5)
     X = RNG.normal(size=(40, 2)) + y[:, None]
     methods = {"logistic": LogisticRegression(), "<most frequent>": DummyClassifier()}
     study = run_study(methods, X, y, groups=groups)
     html = study._repr_html_()
+    assert "Balanced accuracy, mean over subjects and 95 % interval: higher is better. " in html
+    assert "No alarms." in html
+    monkeypatch.setattr(study, "alarms", (Alarm("leak", None, "x"), Alarm("leak", None, "y")))
+    assert "<b>2 alarms</b>, see <code>alarms</code>" in study._repr_html_()
+    head = re.search(r"<thead>.*?</thead>", html, re.DOTALL)[0]
+    shown = re.findall(r"<th>(\w+)</th>", head)
+    assert shown[:6] == ["mean", "low", "high", "p_value", "n_subjects", "seconds"]
     assert re.findall(r"<th>([^<]*)</th>\s*<td>([^<]*)</td>", html) == [
         ("logistic", f"{study.summary().loc['logistic', 'mean']:.3g}"),
         ("&lt;most frequent&gt;", "0.5"),

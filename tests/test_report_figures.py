@@ -233,7 +233,8 @@ def test_examples_of_ratings(ratings, tmp_path, monkeypatch):
     errors = (rows["predicted"] - rows["target"]).abs()
     nearest, farthest = rows.loc[errors.idxmin()], rows.loc[errors.idxmax()]
     for row, outcome in [(nearest, "Near"), (farthest, "Far")]:
-        text = f"true {row['target']:.4g}, predicted {row['predicted']:.4g}. Subject "
+        predicted = f"{row['predicted']:.2f}".replace("-", "\N{MINUS SIGN}")
+        text = f"true {row['target']:.4g}, predicted {predicted}. Subject "
         assert f"{outcome}</b>: {text}{row['subject']}, row {row['window']}" in html
     assert html.count("<h3>Ratings ") == 2
 
@@ -256,6 +257,22 @@ def test_ordinal_page(ordinal, tmp_path):
     assert "none 25.0 % &lt; low 25.0 % &lt; high 50.0 %" in html
     confusion = table(html, "")
     assert list(confusion.index) == list(confusion.columns) == ["none", "low", "high"]
+
+
+def test_intervals_of_errors_are_cut_at_zero(tmp_path):
+    """Of three subjects, one with other features: the t interval of a mean error is wide."""
+    y, groups = np.tile([0.0, 1, 2, 3, 4, 5], 6), np.repeat([1, 2, 3], 12)
+    noise = np.random.default_rng(0).normal(0, 0.1, len(y))
+    X = (y + noise + np.where(groups == 3, 3.0, 0.0))[:, None]
+    study = run_study({"ridge": Ridge()}, X, y, groups)
+    assert study.summary().loc["ridge", "low"] < 0
+    html = write(study, tmp_path)
+    assert table(html, "Method").loc["ridge", "95 % interval"].startswith("0.000 to ")
+    assert "lower is better; intervals are cut at 0." in html
+    assert "95 % interval \N{MINUS SIGN}" not in html
+    saved = pd.read_csv(StringIO(files(html)["scores.csv"]), index_col=0)
+    low = study.summary().loc["ridge", "low"]
+    assert saved.loc["ridge", "low"] == pytest.approx(low, rel=1e-12)
 
 
 # Maps of embeddings
@@ -281,7 +298,7 @@ def test_map_of_embeddings(binary, tmp_path):
     embeddings[7] = np.nan
     html = section(write(binary, tmp_path, embeddings=embeddings), "Embeddings")
     assert "embeddings differ more by subjects than by classes" in html
-    assert "1 windows without embeddings are left out" in html
+    assert "Left out: 1 window without embeddings." in html
     present = np.arange(len(GROUPS)) != 7
     values = StandardScaler().fit_transform(embeddings[present])
     places = PCA(2).fit(values).transform(values)
@@ -292,6 +309,18 @@ def test_map_of_embeddings(binary, tmp_path):
     assert f"principal component 1, {share:.1f} % of variance" in html
     assert len(set(re.findall(r'class="mapped"[^>]*style="fill:(#\w+)"', html))) == SUBJECTS
     assert len(set(re.findall(r'class="mapped"[^>]*style="fill:(var[^"]+)"', html))) == 2
+    legend = re.findall(r'<li>.*?fill:([^"]+)".*?</svg>([^<]+)</li>', html)
+    assert len({colour for colour, _ in legend}) == len(legend) == SUBJECTS + 2
+    by_subject, by_class = (
+        re.findall(r'class="mapped"[^>]*style="fill:([^"]+)"', part)
+        for part in html.split("<figure>")[1:]
+    )
+    labels = np.tile(["rest", "stress"], len(GROUPS) // 2)
+    for colour, name in legend:
+        kind, _, label = name.partition(" ")
+        found, own = (by_subject, GROUPS) if kind == "subject" else (by_class, labels)
+        of_dots = np.array(found[: present.sum()]) == colour
+        np.testing.assert_array_equal(of_dots, own[present] == label)
 
 
 def test_classes_may_dominate(binary, tmp_path):

@@ -64,7 +64,8 @@ def inspect(
     for note, paths in notes.items():
         click.echo(f"{paths[0] if len(paths) == 1 else f'{len(paths)} files'}: {note}", err=True)
     if n_failed:
-        click.echo(f"error: {n_failed} files cannot be read", err=True)
+        files = f"{n_failed} file{'s' if n_failed > 1 else ''}"
+        click.echo(f"error: {files} cannot be read", err=True)
     if n_failed or not (channels or others):
         raise click.exceptions.Exit(1)
 

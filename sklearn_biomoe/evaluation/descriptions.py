@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from .._typing import FloatArray
 from ..images.parameters import ImageParameters
-from ..pipelines import describe_estimator, find_embedders
+from ..pipelines import _mark_missing, describe_estimator, find_embedders
 from ..representations import REPRESENTATIONS
 from ..representations.scaling import DYNAMIC_RANGE
 from ..signals.modalities import Modality
@@ -217,5 +218,7 @@ def _describe(estimator: Any, names: Mapping[str, str]) -> str:
         return f"[{'; '.join(_describe(part, names) for _, part in estimator.transformer_list)}]"
     if isinstance(estimator, str | None):
         return repr(estimator)
+    if isinstance(estimator, FunctionTransformer) and estimator.func is _mark_missing:
+        return "1 for a missing window, else 0"
     text = re.sub(r"\n *", " ", describe_estimator(estimator, changed_only=True))
     return re.sub(r"<function ([^>]+)>", r"\1", text)

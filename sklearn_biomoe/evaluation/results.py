@@ -17,6 +17,8 @@ from .metrics import between_subjects, confusion_counts, within_subjects
 from .statistics import compare_with_chance, mean_interval, permuted_scores
 from .tasks import CLASSIFICATION, Metric, Task
 
+SHOWN = ["mean", "low", "high", "p_value", "n_subjects", "seconds"]  # in notebooks
+
 
 @dataclass
 class StudyResults:
@@ -116,7 +118,17 @@ class StudyResults:
         return self._summary.copy()
 
     def _repr_html_(self) -> str:
-        return self.summary().to_html(float_format="{:.3g}".format, border=0)
+        """Return the main columns of the summary, below the metric and the number of alarms."""
+        main, n_alarms = self.task.main, len(self.alarms)
+        better = "higher" if main.greater_is_better else "lower"
+        alarms = f"{n_alarms or 'No'} alarm{'' if n_alarms == 1 else 's'}"
+        if n_alarms:
+            alarms = f"<b>{alarms}</b>, see <code>alarms</code>"
+        table = self._summary[SHOWN].to_html(float_format="{:.3g}".format, border=0)
+        return (
+            f"<p>{main.label}, mean over subjects and 95 % interval: {better} is better. "
+            f"{alarms}.</p>\n{table}"
+        )
 
     @cached_property
     def _summary(self) -> pd.DataFrame:

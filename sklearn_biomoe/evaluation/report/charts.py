@@ -200,9 +200,18 @@ def curve_style(number: int) -> str:
 
 
 def render_charts(
-    charts: Sequence[Chart], *, file: str, caption: str, kind: str = "", legend: Sequence[str] = ()
+    charts: Sequence[Chart],
+    *,
+    file: str,
+    caption: str,
+    kind: str = "",
+    legend: Sequence[str] = (),
+    colours: Sequence[str] = (),
 ) -> str:
-    """Return charts side by side, with the names of curves and a link that saves all as a file."""
+    """Return charts side by side, with a legend and a link that saves all as a file.
+
+    The legend names curves; or, with a colour for each name, dots.
+    """
     figures = "\n".join(
         f"<figure>{chart.render()}"
         + (f"<figcaption>{escape(chart.title)}</figcaption>" if chart.title else "")
@@ -210,20 +219,31 @@ def render_charts(
         for chart in charts
     )
     items = "".join(
-        f'<li><svg aria-hidden="true"><line {curve_style(number)} x1="0" x2="100%" y1="50%" '
-        f'y2="50%"/></svg>{escape(name)}</li>'
+        f'<li><svg aria-hidden="true">{_sample(number, colours, "0", "50%", "100%", "50%")}</svg>'
+        f"{escape(name)}</li>"
         for number, name in enumerate(legend)
     )
     listed = f'<ul class="legend">{items}</ul>' if legend else ""
-    link = render_link(f"{file}.svg", join_charts(charts, legend, caption).to_file())
+    link = render_link(f"{file}.svg", join_charts(charts, legend, caption, colours).to_file())
     return (
         f'<div class="multiples curves {kind}">{figures}{listed}</div>\n'
         f'<p class="note">{escape(caption)}{link}</p>'
     )
 
 
-def join_charts(charts: Sequence[Chart], legend: Sequence[str], label: str) -> Chart:
-    """Return one chart that shows several with their titles, and the names of curves below."""
+def _sample(number: int, colours: Sequence[str], x1: str, middle: str, x2: str, y: str) -> str:
+    """Return the line from x1 to x2, or the dot in the middle, of an entry of a legend."""
+    if colours:
+        return (
+            f'<circle class="mapped" cx="{middle}" cy="{y}" r="4" style="fill:{colours[number]}"/>'
+        )
+    return f'<line {curve_style(number)} x1="{x1}" x2="{x2}" y1="{y}" y2="{y}"/>'
+
+
+def join_charts(
+    charts: Sequence[Chart], legend: Sequence[str], label: str, colours: Sequence[str] = ()
+) -> Chart:
+    """Return one chart that shows several with their titles, and the legend below."""
     n_columns = min(len(charts), 4)
     width, height = charts[0].width + GAP, charts[0].height + TITLE + GAP
     shapes = []
@@ -238,8 +258,9 @@ def join_charts(charts: Sequence[Chart], legend: Sequence[str], label: str) -> C
     bottom = ceil(len(charts) / n_columns) * height
     for number, name in enumerate(legend):
         y = bottom + LINE * number
+        places = (f"{x:g}" for x in (LEFT, LEFT + 13, LEFT + 26))
         shapes.append(
-            f'<line {curve_style(number)} x1="{LEFT:g}" x2="{LEFT + 26:g}" y1="{y:g}" y2="{y:g}"/>'
+            f"{_sample(number, colours, *places, f'{y:g}')}"
             f'<text class="title" x="{LEFT + 34:g}" y="{y + 4:g}">{escape(name)}</text>'
         )
     names = max((LEFT + 42 + LETTER * len(name) for name in legend), default=0.0)

@@ -206,7 +206,7 @@ def _render_thresholds(study: StudyResults, method: str) -> str:
     ]  # fmt: skip
     columns = ["Threshold", "Sensitivity", "Specificity", "Balanced accuracy", f"Predicted {label}"]
     caption = (
-        f"{method}: windows whose probability of {label} is at least the threshold are predicted "
+        f'"{method}": windows whose probability of {label} is at least the threshold are predicted '
         f"as {label}. Means over subjects. A threshold that is chosen by this table will score "
         "lower on new subjects; choose it on training subjects."
     )

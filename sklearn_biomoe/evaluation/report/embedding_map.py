@@ -16,9 +16,10 @@ from ..._typing import Array, FloatArray
 from ..results import StudyResults
 from .charts import Chart, Plot, Scale, colour_of, render_charts
 from .overview import scored_windows
-from .page import render_paragraph
+from .page import format_count, render_paragraph
 
 MAX_POINTS = 1500  # keep the page small
+MAX_NAMED = 12  # subjects in the legend
 SEED = 0
 
 
@@ -81,6 +82,7 @@ def render_embedding_map(study: StudyResults, embeddings: ArrayLike | None) -> s
     chosen = _choose_rows(len(values))
     by_subject = _colour_names(subjects[chosen])
     by_target = _colour_targets(study, target[chosen])
+    legend = _name_colours(study, subjects[chosen], by_subject)
     charts = [
         _plot(*each, colours, by)
         for each in (_map_by_pca(values, chosen), _map_by_umap(values, chosen))
@@ -91,8 +93,19 @@ def render_embedding_map(study: StudyResults, embeddings: ArrayLike | None) -> s
         charts,
         file="embeddings",
         caption=_describe_map(study, len(values), int((~present).sum())),
-        legend=[] if study.classes is None else [str(label) for label in study.classes],
+        legend=list(legend),
+        colours=list(legend.values()),
     )
+
+
+def _name_colours(study: StudyResults, subjects: Array, by_subject: list[str]) -> dict[str, str]:
+    """Return the colours of classes or levels, and of subjects unless these are too many."""
+    classes = [] if study.classes is None else study.classes
+    legend = {f"{study.task.target} {label}": colour_of(at) for at, label in enumerate(classes)}
+    of_subjects = dict(zip(subjects.astype(str), by_subject, strict=True))
+    if len(of_subjects) <= MAX_NAMED:
+        legend |= {f"subject {name}": of_subjects[name] for name in sorted(of_subjects)}
+    return legend
 
 
 def _one_hot(labels: Array) -> FloatArray:
@@ -177,4 +190,6 @@ def _describe_map(study: StudyResults, n_rows: int, n_missing: int) -> str:
         f"of the embeddings on subjects or on {target}, which is 0 on average if they are "
         "unrelated."
     )
-    return f"{text} {n_missing:,} windows without embeddings are left out." if n_missing else text
+    if n_missing:
+        text += f" Left out: {format_count(n_missing, 'window')} without embeddings."
+    return text

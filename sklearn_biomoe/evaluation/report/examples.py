@@ -49,14 +49,14 @@ def _describe_choice(study: StudyResults, method: str) -> str:
     name = f"<strong>{escape(method)}</strong>"
     if study.classes is None:
         return (
-            f"Windows that {name} predicted with the smallest and the largest error: up to "
-            f"{WINDOWS_PER_OUTCOME} of each half of the ratings, each of a different subject. "
-            f"{ABOVE}"
+            f"Windows that {name} predicted with the smallest (near) and the largest (far) error: "
+            f"for each half of the ratings up to {WINDOWS_PER_OUTCOME} near ones of different "
+            f"subjects, and up to {WINDOWS_PER_OUTCOME} far ones of different subjects. {ABOVE}"
         )
     return (
         f"Windows that {name} predicted with the highest probability: for each "
-        f"{study.task.target} up to {WINDOWS_PER_OUTCOME} correct and {WINDOWS_PER_OUTCOME} wrong "
-        f"ones, each of a different subject. {ABOVE}"
+        f"{study.task.target} up to {WINDOWS_PER_OUTCOME} correct ones of different subjects, and "
+        f"up to {WINDOWS_PER_OUTCOME} wrong ones of different subjects. {ABOVE}"
     )
 
 
@@ -78,7 +78,9 @@ def _choose_windows(study: StudyResults, method: str) -> Iterator[tuple[str, Ite
 
 def _choose_ratings(rows: pd.DataFrame) -> Iterator[tuple[str, Iterator[Window]]]:
     errors = (rows["predicted"] - rows["target"]).abs()
-    rows = rows.assign(confidence=np.nan).loc[errors.sort_values(kind="stable").index]
+    shown = [format_number(value, 2) for value in rows["predicted"]]
+    rows = rows.assign(confidence=np.nan, predicted=shown)
+    rows = rows.loc[errors.sort_values(kind="stable").index]
     middle = rows["target"].median()
     for heading, own in {
         f"Ratings up to {middle:g}": rows[rows["target"] <= middle],

@@ -11,6 +11,7 @@ from .overview import (
     SCORES,
     describe_protocol,
     describe_targets,
+    find_weights,
     holds_out_subjects,
     scored_windows,
 )
@@ -73,8 +74,7 @@ def _describe_data(study: StudyResults) -> str:
 
 
 def _describe_weights(study: StudyResults) -> Iterator[str]:
-    hashes = str(study.environment.get("weights_sha256", ""))
-    if hashes and " " not in hashes.replace(", ", ""):
+    if hashes := find_weights(study):
         yield f"The SHA-256 of the weights is {hashes}."
 
 

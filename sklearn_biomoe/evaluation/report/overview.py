@@ -98,6 +98,12 @@ def holds_out_subjects(study: StudyResults) -> bool:
     return not folds.duplicated(["method", "repeat", "subject"]).any()
 
 
+def find_weights(study: StudyResults) -> str:
+    """Return the hashes of the weights of embedders, or "" if no method embeds."""
+    hashes = str(study.environment.get("weights_sha256", ""))
+    return "" if " " in hashes.replace(", ", "") else hashes
+
+
 def render_alarms(study: StudyResults) -> str:
     """Return the study's alarms, or that there are none, and what the study decided."""
     return "\n".join([_render_alarms(study), _render_decisions(study)])

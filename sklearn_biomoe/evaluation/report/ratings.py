@@ -26,7 +26,7 @@ def render_ratings(study: StudyResults, ranked: pd.DataFrame) -> str:
     }
     charts = [_plot_subject(titles[name], own, scale) for name, own in rows.groupby("subject")]
     caption = (
-        f"Ratings predicted by {method}: a dot for each window; predicted and true ratings are "
+        f'Ratings predicted by "{method}": a dot for each window; predicted and true ratings are '
         "equal on the line. r: Pearson correlation of the subject's windows."
     )
     shown = render_charts(charts[:MAX_UNFOLDED], file="ratings", caption=caption, kind="small")
@@ -67,7 +67,7 @@ def render_residuals(study: StudyResults, ranked: pd.DataFrame) -> str:
     plot.add_line((x.low, 0), (x.high, 0), "chance")
     plot.add_curves([bin_residuals(rows)], marked=True)
     caption = (
-        f"Residuals of {method}, windows of all subjects. Curve: means of windows with similar "
+        f'Residuals of "{method}", windows of all subjects. Curve: means of windows with similar '
         f"true ratings. The mean over subjects is {format_number(bias)}. A curve that falls from "
         "left to right means that predictions vary less than ratings."
     )

@@ -9,6 +9,7 @@ from ..baselines import TRAINING_NAMES
 from ..comparisons import describe_limits
 from ..results import StudyResults
 from ..tasks import Metric
+from .overview import find_weights
 from .page import (
     format_count,
     format_interval,
@@ -36,18 +37,26 @@ def rank_methods(study: StudyResults) -> pd.DataFrame:
 def render_scores(study: StudyResults, ranked: pd.DataFrame) -> str:
     """Return the scores of all methods as tables and a chart."""
     n_methods = len(ranked) - len(study.controls)
+    shown = _cut_intervals(study, ranked)
     selected = (
         "The best method was selected by these scores. Its score on new subjects will probably be "
         "worse."
     )
     return "\n".join(
         [
-            render_paragraph(_describe_best(study, ranked, n_methods), "lead"),
+            render_paragraph(_describe_best(study, shown, n_methods), "lead"),
             render_paragraph(selected, "note") if n_methods > 1 else "",
-            *_render_score_tables(study, ranked),
-            render_strips(study, ranked),
+            *_render_score_tables(study, shown, render_csv_link("scores", ranked, index=True)),
+            render_strips(study, shown),
         ]
     )
+
+
+def _cut_intervals(study: StudyResults, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with intervals of errors, which are symmetric, that end at 0."""
+    if study.task.main.greater_is_better:
+        return ranked
+    return ranked.assign(low=ranked["low"].clip(lower=0))
 
 
 def _describe_best(study: StudyResults, ranked: pd.DataFrame, n_methods: int) -> str:
@@ -81,9 +90,8 @@ def _lower(metric: Metric) -> str:
     return label if label[1:2].isupper() else label[0].lower() + label[1:]
 
 
-def _render_score_tables(study: StudyResults, ranked: pd.DataFrame) -> list[str]:
+def _render_score_tables(study: StudyResults, ranked: pd.DataFrame, link: str) -> list[str]:
     main, *others = study.task.metrics
-    link = render_csv_link("scores", ranked, index=True)
     is_wide = len(others) > MAX_OTHER_METRICS
     beside = [] if is_wide else others
     columns = ["Method", main.label, "95 % interval", "Chance", "p"]
@@ -130,9 +138,13 @@ def _caption(study: StudyResults) -> str:
         "subjects. p: one-sided, for a mean better than chance."
     )
     if kind != "classification":
-        text += f" {study.task.main.label}: lower is better."
+        text += f" {study.task.main.label}: lower is better; intervals are cut at 0."
     if study.calibration is not None:
         text += " Used of the test subject: windows for calibration, which are not scored."
+    text += " Seconds: to fit and predict in all folds"
+    if find_weights(study):
+        text += "; embeddings that are kept for later methods count for the first one"
+    text += "."
     if study.controls:
         text += " Controls are listed last."
     return text
@@ -220,15 +232,16 @@ def render_subjects(study: StudyResults, ranked: pd.DataFrame) -> str:
     scores = study.scores.pivot_table(main.name, "subject", "method", dropna=False)
     n_windows = study.predictions.drop_duplicates("window")["subject"].value_counts()
     n_methods = len(ranked)
+    n_columns = n_methods if n_methods == MAX_COLUMNS + 1 else MAX_COLUMNS
     tables = []
-    for start in range(0, n_methods, MAX_COLUMNS):
-        names = list(ranked.index[start : start + MAX_COLUMNS])
+    for start in range(0, n_methods, n_columns):
+        names = list(ranked.index[start : start + n_columns])
         rows = [
             [subject, f"{n_windows[subject]:,}", *map(format_number, scores.loc[subject, names])]
             for subject in scores.index
         ]
         caption = f"{main.label} of each subject, best method first."
-        if n_methods > MAX_COLUMNS:
+        if n_methods > n_columns:
             caption = (
                 f"{main.label} of each subject: methods {start + 1} to {start + len(names)} of "
                 f"{n_methods}, best first."
@@ -236,7 +249,7 @@ def render_subjects(study: StudyResults, ranked: pd.DataFrame) -> str:
         link = "" if start else render_csv_link("subjects", study.scores)
         columns = ["Subject", "Windows", *names]
         tables.append(render_table(columns, rows, caption=caption, kind="narrow", link=link))
-    return fold_others(tables, n_methods - MAX_COLUMNS)
+    return fold_others(tables, n_methods - n_columns)
 
 
 def fold_others(parts: list[str], n_others: int) -> str:

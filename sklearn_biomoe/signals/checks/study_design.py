@@ -164,7 +164,7 @@ def _check_order(y: Array, groups: Array, start: FloatArray) -> Iterator[Finding
         )
     advice = (
         "Any signal that drifts over a session scores above chance: compare with the controls of "
-        "elapsed time, which a study has if it gets the times of windows."
+        "elapsed time, which a study adds if the start of windows is known."
     )
     yield _finding(
         "warning", "order", " ".join(parts), advice, order=order_kind(sequences), scores=scores
