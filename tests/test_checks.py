@@ -264,6 +264,16 @@ class TestKinds:
         report = check(data, rates={"bvp": 25, "resp": 64})
         assert [each.kind for each in report.of_grade("error")] == ["kind", "kind"]
 
+    def test_swapped_skin_conductance_and_pulse(self):
+        """Windows of 40 s at 4 Hz are too short for a pulse at 64 Hz, which is not their rate."""
+        short = [window[:160] for window in sound("eda")["eda"]]
+        data = sound("bvp").rename(columns={"bvp": "eda"}).assign(bvp=short)
+        report = check(data, rates={"eda": 64, "bvp": 64})
+        assert find(report, "kind").signal == "eda"
+        assert "exchanged with 'eda'" in find(report, "rate").advice
+        alone = check(data[["bvp"]], rates={"bvp": 64})
+        assert "exchanged" not in find(alone, "rate").advice
+
     def test_time_passed_as_a_signal(self):
         X = 1.7e9 + np.arange(48 * 240).reshape(48, 240) / 4
         found = find(check({"eda": X}), "kind", "error")

@@ -71,7 +71,7 @@ def test_first_windows_are_shown_with_their_names():
     frame = pd.Series([*WINDOWS[:5], None], index=["a", "<b>", "c", "d", "e", "f"])
     images = draw(frame)
     html = images._repr_html_()
-    assert "6 windows x 1 images, 224 x 224 pixels; 4 of 6 are shown." in html
+    assert "6 windows x 1 image, 224 x 224 pixels; 4 of 6 are shown." in html
     assert len(shown_images(html)) == 4
     assert "eda_waveform of &lt;b&gt;" in html
     assert "<b>" not in html
@@ -85,7 +85,13 @@ def test_large_stacks_stay_small():
     noise = RNG.normal(size=(4, 3840))
     html = draw(noise, names, sampling_rate=64, modality="bvp")._repr_html_()
     assert 100_000 < len(html) < MAX_CHARACTERS
-    assert len(shown_images(html)) >= 5
+    n_shown = len(shown_images(html))
+    assert n_shown >= 5
+    n_columns = html.count("<th", 0, html.index("</tr>")) - 1
+    assert n_shown == n_columns < len(names)
+    assert (
+        f"{n_shown} of {4 * len(names)} are shown, in {n_columns} of {len(names)} columns" in html
+    )
     assert len(draw(noise, tile_length=1)._repr_html_()) < MAX_CHARACTERS
 
 

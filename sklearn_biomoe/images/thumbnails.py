@@ -40,9 +40,11 @@ def render_thumbnails(images: Any) -> str:
     names = "".join(f"<th {LEFT}>{escape(name)}</th>" for name in images.image_names[:n_columns])
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     n_shown = sum(len(row) - 1 for row in rows)
+    hidden = f", in {n_columns} of {n_images} columns" if n_columns < n_images else ""
     return (
         f"<div style='overflow-x: auto'><p>BiosignalImages: {n_windows:,} windows x {n_images} "
-        f"images, {size} x {size} pixels; {n_shown} of {n_windows * n_images:,} are shown.</p>"
+        f"image{'' if n_images == 1 else 's'}, {size} x {size} pixels; {n_shown} of "
+        f"{n_windows * n_images:,} are shown{hidden}.</p>"
         f"<table><tr><th></th>{names}</tr>{body}</table></div>"
     )
 

@@ -258,9 +258,9 @@ def join_charts(
     bottom = ceil(len(charts) / n_columns) * height
     for number, name in enumerate(legend):
         y = bottom + LINE * number
-        places = (f"{x:g}" for x in (LEFT, LEFT + 13, LEFT + 26))
+        left, middle, right = (f"{x:g}" for x in (LEFT, LEFT + 13, LEFT + 26))
         shapes.append(
-            f"{_sample(number, colours, *places, f'{y:g}')}"
+            f"{_sample(number, colours, left, middle, right, f'{y:g}')}"
             f'<text class="title" x="{LEFT + 34:g}" y="{y + 4:g}">{escape(name)}</text>'
         )
     names = max((LEFT + 42 + LETTER * len(name) for name in legend), default=0.0)

@@ -12,6 +12,7 @@ import pandas as pd
 from ..._typing import Array
 from ...images.stack import BiosignalImages
 from ...plotting import plot_image
+from ...representations import REPRESENTATIONS
 from ..results import StudyResults
 from .page import format_number, render_paragraph
 
@@ -32,7 +33,7 @@ def render_examples(study: StudyResults, method: str, images: Mapping[str, Biosi
         for position in range(len(stack.image_names))
     ]
     shown = available[:MAX_IMAGES]
-    text = _describe_choice(study, method)
+    text = _describe_choice(study, method) + _describe_axes(images)
     if len(available) > len(shown):
         text += f" The first {len(shown)} of {len(available)} images of each window are shown."
     groups = [
@@ -57,6 +58,19 @@ def _describe_choice(study: StudyResults, method: str) -> str:
         f"Windows that {name} predicted with the highest probability: for each "
         f"{study.task.target} up to {WINDOWS_PER_OUTCOME} correct ones of different subjects, and "
         f"up to {WINDOWS_PER_OUTCOME} wrong ones of different subjects. {ABOVE}"
+    )
+
+
+def _describe_axes(images: Mapping[str, BiosignalImages]) -> str:
+    """Return why curves are flat, if some have the same axis in all windows."""
+    panels = [panel for stack in images.values() for panel in stack.settings.panels]
+    if not any(
+        REPRESENTATIONS[each.representation].has_values and each.limits[0] for each in panels
+    ):
+        return ""
+    return (
+        " Images whose axis of values is the same for all windows show the level of a signal, and "
+        'its changes are small; value_range="window" scales each window to the full height.'
     )
 
 

@@ -65,7 +65,7 @@ class CheckResults:
         -------
         summary : DataFrame
             Indexed by signal and subject, with the columns windows; missing, gaps, flat, clipped
-            (numbers of windows); outside (share of samples beyond the axis); level (median);
+            (numbers of windows); outside (share of samples beyond the axis); median;
             frequency (median of the clear rhythms of pulse or breathing, in Hz); quality (median)
             and usable (share of windows).
         """
@@ -113,7 +113,7 @@ class CheckResults:
                 "missing": int(quality["missing"].sum()),
                 "flat": int(quality["flat"].sum()),
                 "usable": f"{100 * quality['usable'].mean():.0f} %",
-                "level": f"{signal.measures['median'].median():.3g}",
+                "median": f"{signal.measures['median'].median():.3g}",
             }
             for signal, quality in zip(self.signals, self.qualities, strict=True)
         }
@@ -140,7 +140,7 @@ def _summarise(signal: MeasuredSignal, quality: pd.DataFrame) -> pd.DataFrame:
     flags: Any = by_subject[["missing", "gaps", "flat", "clipped"]].sum()
     summary = flags.assign(
         outside=by_subject["outside"].mean(),
-        level=signal.by_subject("median"),
+        median=signal.by_subject("median"),
         quality=by_subject["quality"].median(),
         usable=by_subject["usable"].mean(),
     )

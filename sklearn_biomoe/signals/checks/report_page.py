@@ -16,7 +16,7 @@ from .measures import BREATHING_BAND, PULSE_BAND, fill_gaps
 
 WIDTH, HEIGHT, MARGIN = 320, 120, 18
 MOST_POINTS = 600  # of a curve
-MOST_SUBJECTS = 40  # in a plot of levels
+MOST_SUBJECTS = 40  # in a plot of medians
 MOST_WINDOWS = 200  # in a spectrum
 DECIBELS = 60.0
 HEADINGS = {"outside": "off the axis", "frequency": "rhythm (Hz)"}
@@ -82,7 +82,7 @@ def _render_signals(report: CheckResults) -> Iterator[str]:
             f"of {signal.measures['seconds'].median():.4g} s, {100 * quality['usable'].mean():.0f} "
             "% usable</h3>"
         )
-        plots = [_plot_levels(signal), _plot_spectrum(signal), *_plot_examples(signal, quality)]
+        plots = [_plot_medians(signal), _plot_spectrum(signal), *_plot_examples(signal, quality)]
         yield f'<div class="plots">{"".join(plots)}</div>'
     summary = report.summary()
     if len(summary):
@@ -136,7 +136,7 @@ def _curve(values: FloatArray, kind: str = "") -> str:
     return f'<polyline class="curve {kind}" points="{points}"/>'
 
 
-def _plot_levels(signal: MeasuredSignal) -> str:
+def _plot_medians(signal: MeasuredSignal) -> str:
     """Return the 10th, 50th and 90th percentile of the medians of windows of each subject."""
     medians = signal.measures.groupby("subject")["median"]
     levels = [np.percentile(own, [10, 50, 90]) for _, own in medians]
@@ -156,7 +156,7 @@ def _plot_levels(signal: MeasuredSignal) -> str:
     axis = (f"{low:.3g}", f"{high:.3g}")
     unit = MODALITIES[signal.modality].unit
     expected = f" ({unit} is expected)" if unit else ""
-    return _figure(f"Levels, a line for each subject{expected}", "".join(marks), axis)
+    return _figure(f"Medians of windows, a line for each subject{expected}", "".join(marks), axis)
 
 
 def _plot_spectrum(signal: MeasuredSignal) -> str:

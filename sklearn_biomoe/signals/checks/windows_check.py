@@ -1,6 +1,7 @@
 """The entry of all checks."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,7 @@ def check_windows(
         if not _has_error(own, signal):
             own += check_quality(signal, qualities[-1])
         findings += leave_out_explained(own)
+    findings = _suggest_exchange(findings)
     if not any(each.kind in ("rate", "kind") and each.grade != "note" for each in findings):
         findings += compare_signals([each for each in signals if not _has_error(findings, each)])
     seconds = _window_lengths(signals, n_windows)
@@ -127,6 +129,22 @@ def check_windows(
         n_windows=n_windows,
         checked=tuple(_list_checks(columns, labels, subjects, starts)),
     )
+
+
+def _suggest_exchange(findings: list[Finding]) -> list[Finding]:
+    """Return findings about rates with the advice that the signal may be another one.
+
+    If two signals are exchanged, one is of another kind, and the other has no rhythm, or one that
+    seems to be too slow or too fast.
+    """
+    others = [each.signal for each in findings if each.kind == "kind" and each.grade == "error"]
+    advice = "The rate may be right if the signal is exchanged with {!r}, which is of another kind."
+    return [
+        replace(finding, advice=f"{finding.advice} {advice.format(others[0])}")
+        if finding.kind == "rate" and others
+        else finding
+        for finding in findings
+    ]
 
 
 Column = tuple[str, float, Any]  # modality, sampling rate in Hz, windows
