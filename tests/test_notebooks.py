@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import re
 import shutil
 from base64 import b64decode
@@ -26,10 +27,12 @@ from sklearn_biomoe import (
     make_multimodal_embedder,
     run_study,
 )
+from sklearn_biomoe.datasets import make_biosignal_windows
 from sklearn_biomoe.evaluation import Alarm
 from sklearn_biomoe.finetuning import TinyBioMoEClassifier
 from sklearn_biomoe.images.thumbnails import encode_png
 from sklearn_biomoe.representations import REPRESENTATIONS
+from sklearn_biomoe.signals import cut_windows
 
 MAX_CHARACTERS = 200_000
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -131,6 +134,23 @@ def test_other_fitted_estimators_show_weights_and_device(caption):
         html = model.fit(X, Y)._repr_html_()
         assert html.count(caption) == n, model
         assert len(html) < MAX_CHARACTERS
+
+
+def test_windows_show_their_numbers_without_samples():
+    recordings = {
+        subject: {"eda": RNG.normal(size=4 * seconds), "bvp": RNG.normal(size=64 * seconds)}
+        for subject, seconds in (("S1", 200), ("S2", 150))
+    }
+    labels = {"S1": ["rest"] * 120 + ["pain"] * 80, "S2": ["rest"] * 90 + ["pain"] * 60}
+    windows = cut_windows(recordings, {"eda": 4, "bvp": 64}, duration=60, labels=labels)
+    text = "<4 windows of 2 subjects: eda at 4 Hz, bvp at 64 Hz; 3 dropped; keys: data, target, "
+    assert repr(windows).startswith(text)
+    copied = pickle.loads(pickle.dumps(windows))
+    assert repr(copied) == repr(windows)
+    assert copied.groups.tolist() == ["S1", "S1", "S1", "S2"]
+    assert repr(make_biosignal_windows(3, 2)).startswith("<6 windows of 3 subjects: ")
+    del windows["sampling_rates"]
+    assert "'dropped':" in repr(windows)
 
 
 def test_studies_show_their_summary(monkeypatch):

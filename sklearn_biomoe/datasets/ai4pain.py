@@ -16,6 +16,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_number, check_option
 from ..recordings import read_recording
 from ..signals.cutting import cut_windows
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import describe
 from ._subjects import find_folder, read_each
 
@@ -145,7 +146,7 @@ def load_ai4pain(
     rows = rows.astype({"subject": int, "number": int})
     is_validation = [where[str(subject)].name == "validation" for subject in rows["subject"]]
     begins = pd.concat([_begins(each) for each in segments.values()])
-    return Bunch(
+    return WindowsBunch(
         data=windows.data.assign(subject=rows["subject"]),
         target=rows["part"].map(TARGETS).to_numpy(),
         groups=rows["subject"].to_numpy(),

@@ -13,6 +13,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_number
 from ..recordings import read_study
 from ..signals.cutting import cut_windows
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, describe, open_files
 
 SOURCE = Source(
@@ -156,7 +157,7 @@ def fetch_bidmc(
         names = (f"bidmc_{patient}_{kind}.csv" for kind in ("Numerics", "Breaths"))
         numerics, breaths = (_read_table(files[name]) for name in names)
         targets.append(_rates(numerics, breaths, starts, duration))
-    return Bunch(
+    return WindowsBunch(
         data=windows.data,
         target=pd.concat(targets, ignore_index=True),
         groups=windows.groups,

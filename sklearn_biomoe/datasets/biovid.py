@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 from .._validation.parameters import check_option
 from ..recordings import Recording, RecordingError, read_recording
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import describe
 from ._subjects import find_folder, read_each
 
@@ -138,7 +139,7 @@ def load_biovid(
     tables, skipped = read_each(by_subject, read, expected, on_error, _GET)
     data = pd.concat(tables.values(), ignore_index=True)
     events = data[["subject", "sample", "class"]]
-    return Bunch(
+    return WindowsBunch(
         data=data[["subject", *SIGNALS]],
         target=events["class"].to_numpy(),
         groups=events["subject"].to_numpy(),

@@ -16,6 +16,7 @@ from .._typing import Rows
 from .._validation.parameters import check_option
 from ..recordings import Channel, Recording, read_study
 from ..signals.cutting import cut_windows
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, describe, open_files
 from ._spans import common_span, whole_recordings
 
@@ -152,7 +153,7 @@ def fetch_cogwear(
     keys = pd.Series(windows.groups)
     events = keys.str.split("/", expand=True).set_axis(["subject", "session", "part"], axis=1)
     events = events.astype({"subject": int}).replace({"part": PARTS})
-    bunch = Bunch(
+    bunch = WindowsBunch(
         data=windows.data.assign(subject=events["subject"]),
         target=(events["part"] == "stroop").to_numpy(int),
         groups=events["subject"].to_numpy(),

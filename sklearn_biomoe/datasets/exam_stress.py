@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 from .._validation.parameters import check_number
 from ..recordings import read_study
 from ..signals.cutting import cut_windows
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, describe, open_files
 from ._spans import whole_recordings
 
@@ -137,7 +138,7 @@ def fetch_exam_stress(
     )
     keys = pd.Series(windows.groups).str.extract(r"S(?P<subject>\d+)/(?P<exam>.*)")
     events = keys.astype({"subject": int})
-    return Bunch(
+    return WindowsBunch(
         data=windows.data.assign(subject=events["subject"])[["subject", *SIGNALS]],
         target=None,
         groups=events["subject"].to_numpy(),

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from ..recordings import Recording, read_study
 from ..signals.cutting import cut_windows
 from ..signals.events import EventSettings
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, describe, open_files
 
 _REPOSITORY = "GNilsonne/Data-and-analysis-code-Oxazepam-and-emotion-2"
@@ -151,7 +152,7 @@ def fetch_fmov(
         events=events,
         around=around,
     )
-    return Bunch(
+    return WindowsBunch(
         data=windows.data,
         target=windows.target,
         groups=windows.groups,

@@ -14,6 +14,7 @@ from .._validation.parameters import check_number
 from ..recordings import Channel, Recording
 from ..signals.cutting import cut_windows
 from ..signals.events import read_events
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, describe, open_files
 
 _REPOSITORY = "https://github.com/Freihaut/Freihaut_Goeritz-2021-Study_Files-Mouse"
@@ -151,7 +152,7 @@ def fetch_freihaut(
     )
     pairs = _pairs(windows.events)
     conditions = windows.events["condition"].to_numpy()
-    return Bunch(
+    return WindowsBunch(
         data=windows.data,
         target=(conditions[pairs[:, 1]] == "high").astype(int),
         groups=windows.groups[pairs[:, 0]],

@@ -15,6 +15,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_option
 from ..recordings import Recording, RecordingError, read_recording
 from ..signals.cutting import cut_windows
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import describe
 from ._subjects import find_folder, read_each
 
@@ -146,7 +147,7 @@ default=("baseline", "pain_4")
         around=(0.0, DURATION),
     )
     rows = events.loc[windows.events["event"]].reset_index(drop=True)
-    return Bunch(
+    return WindowsBunch(
         data=windows.data,
         target=windows.target,
         groups=windows.groups,

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from .._typing import FloatArray, Rows
 from .._validation.parameters import check_integer, check_number, check_option
+from ..signals.windows_bunch import WindowsBunch
 
 _DEFAULT_RATES = {"eda": 4.0, "bvp": 64.0, "resp": 25.0, "spo2": 1.0}  # Hz
 
@@ -118,7 +119,7 @@ def make_biosignal_windows(
     for name, rate in rates.items():
         times = np.arange(int(duration * rate + 1e-9)) / rate
         columns[name] = list(_SIMULATORS[name](sampler_of[name], respiration, times, rate))
-    return Bunch(
+    return WindowsBunch(
         data=pd.DataFrame(columns),
         target=target,
         groups=groups,

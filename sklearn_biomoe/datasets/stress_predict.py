@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 
 from .._typing import FloatArray, Rows
 from .._validation.parameters import check_option
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, open_files
 
 _REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
@@ -135,7 +136,7 @@ def fetch_stress_predict(
         pairs.append(rows + n_windows)
         elapsed_time.append(starts - recording.seconds[0])
         n_windows += len(starts)
-    return Bunch(
+    return WindowsBunch(
         data=pd.concat(tables, ignore_index=True),
         target=np.concatenate(targets),
         groups=np.concatenate(groups),

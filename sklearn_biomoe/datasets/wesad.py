@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 from .._validation.parameters import check_number
 from ..recordings import Recording, RecordingError, read_recording
 from ..signals.cutting import cut_windows
+from ..signals.windows_bunch import WindowsBunch
 from ._folders import describe
 from ._subjects import find_folder, read_each
 
@@ -131,7 +132,7 @@ def load_wesad(
     windows = cut_windows(
         recordings, events=events, label="condition", duration=duration, step=step
     )
-    return Bunch(
+    return WindowsBunch(
         data=windows.data,
         target=windows.target,
         groups=windows.groups,

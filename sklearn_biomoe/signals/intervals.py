@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 from .._typing import Array, FloatArray, Rows
 from .._validation.parameters import check_number
 from ..recordings.recording import Recording
+from .windows_bunch import WindowsBunch
 
 SubjectSignals = Mapping[str, Array]  # of one subject, by modality
 
@@ -123,7 +124,7 @@ def cut_intervals(
         cells = [signals[subject][name][..., first : first + n_times] for subject, first in firsts]
         columns[name] = pd.Series(cells, dtype=object)
     dropped = intervals.loc[~kept, ["subject", "start_time", "reason"]]
-    return Bunch(
+    return WindowsBunch(
         data=pd.DataFrame(columns),
         target=None,
         groups=subjects,
