@@ -237,7 +237,7 @@ def test_examples_of_ratings(ratings, tmp_path, monkeypatch):
         text = f"true {row['target']:.4g}, predicted {predicted}. Subject "
         assert f"{outcome}</b>: {text}{row['subject']}, row {row['window']}" in html
     assert html.count("<h3>Ratings ") == 2
-    assert "the same for all windows show the level" in html
+    assert "axis of values that is the same for all windows" in html
     own = BiosignalImageTransformer(sampling_rate=4, modality="eda", value_range="window")
     images = own.fit_transform(3 + np.random.default_rng(0).random((len(GROUPS), 40)))
     html = section(write(ratings, tmp_path, images={"eda": images}), "Example windows")

@@ -69,8 +69,8 @@ def _describe_axes(images: Mapping[str, BiosignalImages]) -> str:
     ):
         return ""
     return (
-        " Images whose axis of values is the same for all windows show the level of a signal, and "
-        'its changes are small; value_range="window" scales each window to the full height.'
+        " On an axis of values that is the same for all windows, small changes of a signal are "
+        'hardly visible; value_range="window" scales each window to the full height.'
     )
 
 
