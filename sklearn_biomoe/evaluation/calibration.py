@@ -128,7 +128,17 @@ def _assign_windows_of_subject(calibration: Calibration, intervals: FloatArray) 
 
 
 def move_windows(calibration: Calibration, folds: list[Fold], uses: Array) -> list[Fold]:
-    """Return folds whose test windows are the scored ones, with the calibration windows apart."""
+    """Return folds whose test windows are the scored ones, with the calibration windows apart.
+
+    Raise ValueError for a fold without windows to score, which tests only a part of a subject.
+    """
+    for fold in folds:
+        if not (uses[fold.test] == SCORED).any():
+            raise ValueError(
+                f"Fold {fold.number} tests only rows {name_some(fold.test)}, none of which is "
+                f"scored with calibration={calibration}; pass a cv that tests all windows of a "
+                "subject together, such as 'leave_one_subject_out'."
+            )
     return [
         replace(
             fold,
