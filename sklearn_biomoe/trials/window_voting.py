@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array, FloatArray
 from .._validation.parameters import check_option
 from .._validation.predictors import check_predict_proba, check_predictor
-from .._validation.targets import read_targets, read_values
+from .._validation.targets import read_classes, read_values
 from .bags import AGGREGATIONS, Bags, validate_bags
 
 
@@ -47,7 +46,7 @@ class _WindowVoting(MetaEstimatorMixin, BaseEstimator, ABC):
         ------
         ValueError
             If ``how`` is unknown, `TrialAggregator` would refuse the bags, or y has another length
-            than X or gaps.
+            than X, gaps or a single class.
         TypeError
             If ``estimator`` is not a classifier (a regressor), or a classifier has no
             ``predict_proba``.
@@ -172,9 +171,8 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         check_predict_proba("estimator", self.estimator, wrapper)
 
     def _read_targets(self, y: ArrayLike, bags: Bags) -> Array:
-        labels = read_targets(y, bags, type(self).__name__)
-        check_classification_targets(labels)
-        return labels
+        classes, codes = read_classes(y, bags, type(self).__name__, "bags")
+        return classes[codes]
 
 
 class WindowVotingRegressor(RegressorMixin, _WindowVoting):
