@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._typing import Array, FloatArray, Mask
 from .._validation.parameters import check_integer, check_number
 from .._validation.subjects import check_subjects, column_names, column_values, name_some
+from ..pipelines import find_parts
 from ..signals import SubjectScaler
 from .folds import Fold
 from .inputs import check_intervals
@@ -214,7 +215,4 @@ def find_calibrated(calibration: Calibration, methods: Mapping[str, Any]) -> tup
 
 def calibrated_scalers(method: Any) -> list[SubjectScaler]:
     """Return the parts of a method that scale subjects by calibration windows."""
-    parts = [method, *method.get_params(deep=True).values()]
-    return [
-        part for part in parts if isinstance(part, SubjectScaler) and part.unseen == "calibration"
-    ]
+    return [part for part in find_parts(method, SubjectScaler) if part.unseen == "calibration"]
