@@ -135,6 +135,13 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_windows, n_classes), float64
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If names of columns differ from those in `fit`, or ``estimator`` does not accept X.
         """
         check_is_fitted(self)
         _check_feature_names(self, X, reset=False)
@@ -153,6 +160,11 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         levels : ndarray of shape (n_windows,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]

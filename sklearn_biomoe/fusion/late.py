@@ -140,6 +140,18 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
         -------
         probabilities : ndarray of shape (n_windows, n_classes), float64
             In the order of ``classes_``. With fusion="vote" the share of the votes.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If the columns of X differ from those in `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If windows lack every modality.
         """
         return self._fuse(X)
 
@@ -153,6 +165,16 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
         Returns
         -------
         classes : ndarray of shape (n_windows,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
+
+        Warns
+        -----
+        UserWarning
+            As `predict_proba`.
         """
         most_likely = self._fuse(X).argmax(axis=1)
         return self.classes_[most_likely]
@@ -269,6 +291,18 @@ class LateFusionRegressor(RegressorMixin, ModalityEnsemble):
         Returns
         -------
         values : ndarray of shape (n_windows,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If the columns of X differ from those in `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If windows lack every modality.
         """
         return self._fuse(X)[:, 0]
 

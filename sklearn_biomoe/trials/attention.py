@@ -300,6 +300,14 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         -------
         probabilities : ndarray of shape (n_bags, n_classes), float64
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, windows have another number of features than
+            in `fit`, or ``device`` is not available.
         """
         probabilities: FloatArray = softmax(np.stack(self._run(self._read(X), "forward")), axis=1)
         return probabilities
@@ -314,6 +322,11 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         Returns
         -------
         classes : ndarray of shape (n_bags,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]
@@ -397,6 +410,14 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
         Returns
         -------
         values : ndarray of shape (n_bags,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, windows have another number of features than
+            in `fit`, or ``device`` is not available.
         """
         outputs = np.concatenate(self._run(self._read(X), "forward"))
         return outputs * self.target_scale_ + self.target_mean_

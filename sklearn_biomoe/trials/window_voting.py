@@ -147,6 +147,14 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         -------
         probabilities : ndarray of shape (n_bags, n_classes), float64
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, or windows have another number of features
+            than in `fit`.
         """
         votes = self._combine(X, "predict_proba")
         return votes / votes.sum(axis=1, keepdims=True)
@@ -161,6 +169,11 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         Returns
         -------
         classes : ndarray of shape (n_bags,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]
@@ -228,6 +241,14 @@ class WindowVotingRegressor(RegressorMixin, _WindowVoting):
         Returns
         -------
         values : ndarray of shape (n_bags,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, or windows have another number of features
+            than in `fit`.
         """
         return self._combine(X, "predict")[:, 0]
 
