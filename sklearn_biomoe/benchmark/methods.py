@@ -20,6 +20,7 @@ from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 
 ALL_IMAGES = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite"]
 MINIROCKET_KERNELS = 924  # per signal
+PEERS = ("aeon", "neurokit2")  # packages of other methods, used if they are installed
 RESPONSE = 0.01  # µS, the smallest skin conductance response that is counted
 
 
@@ -123,8 +124,13 @@ def learns(method: Any) -> bool:
 
 
 def check_methods(methods: Mapping[str, Any]) -> None:
-    """Raise TypeError for a method that is not a transformer."""
+    """Raise an error for a method that is not a transformer, or has the name of a row of others."""
     for name, method in methods.items():
+        if not isinstance(name, str) or ", " in name:
+            raise ValueError(
+                f"A method has the name {name!r}; expected text without ', ', because the page "
+                "names rows such as 'catch22, eda' and 'time, linear'."
+            )
         if isinstance(method, type) or not all(
             hasattr(method, part) for part in ("fit", "transform", "get_params")
         ):

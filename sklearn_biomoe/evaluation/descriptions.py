@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from .._typing import FloatArray
-from ..images.fitting import ImageParameters
+from ..images.parameters import ImageParameters
 from ..pipelines import describe_estimator, find_embedders, find_parts
 from ..representations import REPRESENTATIONS
 from ..representations.scaling import DYNAMIC_RANGE

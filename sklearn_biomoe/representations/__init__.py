@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
+from .._function_code import describe_function, without_addresses
 from .._validation.parameters import check_option
 from ..signals.modalities import Modality, ValueRange
 from .axes import (
@@ -160,6 +161,28 @@ REPRESENTATIONS = {
         shortest=spectrogram_piece,
     ),
 }
+
+_BUILT_IN = dict(REPRESENTATIONS)
+
+
+def own_representations() -> list[str]:
+    """List the entries that are not those of the package."""
+    return [name for name, each in REPRESENTATIONS.items() if each != _BUILT_IN.get(name)]
+
+
+def identify_representation(name: str) -> str:
+    """Return the name, with the code of the functions of an entry that is not the package's.
+
+    Examples
+    --------
+    >>> identify_representation("waveform")
+    'waveform'
+    """
+    parts = [name, *REPRESENTATIONS[name].parts]
+    own = [each for each in own_representations() if each in parts]
+    values = [value for each in own for value in vars(REPRESENTATIONS[each]).values()]
+    described = (describe_function(value) or repr(value) for value in values)
+    return without_addresses(" ".join([name, *described]))
 
 
 def image_axes(
