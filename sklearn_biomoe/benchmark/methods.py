@@ -82,7 +82,7 @@ def for_signal(method: Any, modality: str, sampling_rate: float, duration: float
     """Return a copy of a method, with its parameters modality and sampling_rate set.
 
     The preset's representations are named, so that stored features are not those of an earlier
-    preset. Where windows are shorter than its pieces of spectrograms, pieces have half their
+    preset. Where windows are shorter than its segments of spectrograms, segments have half their
     length.
 
     Examples

@@ -59,8 +59,8 @@ def learn_power_range(
         for start in range(0, len(values), WINDOWS_AT_ONCE):
             signals = torch.from_numpy(values[start : start + WINDOWS_AT_ONCE, channel]).double()
             tiles = [signals[:, tile] for tile in settings.tile_slices(signals.shape[1])]
-            pieces = torch.stack(tiles, dim=1).flatten(0, 1)  # (n_windows x n_tiles, n_times)
-            maps = to_map(pieces, settings.sampling_rate or 1.0, settings.modalities[channel])
+            flat = torch.stack(tiles, dim=1).flatten(0, 1)  # (n_windows x n_tiles, n_times)
+            maps = to_map(flat, settings.sampling_rate or 1.0, settings.modalities[channel])
             largest.append(maps.amax(dim=(1, 2)))
     power = torch.cat(largest)
     if not power.any():

@@ -42,9 +42,9 @@ from .scaling import (
 )
 from .scalograms import scalogram
 from .spectrograms import (
+    segment_length,
     spectrogram_angle,
     spectrogram_phase,
-    spectrogram_piece,
     spectrogram_psd,
 )
 
@@ -127,7 +127,7 @@ def _spectrogram(to_map: Callable[..., Tensor], scale: Callable[..., Tensor]) ->
         to_map=to_map,
         scale=scale,
         needs_sampling_rate=True,
-        shortest=spectrogram_piece,
+        shortest=segment_length,
     )
 
 
@@ -158,7 +158,7 @@ REPRESENTATIONS = {
         curve_axes,
         parts=("waveform", "spectrogram_psd", "scalogram"),
         needs_sampling_rate=True,
-        shortest=spectrogram_piece,
+        shortest=segment_length,
     ),
 }
 
@@ -214,7 +214,7 @@ def image_axes(
     Examples
     --------
     >>> from sklearn_biomoe.signals import MODALITIES
-    >>> image_axes("spectrogram_psd", 3840, 64.0, MODALITIES["bvp"])  # pieces of 8 s, 1 s apart
+    >>> image_axes("spectrogram_psd", 3840, 64.0, MODALITIES["bvp"])  # segments of 8 s, 1 s apart
     ImageAxes(vertical='frequency', times=(3.5, 56.5), frequencies=(0.4375, 5.0625),
               logarithmic=False)
     """
