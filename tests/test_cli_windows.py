@@ -296,7 +296,7 @@ def test_study_of_ratings_and_levels(arguments, execute, label, options, found):
         ("level", ["--task", "regression"], 1, "y holds 'None' in row 0; --task 'regression' pred"),
         ("level", ["--levels", "None,low"], 2, "but level also holds 'high'"),
         ("level", ["--levels", "None,low,high,top"], 2, "but no window is 'top'"),
-        ("level", ["--levels", "None,low,hihg"], 2, "no window is 'hihg' and level also holds 'high'"),
+        ("level", ["--levels", "None,low,hihg"], 2, "is 'hihg' and level also holds 'high'"),
         ("level", ["--levels", "None,low,low,high"], 2, "a level is given twice"),
         ("level", ["--levels", "None,low,high", "--task", "regression"], 2, "not for --task regr"),
         ("nrs", ["--levels", "none,low"], 2, "--levels none,low, but nrs holds numbers"),
