@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from io import StringIO
 from os import PathLike
 from pathlib import Path
@@ -292,7 +293,7 @@ def _warn_of_events(
             stacklevel=4,
         )
     lengths = {subject: length_of(each, sampling_rates) for subject, each in signals.items()}
-    of_events = events["subject"].map(lengths)
+    of_events = events["subject"].map(lengths).astype(np.float64)  # also of categories
     last, longest = events["onset"].max(), max(lengths.values(), default=0.0)
     if (events["onset"] >= of_events).mean() > 0.5 or (
         len(events) > len(signals) and last < longest / EARLY and longest > 60
@@ -344,7 +345,7 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
     events = events.copy()
     if "duration" not in events.columns:
         events["duration"] = np.nan
-    if events["onset"].dtype.kind == "M":
+    if events["onset"].notna().all() and all(isinstance(at, datetime) for at in events["onset"]):
         starts = {
             subject: getattr(each, "start_time", None) for subject, each in recordings.items()
         }
@@ -354,12 +355,13 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
         ]
     for name in TIMES:
         numbers = pd.to_numeric(events[name], errors="coerce").astype(np.float64)
-        given = events[name].notna().to_numpy() | (name == "onset")
-        bad = ~np.isfinite(numbers.to_numpy()) & given
+        missing, finite = events[name].isna().to_numpy(), np.isfinite(numbers.to_numpy())
+        bad = missing | ~finite if name == "onset" else ~(missing | finite)
         if bad.any():
             row = int(bad.argmax())
+            expected = "seconds, or timestamps in all rows" if name == "onset" else "seconds"
             raise ValueError(
-                f"events, row {row}: {name} is {str(events[name].iloc[row])!r}; expected seconds."
+                f"events, row {row}: {name} is {str(events[name].iloc[row])!r}; expected {expected}."
             )
         events[name] = numbers
     if (events["duration"] < 0).any():
