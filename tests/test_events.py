@@ -284,7 +284,7 @@ def test_offsets_of_two_seasons_and_separators_at_the_end(tmp_path):
     assert table["subject"].tolist() == ["1", "2"]
     assert table["nrs"].tolist() == [3, 4]
     for text in ("subject,onset\n1,2,9\n2,3,8\n", "subject,onset\n1,2\n2,3,8\n"):
-        with pytest.raises(ValueError, match=r"c\.csv cannot be read: "):
+        with pytest.raises(ValueError, match=r"c\.csv cannot be read as CSV: "):
             read_events(write(tmp_path / "c.csv", text))
 
 

@@ -17,6 +17,7 @@ from . import text_tables
 from .formats import RecordingError, join_segments
 from .reading import _find_format, read_recording
 from .recording import Channel, Recording
+from .text_dialects import read_cells
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}|(\*)")
 NAMES = ("subject", "signal")
@@ -157,7 +158,7 @@ def _list_table(source: str | PathLike[str] | pd.DataFrame) -> pd.DataFrame:
         folder, name = Path(), "The table of files"
     else:
         path = Path(source)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = read_cells(path).fillna("")
         folder, name = path.parent, str(path)
     for column in ("subject", "path"):
         if column not in table.columns:

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from sklearn.utils import Bunch
 from .._typing import Array
 from .._validation.parameters import check_number, check_option, is_number
 from ..recordings.recording import Recording
-from ..recordings.text_dialects import GROUPED, decode_text
+from ..recordings.text_dialects import GROUPED, read_cells
 from .intervals import (
     SubjectSignals,
     check_rates,
@@ -124,7 +123,7 @@ def read_events(
     1      07     55         8   low    2
     """
     path = Path(path)
-    table = _read_cells(path, separator)
+    table = read_cells(path, separator)
     if len(table.columns) == 1:
         raise ValueError(
             f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as '/'."
@@ -144,25 +143,6 @@ def read_events(
         else:
             events[name] = text_or_numbers(events[name], decimal)
     return events
-
-
-def _read_cells(path: Path, separator: str | None) -> pd.DataFrame:
-    """Read a CSV or TSV file of any encoding, whose cells stay text; empty ones are missing."""
-    try:
-        text, _ = decode_text(path.read_bytes())
-        separator = separator or max("\t;|,", key=text.partition("\n")[0].count)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells beyond the header
-            return pd.read_csv(
-                StringIO(text),
-                sep=separator,
-                index_col=False,
-                dtype=str,
-                keep_default_na=False,
-                na_values=[""],
-            )
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _find_decimal(times: pd.DataFrame, path: Path) -> str:
