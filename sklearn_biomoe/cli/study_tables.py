@@ -83,8 +83,7 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     if path.suffix.lower() == ".parquet":
         return pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
     # pandas' default parser is off by a last bit.
-    options = {"low_memory": False, "float_precision": "round_trip"}
-    return read_csv(path, usecols=columns, **options)[columns]
+    return read_csv(path, usecols=columns, low_memory=False, float_precision="round_trip")[columns]
 
 
 def _sample_columns(column: str, names: list[str]) -> list[str]:

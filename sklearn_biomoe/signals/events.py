@@ -339,9 +339,10 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
         bad = missing | ~finite if name == "onset" else ~(missing | finite)
         if bad.any():
             row = int(bad.argmax())
-            expected = "seconds, or timestamps in all rows" if name == "onset" else "seconds"
+            cell, timestamps = str(events[name].iloc[row]), ", or timestamps in all rows"
             raise ValueError(
-                f"events, row {row}: {name} is {str(events[name].iloc[row])!r}; expected {expected}."
+                f"events, row {row}: {name} is {cell!r}; expected seconds"
+                f"{timestamps if name == 'onset' else ''}."
             )
         events[name] = numbers
     if (events["duration"] < 0).any():
