@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ..recordings.text_dialects import find_dialect, read_cells, read_csv
-from ..signals.events import text_or_numbers
+from ..signals.event_tables import text_or_numbers
 from .options import Signal
 
 

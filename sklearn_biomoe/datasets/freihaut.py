@@ -13,7 +13,7 @@ from .._typing import FloatArray, Rows
 from .._validation.parameters import check_number
 from ..recordings import Channel, Recording
 from ..signals.cutting import cut_windows
-from ..signals.events import read_events
+from ..signals.event_tables import read_events
 from ._folders import Source, make_bunch, open_files
 
 _REPOSITORY = "https://github.com/Freihaut/Freihaut_Goeritz-2021-Study_Files-Mouse"
