@@ -545,7 +545,7 @@ def test_tables_of_samples_of_other_countries(samples, execute):
 
 
 @pytest.mark.parametrize(
-    ("separator", "quote", "encoding"), [(";", "", "latin-1"), (",", '"', "utf-16")]
+    ("separator", "quote", "encoding"), [(";", "", "latin-1"), ("\t", '"', "utf-16")]
 )
 def test_tables_of_windows_of_other_countries(tmp_path, execute, separator, quote, encoding):
     """The first decimal comma is in row 121, and the first letter beyond ASCII in row 122."""

@@ -199,8 +199,7 @@ class Dialect(NamedTuple):
 def find_dialect(path: Path, separator: str | None = None) -> Dialect:
     """Find the encoding, the separator that the first line has most of, and the decimal mark.
 
-    The mark is a comma if any cell is a number with one, which commas between cells require to be
-    in quotes.
+    The mark is a comma if any cell is a number with one, unless commas separate cells.
 
     Raises
     ------
@@ -214,10 +213,10 @@ def find_dialect(path: Path, separator: str | None = None) -> Dialect:
         raise RecordingError(f"{path} cannot be read as CSV: {message}") from error
     names, _, rows = text.partition("\n")
     separator = separator or max(SEPARATORS, key=names.count)
-    quote = '"' if separator == "," else '"?'
     end = re.escape(separator)
-    number = rf"(?:^|{end}) *{quote}[+-]?\d*,\d+(?:[eE][+-]?\d+)?{quote} *(?=\r?$|{end})"
-    has_commas = "," in rows and re.search(number, rows, re.ASCII | re.MULTILINE)
+    number = rf'(?:^|{end}) *"?[+-]?\d*,\d+(?:[eE][+-]?\d+)?"? *(?=\r?$|{end})'
+    may_have_commas = separator != "," and "," in rows  # which takes less time than the search
+    has_commas = may_have_commas and re.search(number, rows, re.ASCII | re.MULTILINE)
     return Dialect(encoding, separator, "," if has_commas else ".")
 
 
