@@ -30,12 +30,13 @@ METHODS = {  # of the benchmark
     "embeddings_all": "embeddings, five images",
     "embeddings_all_catch22": "embeddings, five images, and catch22",
     "untrained": "embeddings, untrained",
-    "simple_statistics": "statistics",
+    "simple_statistics": "13 statistics",
     "catch22": "catch22",
     "minirocket": "MiniRocket",
     "neurokit": "NeuroKit2",
 }
 TIME = {"time, linear": "elapsed time, linear", "time, spline": "elapsed time, spline"}
+NAMES = METHODS | TIME | {"neurokit, its own estimate": "NeuroKit2, its own estimate"}
 SHORT = ["embeddings", "simple_statistics", "catch22", "minirocket", "neurokit"]
 SETS = {
     "freihaut": "Freihaut: high or low stress, in random order",
@@ -327,7 +328,7 @@ def _share(planted: pd.DataFrame) -> str:
 
 
 def coverage(data: str) -> str:
-    """Return shares of intervals that contain the mean, and of tests that find what is not there.
+    """Return shares of intervals that contain the mean, and rates of false positives.
 
     Cells are shares for increasing numbers of subjects.
     """
@@ -347,7 +348,7 @@ def coverage(data: str) -> str:
 
 
 def power(data: str) -> str:
-    """Return shares of tests that find what is there, as `coverage` does."""
+    """Return shares of tests that detect an existing effect, as `coverage` does."""
     columns = {
         "above chance": "above",
         "better than without information": "better_than_without",
@@ -372,20 +373,23 @@ def suite(data: str) -> str:
     found = found[found["signals"] == "all"]
     cells = {(row.set, row.method): f"{row.mean:.3f}" for row in found.itertuples()}
     sets, methods = list(found["set"].unique()), list(found["method"].unique())
-    rows = [[method, *(cells.get((name, method), "") for name in sets)] for method in methods]
-    return table(["", *sets], rows)
+    rows = [
+        [NAMES.get(method, method), *(cells.get((name, method), "") for name in sets)]
+        for method in methods
+    ]
+    return table(["", *(SETS[name] for name in sets)], rows)
 
 
 def signals(data: str) -> str:
     """Return the scores of the benchmark with each signal alone."""
     found = pd.read_csv(RESULTS / f"{data}.csv")
     found = found[found["signals"] != "all"]
-    found["column"] = found["set"] + ", " + found["signals"]
+    found["column"] = found["set"].map(short_title) + ", " + found["signals"]
     columns = list(found["column"].unique())
     cells = found.set_index(["method", "column"])["mean"]
     rows = [
-        [method, *(f"{cells[method, name]:.3f}" if (method, name) in cells.index else ""
-                   for name in columns)]
+        [NAMES[method], *(f"{cells[method, name]:.3f}" if (method, name) in cells.index else ""
+                          for name in columns)]
         for method in found["method"].unique()
     ]  # fmt: skip
     return table(["", *columns], rows)
@@ -398,9 +402,16 @@ def transfers(data: str) -> str:
     rows = []
     for key, own in found.groupby(["trained on", "tested on", "signals"], sort=False):
         shares = own.set_index("method")["mean"]
-        row = [*map(str, key), str(own["n_subjects"].iloc[0])]
+        trained, tested, chosen = key
+        row = [short_title(trained), short_title(tested), chosen, str(own["n_subjects"].iloc[0])]
         rows.append(row + [f"{shares[m]:.3f}" if m in shares.index else "" for m in methods])
-    return table(["trained on", "tested on", "signals", "subjects", *methods], rows)
+    columns = ["trained on", "tested on", "signals", "subjects"]
+    return table([*columns, *(NAMES[method] for method in methods)], rows)
+
+
+def short_title(name: str) -> str:
+    """Return the title of a set without what is predicted."""
+    return SETS[name].partition(":")[0]
 
 
 def summary(data: str) -> str:
@@ -443,7 +454,7 @@ def methods(data: str) -> str:
         own = own.sort_values(["is_control", "mean"], ascending=[True, is_error], kind="stable")
         rows = [
             [
-                (METHODS | TIME)[row.method],
+                NAMES[row.method],
                 f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f})" if is_error else share(row),
                 f"{row.n_features:,}" if "n_features" in own else "",
                 "" if row.is_control else f"{row.seconds_features:.1f}",

@@ -74,8 +74,9 @@ axis.set_ylim(len(methods) - 0.5, -0.5)
 plt.show()
 
 # %%
-# Planned comparisons are paired over subjects and corrected for their number. With six subjects,
-# the p-value of a sign-flip test is at least 2 / 2**6 = 0.03, so the power is low.
+# Planned comparisons are paired over subjects and corrected for their number. With six subjects
+# and three pairs, the smallest corrected p-value of a sign-flip test is 3 * 2 / 2**6 = 0.09, so no
+# difference can be significant.
 
 planned = [("early", "late, mean"), ("early", "eda alone"), ("early", "bvp alone")]
 study.comparisons(planned).round(3)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from inspect import isfunction
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -19,7 +15,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from ._function_code import describe_class, describe_function, without_addresses
 from ._validation.parameters import check_option
+from .representations import identify_representation, own_representations
 from .signals import missing_windows
 from .signals.modalities import find_modality
 from .transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
@@ -196,9 +194,11 @@ def _parts(part: Any) -> Iterator[Any]:
 
 
 def identify_estimator(estimator: Any) -> str:
-    """Return a text that changes with any parameter, and with the code of functions among them.
+    """Return a text that changes with any parameter, and with the user's own code.
 
-    It is equal in every process. Functions that these functions call are not followed.
+    That is the code of functions among the parameters, of the classes of estimators, of
+    representations that were added to the registry, and of the functions and classes of their
+    modules that they use. The text is equal in every process with the same version of Python.
 
     Examples
     --------
@@ -210,38 +210,19 @@ def identify_estimator(estimator: Any) -> str:
     >>> first == other, first == equal
     (False, True)
     """
+    named = sorted(estimator.get_params(deep=True).items())
     # An estimator shows only some elements of long lists, and NumPy of long arrays.
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         parameters = [
-            _without_addresses(f"{name}: {_code_of(value) or repr(value)}")
-            for name, value in sorted(estimator.get_params(deep=True).items())
+            without_addresses(f"{name}: {describe_function(value) or repr(value)}")
+            for name, value in named
             if not isinstance(value, BaseEstimator)
         ]
-    return "\n".join([describe_estimator(estimator), *parameters])
-
-
-def _code_of(value: Any) -> str:
-    """Return the code, defaults and enclosed values of a function; "" for other values."""
-    if isinstance(value, partial):
-        return f"{_code_of(value.func)} {value.args!r} {value.keywords!r}"
-    function = getattr(value, "__func__", value)  # of a method
-    if not isfunction(function):
-        return ""
-    values = [cell.cell_contents for cell in function.__closure__ or ()]
-    values += [function.__defaults__, function.__kwdefaults__]
-    # Enclosed functions by their code only, because a function may enclose itself.
-    enclosed = [_describe(each.__code__ if isfunction(each) else each) for each in values]
-    return " ".join([_describe(function.__code__), *enclosed])
-
-
-def _describe(constant: Any) -> str:
-    """Return a text of code, or of a constant in it, that is equal in every process."""
-    if isinstance(constant, CodeType):
-        constants = [*map(_describe, constant.co_consts)]
-        return f"{constant.co_code.hex()} {constant.co_names!r} {constants!r}"
-    if isinstance(constant, frozenset):  # whose order depends on the process
-        return repr(sorted(map(repr, constant)))
-    return repr(constant)
+    parts = [estimator, *(value for _, value in named if isinstance(value, BaseEstimator))]
+    classes = [without_addresses(describe_class(type(part))) for part in parts]
+    text = "\n".join([describe_estimator(estimator), *parameters])
+    own = [name for name in own_representations() if repr(name) in text]
+    return "\n".join([text, *filter(None, classes), *map(identify_representation, own)])
 
 
 def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:
@@ -259,8 +240,4 @@ def describe_estimator(estimator: Any, *, changed_only: bool = False) -> str:
     """
     with config_context(print_changed_only=changed_only):
         text = estimator.__repr__(N_CHAR_MAX=1_000_000)
-    return _without_addresses(text)
-
-
-def _without_addresses(text: str) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+    return without_addresses(text)

@@ -37,7 +37,7 @@ def plot_images(
     titles: Sequence[str] | None = None,
     windows_per_row: int = 1,
 ) -> Figure:
-    """Plot images in a contact sheet, each with its axes.
+    """Plot images on a sheet, each with its axes.
 
     A row shows a window, a column one of its images, below the signal on its own scale and the same
     time axis: on an axis for all levels of skin conductance, a response of 0.2 µS has a few pixels.

@@ -115,7 +115,7 @@ def browser():
 @pytest.fixture(autouse=True)
 def _warn_again(monkeypatch):
     """Give warnings that are given once per process in each test."""
-    monkeypatch.setattr("sklearn_biomoe.images.fitting._warned", set())
+    monkeypatch.setattr("sklearn_biomoe.images.value_ranges._warned", set())
 
 
 @pytest.fixture(autouse=True, scope="session")

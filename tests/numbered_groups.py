@@ -17,7 +17,7 @@ class NumberedGroups(ImageGroups):
         super().__init__(0, ("eda",), 1, np.zeros(1), Recordings({}))
         self.failing, self.killing = failing, killing
 
-    def __getitem__(self, number):
+    def make(self, number):
         if number == self.failing:
             raise RuntimeError(f"Group {number} could not be made: no image")
         if number == self.killing:

@@ -1,6 +1,7 @@
 """The benchmark of methods on data sets, on made-up sets, and each real set if it is there."""
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.preprocessing import FunctionTransformer
@@ -16,7 +18,12 @@ pytest.importorskip("click")
 
 from sklearn_biomoe.benchmark import SETS, BenchmarkSet, make_methods, run_benchmark
 from sklearn_biomoe.benchmark.features import AsPredicted
-from sklearn_biomoe.benchmark.methods import describe_channels, for_signal, learns
+from sklearn_biomoe.benchmark.methods import (
+    NeuroKitFeatures,
+    describe_channels,
+    for_signal,
+    learns,
+)
 from sklearn_biomoe.benchmark.run import arrange, differences
 from sklearn_biomoe.cli.program import run as run_program
 from sklearn_biomoe.datasets import fetch_bidmc
@@ -191,9 +198,16 @@ def test_signals_are_scored_together_and_alone_and_choices_are_kept_apart():
     assert own[0] < own[[2, 3]].min()
 
 
+class MeanAsEstimate(NeuroKitFeatures):
+    """Stands for NeuroKit2, whose estimate is the mean here."""
+
+    def transform(self, X):
+        return X.mean(axis=-1)
+
+
 def test_values_are_scored_on_some_subjects_that_train_on_all_others():
     sets = {"s": lambda *_: windows_of("regression", scored=frozenset([1, 3]))}
-    found = run_benchmark(sets, {"mean": MEAN, "neurokit": MEAN})
+    found = run_benchmark(sets, {"mean": MEAN, "neurokit": MeanAsEstimate()})
     scores = found.scores.set_index(["method", "signals"])
     assert scores.loc[("mean", "all"), "n_subjects"] == 2
     assert scores.loc[("mean", "all"), "metric"] == "mae"
@@ -389,3 +403,104 @@ def test_real_sets(name):
         few.windows[first][few.rows[0]], data.windows[first][data.rows[np.flatnonzero(
             np.isin(data.groups, few.groups))[0]]],
     )  # fmt: skip
+
+
+# Own methods and sets
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda X: np.repeat(X[:, 0], 2, axis=0), ValueError, r"\(24, 240\) for 12 windows"),
+        (lambda X: X[:5, 0], ValueError, r"shape \(5, 240\) for 12 windows; expected"),
+        (lambda X: X[:, 0, 0], ValueError, r"shape \(12,\) for 12 windows"),
+        (lambda X: X, ValueError, r"shape \(12, 1, 240\) for 12 windows"),
+        (lambda X: X[:, 0] * np.nan, ValueError, "NaN only, first in row 0"),
+        (lambda X: X[:, 0] / np.r_[1, 0, np.ones(10)][:, None], ValueError, "infinite .* row 1"),
+        (lambda X: X[:, 0] * 1j, TypeError, "dtype complex128; expected real numbers"),
+        (lambda X: np.full((len(X), 2), "a"), TypeError, "dtype <U1; expected real numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_features_that_cannot_be_used_are_refused_and_not_kept(tmp_path, function, error, message):
+    sets = {"made": lambda *_: pairs_of(0, 1.0)}
+    with pytest.raises(error, match=message) as caught:
+        run_benchmark(sets, {"own": FunctionTransformer(function)}, folder=tmp_path)
+    assert caught.value.__notes__ == ["Method 'own', signal 'eda' of set 'made'."]
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_sparse_features_and_frames_equal_arrays():
+    def scores(function):
+        method = FunctionTransformer(function)
+        return run_benchmark({"made": lambda *_: pairs_of(0, 0.1)}, {"own": method}).scores
+
+    expected = scores(lambda X: X.mean(axis=-1))["mean"]
+    pd.testing.assert_series_equal(scores(lambda X: csr_array(X.mean(axis=-1)))["mean"], expected)
+    pd.testing.assert_series_equal(scores(lambda X: pd.DataFrame(X.mean(-1)))["mean"], expected)
+
+
+def test_rows_without_a_feature_are_counted():
+    def incomplete(X):
+        return np.where(np.arange(len(X))[:, None] % 8, X.mean(axis=-1), np.nan)
+
+    methods = {"own": FunctionTransformer(incomplete), "mean": MEAN}
+    found = run_benchmark({"made": lambda *_: pairs_of(0, 1.0)}, methods).scores
+    counts = found.set_index("method")["n_incomplete"]
+    assert counts["own"] == 2  # windows 0 and 8 of 12, in pairs 0 and 4
+    assert counts["mean"] == counts["time, linear"] == 0
+
+
+def test_a_changed_method_is_computed_again_in_the_same_folder(tmp_path):
+    sets = {"made": lambda *_: pairs_of(0, 1.0)}
+
+    def run(sign):
+        own = FunctionTransformer(lambda X: X.mean(axis=-1) * (sign > 0))
+        methods = {"own": own, "mean": MEAN}
+        return run_benchmark(sets, methods, folder=tmp_path).scores.set_index("method")["mean"]
+
+    assert run(1)["own"] == 1
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "made").glob("mean_*.json")}
+    found = run(-1)
+    assert found["own"] == 0.5
+    assert found["mean"] == 1
+    assert len(kept) == 6
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+def test_a_few_subjects_first_and_all_later_in_the_same_folder(tmp_path):
+    sets = {"made": lambda *_: pairs_of(0, 1.0)}
+    few = run_benchmark(sets, {"mean": MEAN}, folder=tmp_path, n_subjects=3)
+    every = run_benchmark(sets, {"mean": MEAN}, folder=tmp_path)
+    assert few.scores["n_subjects"].unique() == [3]
+    assert every.scores["n_subjects"].unique() == [6]
+    assert "only the first 3 of each set" in few.report(tmp_path / "few.html").read_text("utf-8")
+    assert "only the first" not in every.report(tmp_path / "every.html").read_text("utf-8")
+
+
+def test_names_that_rows_of_the_page_have_are_refused():
+    for name in ("time, linear", "mean, eda", 3):
+        with pytest.raises(ValueError, match=r"A method has the name .* without ', '"):
+            run_benchmark({"made": lambda *_: pairs_of(0, 1.0)}, {name: MEAN})
+
+
+@pytest.mark.parametrize(
+    ("sets", "error", "message"),
+    [
+        ({"features": pairs_of}, ValueError, "name 'features'; expected letters"),
+        ({"a/b": pairs_of}, ValueError, "name 'a/b'; expected letters"),
+        ({"a to b": pairs_of}, ValueError, "name 'a to b'; expected letters"),
+        ({("a",): pairs_of}, ValueError, "expected letters"),
+        ({"made": pairs_of(0, 1.0)}, TypeError, "'made' is BenchmarkSet.* expected a function"),
+        ({"made": lambda *_: None}, TypeError, "'made' returned None; expected a BenchmarkSet"),
+    ],
+)
+def test_own_sets_of_another_kind_are_refused(sets, error, message):
+    with pytest.raises(error, match=message):
+        run_benchmark(sets, {"mean": MEAN})
+
+
+def test_an_own_method_with_the_name_of_neurokit_is_no_estimate():
+    data = replace(windows_of("regression"), estimate=0)
+    found = run_benchmark({"made": lambda *_: data}, {"neurokit": MEAN}).scores
+    assert "neurokit, its own estimate" not in set(found["method"])

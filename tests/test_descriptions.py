@@ -84,8 +84,16 @@ def test_signals_images_embeddings_and_steps():
         (["gasf"], {"colormap": "magma"}, "gasf (colormap magma), with"),
         (["scalogram"], {"power_range": (-20, 30)}, "0 to 0.5 Hz, powers from -20 to 30 dB"),
         (["scalogram"], {"power_range": "training"}, "99th percentile of the maxima of training"),
-        (["composite"], {"frequency_range": None}, "logarithmic, pieces of 20 s, all frequencies)"),
-        (["spectrogram_angle"], {"spectrogram_window": None}, "pieces of an eighth of the window"),
+        (
+            ["composite"],
+            {"frequency_range": None},
+            "logarithmic, segments of 20 s, all frequencies)",
+        ),
+        (
+            ["spectrogram_angle"],
+            {"spectrogram_window": None},
+            "segments of an eighth of the window",
+        ),
         (["waveform"], {"tile_length": 10, "tile_step": 5}, "in tiles of 10 s every 5 s"),
         (["waveform"], {"image_size": 64}, "with 64 x 64 pixels"),
     ],

@@ -10,7 +10,7 @@ ROOT = Path(sklearn_biomoe.__file__).parent
 # A package imports packages of earlier lines only. "" is the package's own __init__.py.
 LEVELS = [
     ["_typing", "_version"],
-    ["_files", "_progress", "_validation"],
+    ["_files", "_function_code", "_progress", "_validation"],
     ["recordings"],
     ["signals"],
     ["datasets", "representations"],

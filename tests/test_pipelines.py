@@ -1,8 +1,10 @@
 """Constructed pipelines equal those put together by hand."""
 
+import importlib
 import os
 import subprocess
 import sys
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from sklearn_biomoe import (
     make_multimodal_embedder,
 )
 from sklearn_biomoe.datasets import make_biosignal_windows
+from sklearn_biomoe.pipelines import identify_estimator
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 RATES = {"eda": 4, "bvp": 64}
@@ -142,3 +145,51 @@ for each in (make(2), make(3), partial(make(2), marks=make)):
     assert " at 0x" not in found[0]
     first, second, _ = found[0].split("FunctionTransformer(")[1:]
     assert first != second
+
+
+OWN_CODE = """
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+LIMIT = 1
+
+def scale(x):
+    return x * 2
+
+def limit(x):
+    return scale(x) + LIMIT
+
+class Base(BaseEstimator):
+    def half(self, x):
+        return x / 3
+
+class Own(TransformerMixin, Base):
+    power = 4
+
+    def transform(self, X):
+        return self.half(X) + 5
+
+    @property
+    def label(self):
+        return 6
+
+estimator = make_pipeline(Own(), FunctionTransformer(limit))
+"""
+
+
+def test_identity_changes_with_the_code_of_the_users_module(tmp_path, monkeypatch):
+    """Of classes, their bases, and functions and constants that functions use."""
+    monkeypatch.syspath_prepend(tmp_path)
+    number = count()
+
+    def identify(code):
+        name = f"own_code_{next(number)}"
+        (tmp_path / f"{name}.py").write_text(code)
+        importlib.invalidate_caches()
+        return identify_estimator(importlib.import_module(name).estimator)
+
+    original = identify(OWN_CODE)
+    assert identify(OWN_CODE) == original
+    for digit in "123456":
+        assert identify(OWN_CODE.replace(digit, "7")) != original, digit

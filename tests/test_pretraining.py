@@ -340,16 +340,16 @@ def groups_of(columns, recordings=None, seed=0, n_windows=3):
 
 def test_groups_depend_on_seed_and_number_only(columns):
     groups = groups_of(columns)
-    first, again = groups[5], groups_of(columns)[5]
+    first, again = groups.make(5), groups_of(columns).make(5)
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one.nan_to_num(), other.nan_to_num())
-    assert not torch.equal(first.images, groups[6].images)
-    assert not torch.equal(first.images, groups_of(columns, seed=1)[5].images)
+    assert not torch.equal(first.images, groups.make(6).images)
+    assert not torch.equal(first.images, groups_of(columns, seed=1).make(5).images)
 
 
 def test_a_group_shows_its_windows_in_two_representations(columns):
     for number in range(6):
-        group = groups_of(columns)[number]
+        group = groups_of(columns).make(number)
         assert group.images.shape == (6, 224, 224, 3)
         one, other = group.kinds[:3].unique(), group.kinds[3:].unique()
         assert len(one) == len(other) == 1
@@ -366,7 +366,7 @@ def test_a_group_shows_its_windows_in_two_representations(columns):
 def test_modalities_have_their_shares(columns):
     groups = ImageGroups(0, ("eda", "spo2", "resp"), 1, columns, Recordings({}))
     groups._make = lambda modality, generator: modality
-    drawn = [groups[number] for number in range(1200)]
+    drawn = [groups.make(number) for number in range(1200)]
     assert drawn.count("eda") / 1200 == pytest.approx(8 / 12, abs=0.05)
     assert drawn.count("spo2") / 1200 == pytest.approx(1 / 12, abs=0.03)
 
@@ -376,7 +376,7 @@ def test_a_quarter_of_the_groups_is_cut_from_recordings(columns):
     recordings = Recordings({("eda", 4.0): [signal]})
     groups = ImageGroups(0, ("eda",), 1, columns, recordings)
     parameters = columns.columns["eda", "parameters"]
-    cut = [groups[number].targets[:, parameters].isnan().all() for number in range(24)]
+    cut = [groups.make(number).targets[:, parameters].isnan().all() for number in range(24)]
     assert 2 <= sum(cut) <= 11
 
 
@@ -387,7 +387,7 @@ def test_an_error_names_the_group(columns, monkeypatch):
     monkeypatch.setattr("sklearn_biomoe.pretraining.image_groups.draw_windows", fail)
     message = "Group 7 of seed 0 could not be made, from 3 windows of '(eda|resp)': no image"
     with pytest.raises(RuntimeError, match=message):
-        groups_of(columns)[7]
+        groups_of(columns).make(7)
 
 
 # Recordings

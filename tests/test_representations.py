@@ -20,9 +20,9 @@ from sklearn_biomoe.representations.pairs import (
 )
 from sklearn_biomoe.representations.scalograms import scalogram, scalogram_frequencies
 from sklearn_biomoe.representations.spectrograms import (
+    segment_length,
     spectrogram_angle,
     spectrogram_phase,
-    spectrogram_piece,
     spectrogram_psd,
 )
 from sklearn_biomoe.signals import MODALITIES, Modality
@@ -48,12 +48,12 @@ def pyts():
 
 
 def scipys_spectrogram(signals, modality, sampling_rate, **settings):
-    """Spectrogram of the same pieces and padding, and which of its rows are shown."""
-    piece = spectrogram_piece(signals.shape[1], sampling_rate, MODALITIES[modality])
+    """Spectrogram of the same segments and padding, and which of its rows are shown."""
+    segment = segment_length(signals.shape[1], sampling_rate, MODALITIES[modality])
     low, high = MODALITIES[modality].frequency_range or (0, sampling_rate / 2)
-    n_fft = 2 ** int(np.ceil(np.log2(max(piece, round(16 * sampling_rate / (high - low))))))
+    n_fft = 2 ** int(np.ceil(np.log2(max(segment, round(16 * sampling_rate / (high - low))))))
     frequencies, _, values = spectrogram(
-        signals, sampling_rate, "hann", piece, piece - max(1, piece // 8), n_fft, **settings
+        signals, sampling_rate, "hann", segment, segment - max(1, segment // 8), n_fft, **settings
     )
     step = frequencies[1]
     return values[:, (frequencies >= low - step / 2) & (frequencies <= high + step / 2)]
@@ -90,7 +90,7 @@ def test_constant_pieces_have_phase_zero(level):
     assert (spectrogram_angle(signals, 4.0, EDA) == 0).all()
     assert (spectrogram_phase(signals, 4.0, EDA) == 0).all()
     signals[:, :40] += torch.from_numpy(random_walks(2, 40))
-    angles = spectrogram_angle(signals, 4.0, EDA)  # pieces of 80 samples, every 10
+    angles = spectrogram_angle(signals, 4.0, EDA)  # segments of 80 samples, every 10
     assert (angles[..., 4:] == 0).all()
     assert (angles[..., 0] != 0).any()
 
@@ -232,6 +232,6 @@ def test_missing_sampling_rate_is_an_error():
 
 def test_length_of_pieces():
     half = Modality((), spectrogram_window=2.5)
-    assert spectrogram_piece(1000, 10.0, half) == 25
-    assert spectrogram_piece(1000, 10.0, Modality(())) == 125
-    assert spectrogram_piece(3, 10.0, Modality(())) == 1
+    assert segment_length(1000, 10.0, half) == 25
+    assert segment_length(1000, 10.0, Modality(())) == 125
+    assert segment_length(3, 10.0, Modality(())) == 1

@@ -1,5 +1,7 @@
 """Parameters, warnings and errors of the two transformers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_biomoe import BiosignalImageTransformer, TinyBioMoEEmbedder, UntrainedBackboneWarning
 from sklearn_biomoe.inference import free_engines
+from sklearn_biomoe.pipelines import identify_estimator
 from sklearn_biomoe.representations import REPRESENTATIONS
 from sklearn_biomoe.weights import random_backbone
 
@@ -88,6 +91,40 @@ def test_a_representation_that_this_process_does_not_know(monkeypatch):
     monkeypatch.delitem(REPRESENTATIONS, "mine")
     with pytest.raises(ValueError, match="'mine' is not known in this process; import the module"):
         to_images.transform(WINDOWS)
+
+
+def test_a_representation_with_another_function_is_embedded_again(small_backbone, monkeypatch):
+    """The name stays, the function is edited, as in a notebook."""
+    windows = pd.Series(list(WINDOWS))
+    pipeline = make_pipeline(BiosignalImageTransformer(["mine"]), TinyBioMoEEmbedder())
+    found, identities = [], []
+    for factor in (0.0, 0.5):
+
+        def draw(signals, sampling_rate, modality, factor=factor):
+            return torch.full((len(signals), 4, 4), factor, dtype=torch.float64)
+
+        entry = replace(
+            REPRESENTATIONS["recurrence"],
+            to_map=draw,
+            scale=lambda maps, size, limits: maps.mean() + torch.zeros(len(maps), size, size),
+            levels=None,
+        )
+        monkeypatch.setitem(REPRESENTATIONS, "mine", entry)
+        identities.append(identify_estimator(pipeline))
+        found.append(pipeline.fit_transform(windows))
+    assert identities[0] != identities[1]
+    assert not np.array_equal(*found)
+    before = pipeline[-1].cache_info()
+    np.testing.assert_array_equal(pipeline.transform(windows), found[1])
+    assert pipeline[-1].cache_info().misses == before.misses
+
+
+def test_a_window_that_is_too_short_to_learn_powers_from():
+    to_images = BiosignalImageTransformer(
+        ["spectrogram_psd"], sampling_rate=4, modality="eda", power_range="training"
+    )
+    with pytest.raises(ValueError, match="Window 1 of modality 'eda' lasts 5 s, less than the"):
+        to_images.fit([WINDOWS[0], WINDOWS[1, :20]])
 
 
 def test_untrained_backbone_warns():

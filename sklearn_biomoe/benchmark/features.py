@@ -7,19 +7,21 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
+from sklearn.utils import check_random_state
 
 from .._files import new_file
 from .._typing import Array, FloatArray
-from .._version import __version__
 from ..pipelines import find_embedders, identify_estimator
 from ..transformers.embedder import UntrainedBackboneWarning
 from ..weights import weights_sha256
-from .methods import for_signal, learns
+from .methods import PEERS, for_signal, learns
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,17 @@ class FeatureFolder:
         windows : ndarray of shape (n_windows, n_channels, n_times)
         training : ndarray of the same kind, default=None
             None takes the windows. Fitting gets no targets.
+
+        Raises
+        ------
+        ValueError
+            If the method returns another number of rows, infinite numbers, or NaN only.
+        TypeError
+            If it does not return real numbers.
         """
         prepared = for_signal(method, *signal, duration=windows.shape[-1] / signal[1])
         training = training if learns(prepared) else None
-        embedders = find_embedders(prepared)
-        parts = [__version__, identify_estimator(prepared), *map(_weights_of, embedders)]
+        parts = [*list_versions(), identify_estimator(prepared), *list_weights(prepared)]
         parts += [_hash(windows)]
         parts += [] if training is None else [_hash(training)]
 
@@ -90,7 +98,7 @@ class FeatureFolder:
                     values = transformer.fit_transform(windows)
                 else:
                     values = transformer.fit(training).transform(windows)
-            return np.asarray(values), _n_misses(transformer) - n_before
+            return _check_features(values, len(windows)), _n_misses(transformer) - n_before
 
         return self._keep(parts, compute)
 
@@ -117,14 +125,48 @@ class FeatureFolder:
         return FeatureFile(digest, path)
 
 
+def list_versions() -> list[str]:
+    """Return the packages that compute features, with their versions."""
+    packages = ["sklearn-biomoe", "numpy", "scipy", "scikit-learn", "torch"]
+    return [f"{name} {metadata.version(name)}" for name in [*packages, *filter(find_spec, PEERS)]]
+
+
+def list_weights(method: Any) -> list[str]:
+    """Return the hash of the weights of each embedder in a method."""
+    return [
+        weights_sha256(
+            embedder.weights, int(check_random_state(embedder.random_state).randint(2**31))
+        )
+        for embedder in find_embedders(method)
+    ]
+
+
+def _check_features(values: Any, n_windows: int) -> FloatArray:
+    """Return features as an array, or raise an error if a classifier cannot use them."""
+    found = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(
+            f"transform returned {type(values).__name__} of dtype {found.dtype}; expected real "
+            "numbers."
+        )
+    if found.ndim != 2 or len(found) != n_windows:
+        raise ValueError(
+            f"transform returned an array of shape {found.shape} for {n_windows} windows; expected "
+            f"(n_windows, n_features), here ({n_windows}, n_features)."
+        )
+    if np.isinf(found).any() or (found.size and np.isnan(found).all()):
+        row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+        problem = "infinite numbers" if np.isinf(found).any() else "NaN only"
+        raise ValueError(
+            f"transform returned {problem}, first in row {row}; expected finite numbers, and NaN "
+            "for features that a window does not have."
+        )
+    return found
+
+
 def _hash(values: Array) -> str:
     header = repr((values.shape, values.dtype.str)).encode()
     return hashlib.sha256(header + np.ascontiguousarray(values).tobytes()).hexdigest()
-
-
-def _weights_of(embedder: Any) -> str:
-    seed = int(np.random.RandomState(embedder.random_state).randint(2**31))
-    return weights_sha256(embedder.weights, seed)
 
 
 def _with_cache(prepared: Any, cache: Path, progress: bool | str) -> Any:

@@ -20,6 +20,7 @@ from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 
 ALL_IMAGES = ["waveform", "spectrogram_psd", "scalogram", "gadf", "composite"]
 MINIROCKET_KERNELS = 924  # per signal
+PEERS = ("aeon", "neurokit2")  # packages of other methods, used if they are installed
 RESPONSE = 0.01  # µS, the smallest skin conductance response that is counted
 
 
@@ -81,7 +82,7 @@ def for_signal(method: Any, modality: str, sampling_rate: float, duration: float
     """Return a copy of a method, with its parameters modality and sampling_rate set.
 
     The preset's representations are named, so that stored features are not those of an earlier
-    preset. Where windows are shorter than its pieces of spectrograms, pieces have half their
+    preset. Where windows are shorter than its segments of spectrograms, segments have half their
     length.
 
     Examples
@@ -123,8 +124,13 @@ def learns(method: Any) -> bool:
 
 
 def check_methods(methods: Mapping[str, Any]) -> None:
-    """Raise TypeError for a method that is not a transformer."""
+    """Raise an error for a method that is not a transformer, or has the name of a row of others."""
     for name, method in methods.items():
+        if not isinstance(name, str) or ", " in name:
+            raise ValueError(
+                f"A method has the name {name!r}; expected text without ', ', because the page "
+                "names rows such as 'catch22, eda' and 'time, linear'."
+            )
         if isinstance(method, type) or not all(
             hasattr(method, part) for part in ("fit", "transform", "get_params")
         ):

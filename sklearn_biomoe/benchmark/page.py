@@ -50,19 +50,14 @@ def write_page(benchmark: BenchmarkResults, path: str | os.PathLike[str]) -> Pat
 
 
 def _render_facts(benchmark: BenchmarkResults) -> str:
-    studies = benchmark.studies.values()
     own = benchmark.scores
     methods = own.loc[~own["is_control"], "method"].unique()
-    environment = next(iter(studies)).environment
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     facts = {
         "Sets": ", ".join(benchmark.studies),
         "Methods": ", ".join(methods),
         "Protocol": "leave one subject out; standardised features; logistic or ridge regression",
         "Intervals": "95 % of the mean over subjects",
-        "Date": environment["date"],
-        "Versions": packages,
-    }
+    } | benchmark.environment
     items = "\n".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
     return f'<header>\n<h1>Benchmark</h1>\n<dl class="facts">\n{items}\n</dl>\n</header>'
 
@@ -71,14 +66,15 @@ def _render_set(benchmark: BenchmarkResults, name: str) -> str:
     study, scores = benchmark.studies[name], benchmark.scores
     own = scores[scores["set"] == name]
     n_subjects, n_rows = int(own["n_subjects"].iloc[0]), int(own["n_rows"].iloc[0])
-    rows = format_count(n_rows, "window or pair").replace("window or pairs", "windows or pairs")
-    counts = f"{format_count(n_subjects, 'tested subject')}, {rows}. {study.task.main.label}."
+    unit = own["unit"].iloc[0]
+    counts = f"{format_count(n_subjects, 'tested subject')}, {format_count(n_rows, unit)}. "
+    counts += f"{study.task.main.label}."
     together = own[own["signals"] == "all"]
     parts = [render_paragraph(escape(counts))]
     if study.classes is not None:
         parts.append(render_strips(study, _ordered(study, together)))
     columns = ["Method", "Signals", study.task.main.label, "95 % interval", "p"]
-    columns.append("Subjects without choices")
+    columns += ["Subjects without choices", "Incomplete"]
     table = [
         [
             row.method,
@@ -87,13 +83,16 @@ def _render_set(benchmark: BenchmarkResults, name: str) -> str:
             format_interval(row.low, row.high),
             format_p_value(row.p_value),
             format_number(row.other_subjects),
+            "" if row.is_control and not row.n_incomplete else f"{row.n_incomplete:,}",
         ]
         for row in _records(own)
     ]
     caption = (
         f"{name}: each method with all signals and with each one. p: for a mean better than with "
-        "predictions permuted within subjects. The last column is the mean over subjects on which "
-        "nothing was chosen."
+        "predictions permuted within subjects. Subjects without choices: the mean over subjects on "
+        f"which nothing was chosen. Incomplete: {unit}s without some feature, which is filled with "
+        "its mean over the training subjects; a missing estimate is replaced by the median target "
+        "of the training subjects."
     )
     parts.append(render_table(columns, table, caption=caption))
     return "\n".join([*parts, _render_alarms(study)])

@@ -18,6 +18,7 @@ class BenchmarkResults:
     transfer: pd.DataFrame
     studies: dict[str, Study]
     left_out: pd.DataFrame
+    environment: dict[str, str]
 
     def ranks(self) -> pd.DataFrame:
         """Rank the methods on each set, by all signals together; 1 is the best.

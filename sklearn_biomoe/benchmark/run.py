@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +22,16 @@ from sklearn.preprocessing import SplineTransformer, StandardScaler
 from .._typing import Array, FloatArray
 from .._validation.parameters import check_integer, check_option
 from ..evaluation import FixedSplit, LeakWarning, Study, run_study
-from .features import AsPredicted, FeatureFile, FeatureFolder, StoredFeatures
-from .methods import check_methods, make_methods
+from ..evaluation.runner import forget_changed
+from .features import (
+    AsPredicted,
+    FeatureFile,
+    FeatureFolder,
+    StoredFeatures,
+    list_versions,
+    list_weights,
+)
+from .methods import NeuroKitFeatures, check_methods, make_methods
 from .page import write_page
 from .results import BenchmarkResults
 from .sets import SETS, TRANSFER_SETS, BenchmarkSet
@@ -46,15 +56,19 @@ class Benchmark(BenchmarkResults):
         A row for each set, method and choice of signals, with the columns set, signals ("all", or
         one), method, is_control, metric, mean, low, high (95 % interval over subjects), chance,
         p_value, other_subjects (the mean over subjects on which nothing was chosen), n_subjects,
-        n_rows, n_features (columns of all signals together), seconds_features, n_embedded (images)
-        and seconds_study.
+        unit ("window" or "pair"), n_rows, n_incomplete (rows without some feature, which is filled
+        with its mean over the training subjects), n_features (columns of all signals together),
+        seconds_features, n_embedded (images) and seconds_study.
     transfer : DataFrame
         A row for each method, signals, training and tested set: the mean over tested subjects of
         the share of pairs in the right order, its 95 % interval, and n_subjects.
     studies : dict of str to Study
         By set.
     left_out : DataFrame
-        Sets and subjects that were left out, and why: columns set, subject, path and reason.
+        Sets and subjects that were left out, and signals of which a method has no features:
+        columns set, subject, path and reason.
+    environment : dict of str to str
+        Date, versions, weights with their hash, and the number of subjects if it was limited.
     """
 
     def report(self, path: str | os.PathLike[str]) -> Path:
@@ -99,7 +113,8 @@ def run_benchmark(
         to features. Their parameters ``modality`` and ``sampling_rate``, also those of steps of
         pipelines, are set to those of the signal. None takes `make_methods`.
     folder : path-like, default=None
-        Keeps features, embeddings and results, so that a second call continues.
+        Keeps features, embeddings and results, so that a second call continues. What depends on a
+        method that was changed since, or on its code, is computed again.
     data_home : path-like, default=None
         As for `sklearn_biomoe.datasets.fetch_stress_predict`.
     n_subjects : int, default=None
@@ -119,9 +134,10 @@ def run_benchmark(
     Raises
     ------
     ValueError
-        If a set or a parameter is unknown, or a file is damaged.
+        If a set or a parameter is unknown, a file is damaged, or the features of a method cannot
+        be used.
     TypeError
-        If a method is not a transformer.
+        If a method is not a transformer, or a set not a function that returns a `BenchmarkSet`.
     OSError
         If the files of a set are not found.
 
@@ -145,13 +161,32 @@ def run_benchmark(
     loaded, left_out = _load(loaders, data_home, n_subjects, on_error)
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary if folder is None else folder)
-        run = _Run(chosen, home, n_jobs, progress)
+        features = FeatureFolder(home / "features", progress=progress)
+        if n_subjects is not None:
+            home /= f"first {n_subjects} subjects"
+        run = _Run(chosen, home, features, n_jobs, progress)
         tables, studies = [], {}
         for name, each in loaded.items():
             table, studies[name] = run.score(name, each)
             tables.append(table)
         transfer = run.transfer({name: loaded[name] for name in TRANSFER_SETS if name in loaded})
-    return Benchmark(pd.concat(tables, ignore_index=True), transfer, studies, left_out)
+    left_out = pd.concat([left_out, *run.without_features], ignore_index=True).fillna("")
+    environment = _describe_environment(chosen, n_subjects)
+    return Benchmark(pd.concat(tables, ignore_index=True), transfer, studies, left_out, environment)
+
+
+def _describe_environment(methods: Mapping[str, Any], n_subjects: int | None) -> dict[str, str]:
+    weights: dict[str, list[str]] = {}
+    for name, method in methods.items():
+        for one in dict.fromkeys(list_weights(method)):
+            weights.setdefault(one, []).append(name)
+    found = {
+        "Date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
+        "Versions": ", ".join(list_versions()),
+        "Weights, sha256": "; ".join(f"{', '.join(own)}: {one}" for one, own in weights.items()),
+        "Subjects": "" if n_subjects is None else f"only the first {n_subjects} of each set",
+    }
+    return {name: text for name, text in found.items() if text}
 
 
 def _choose_sets(sets: Any) -> Mapping[str, Callable[..., BenchmarkSet]]:
@@ -159,10 +194,25 @@ def _choose_sets(sets: Any) -> Mapping[str, Callable[..., BenchmarkSet]]:
     if not names:
         raise ValueError("sets is empty; expected names of data sets, or None for all.")
     if isinstance(sets, Mapping):
+        for name, load in sets.items():
+            _check_own_set(name, load)
         return sets
     for name in names:
         check_option("sets", name, list(SETS))
     return {name: SETS[name] for name in names}
+
+
+def _check_own_set(name: Any, load: Any) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"(?!features$|.* to )[\w .-]+", name):
+        raise ValueError(
+            f"A set has the name {name!r}; expected letters, digits, spaces, '_', '-' and '.', and "
+            "neither 'features' nor ' to ', because results are kept in a folder of this name."
+        )
+    if not callable(load):
+        raise TypeError(
+            f"Set {name!r} is {load!r:.80}; expected a function of data_home and on_error that "
+            "returns a BenchmarkSet."
+        )
 
 
 def _load(
@@ -180,6 +230,8 @@ def _load(
                 raise
             skipped.append(pd.DataFrame([{"set": name, "subject": "all", "reason": str(error)}]))
             continue
+        if not isinstance(found, BenchmarkSet):
+            raise TypeError(f"Set {name!r} returned {found!r:.80}; expected a BenchmarkSet.")
         loaded[name] = found if n_subjects is None else found.first_subjects(n_subjects)
         skipped.append(found.skipped.assign(set=name))
     if not loaded:
@@ -192,19 +244,23 @@ class _Run:
     """Methods, and the folder with their features and studies."""
 
     def __init__(
-        self, methods: dict[str, Any], home: Path, n_jobs: int | None, progress: bool | str
+        self,
+        methods: dict[str, Any],
+        home: Path,
+        features: FeatureFolder,
+        n_jobs: int | None,
+        progress: bool | str,
     ) -> None:
-        self.methods, self.home, self.n_jobs, self.progress = methods, home, n_jobs, progress
-        self.features = FeatureFolder(home / "features", progress=progress)
+        self.methods, self.home, self.features = methods, home, features
+        self.n_jobs, self.progress = n_jobs, progress
+        self.without_features: list[pd.DataFrame] = []
 
     def score(self, name: str, data: BenchmarkSet) -> tuple[pd.DataFrame, Study]:
         """Run the study of a set, and return its table."""
         inputs: dict[tuple[str, str], list[FeatureFile]] = {}
-        for method, transformer in self.methods.items():
-            files = {
-                signal: self._rows_of(data, transformer, signal, name, method)
-                for signal in data.signals
-            }
+        for method in self.methods:
+            files = {signal: self._rows_of(name, data, method, signal) for signal in data.signals}
+            self._list_without_features(name, method, files)
             files = {signal: file for signal, file in files.items() if file.load().shape[1]}
             inputs[method, "all"] = list(files.values())
             if len(data.signals) > 1:
@@ -213,7 +269,7 @@ class _Run:
             inputs[control, "all"] = [self._time_of(data, expand)]
         inputs = {key: files for key, files in inputs.items() if files}
         models = {key: _predict(StoredFeatures(files), data.task) for key, files in inputs.items()}
-        if data.estimate is not None and "neurokit" in self.methods:
+        if data.estimate is not None and isinstance(self.methods.get("neurokit"), NeuroKitFeatures):
             inputs[ESTIMATE, "all"] = inputs["neurokit", "all"]
             models[ESTIMATE, "all"] = make_pipeline(
                 StoredFeatures(inputs["neurokit", "all"]), AsPredicted(data.estimate)
@@ -246,11 +302,8 @@ class _Run:
         if len(common) > 1:
             choices["all"] = common
         models: dict[tuple[str, str], Any] = {}
-        for method, transformer in self.methods.items():
-            files = {
-                name: self._pairs_of(sets[train], sets[test], train == test, transformer, name)
-                for name in common
-            }
+        for method in self.methods:
+            files = {name: self._pairs_of(sets, train, test, method, name) for name in common}
             files = {name: file for name, file in files.items() if file.load().shape[1]}
             for choice, names in choices.items():
                 if own := [files[name] for name in names if name in files]:
@@ -279,6 +332,7 @@ class _Run:
         return found
 
     def _study(self, models: dict[str, Any], target: Array, groups: Array, **options: Any) -> Study:
+        forget_changed(options["folder"], models)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LeakWarning)  # the study and the page list them
             return run_study(
@@ -291,15 +345,28 @@ class _Run:
                 **options,
             )
 
-    def _rows_of(
-        self, data: BenchmarkSet, transformer: Any, signal: str, name: str, method: str
+    def _list_without_features(
+        self, name: str, method: str, files: Mapping[str, FeatureFile]
+    ) -> None:
+        lacking = [signal for signal, file in files.items() if not file.load().shape[1]]
+        if lacking:
+            reason = f"method {method!r} has no features of {', '.join(lacking)}"
+            row = {"set": name, "subject": "none", "reason": reason}
+            self.without_features.append(pd.DataFrame([row]))
+
+    def _describe(
+        self, name: str, data: BenchmarkSet, method: str, signal: str, training: Any = None
     ) -> FeatureFile:
-        """Return the features of each row of a study: of windows, or differences of pairs."""
+        transformer, windows = self.methods[method], data.windows[signal]
         try:
-            file = self.features.describe(transformer, data.signals[signal], data.windows[signal])
+            return self.features.describe(transformer, data.signals[signal], windows, training)
         except Exception as error:
             error.add_note(f"Method {method!r}, signal {signal!r} of set {name!r}.")
             raise
+
+    def _rows_of(self, name: str, data: BenchmarkSet, method: str, signal: str) -> FeatureFile:
+        """Return the features of each row of a study: of windows, or differences of pairs."""
+        file = self._describe(name, data, method, signal)
         return self.features.keep(differences(data, file.load()), [file])
 
     def _time_of(self, data: BenchmarkSet, expand: Any) -> FeatureFile:
@@ -308,17 +375,14 @@ class _Run:
         return self.features.keep(differences(data, values))
 
     def _pairs_of(
-        self, train: BenchmarkSet, test: BenchmarkSet, is_same: bool, transformer: Any, signal: str
+        self, sets: dict[str, BenchmarkSet], train: str, test: str, method: str, signal: str
     ) -> FeatureFile:
         """Return differences of pairs of both sets, by a method that is fitted to the first."""
-        windows = train.windows[signal]
-        file = self.features.describe(transformer, train.signals[signal], windows)
-        parts = [differences(train, file.load(), mirrored=True)]
-        if not is_same:
-            other = self.features.describe(
-                transformer, test.signals[signal], test.windows[signal], windows
-            )
-            parts.append(differences(test, other.load(), mirrored=True))
+        parts = []
+        for name in dict.fromkeys((train, test)):
+            training = None if name == train else sets[train].windows[signal]
+            file = self._describe(name, sets[name], method, signal, training)
+            parts.append(differences(sets[name], file.load(), mirrored=True))
         return self.features.keep(np.vstack(parts))
 
     def _tabulate(
@@ -342,7 +406,9 @@ class _Run:
                 | {
                     "other_subjects": others.mean(),
                     "n_subjects": len(own),
-                    "n_rows": len(np.atleast_1d(data.target)),
+                    "unit": "window" if data.rows.ndim == 1 else "pair",
+                    "n_rows": len(data.target),
+                    "n_incomplete": _count_incomplete(files, len(data.target)),
                     "n_features": sum(file.load().shape[1] for file in files),
                     "seconds_features": sum(seconds for seconds, _ in efforts),
                     "n_embedded": sum(n for _, n in efforts),
@@ -350,6 +416,12 @@ class _Run:
                 }
             )
         return pd.DataFrame(rows)
+
+
+def _count_incomplete(files: list[FeatureFile], n_rows: int) -> int:
+    """Return the number of rows that lack a feature; pairs in reversed order follow the others."""
+    lacking = [np.isnan(file.load()[:n_rows]).any(axis=1) for file in files]
+    return int(np.any(lacking, axis=0).sum()) if files else 0
 
 
 def arrange(data: BenchmarkSet, *, mirrored: bool = False) -> tuple[Array, Array]:

@@ -24,6 +24,11 @@ from ..recordings import read_recording
 DataHome = str | os.PathLike[str] | None
 EEGMAT_CHANNELS = {"eeg": ["EEG F3", "EEG F4", "EEG P3", "EEG P4"], "ecg": ["ECG ECG"]}
 EEGMAT_SECONDS, EEGMAT_RATE, EEGMAT_SUBJECTS = 10, 500, 8
+EEGMAT_HELP = (
+    "Get the files Subject00_1.edf to Subject07_2.edf from "
+    "https://physionet.org/content/eegmat/1.0.0, and pass their folder as data_home or in the "
+    "environment variable SKLEARN_BIOMOE_DATA."
+)
 AGREED = 2.0  # 1/min between two annotators of the same breaths
 
 
@@ -157,10 +162,18 @@ def _eegmat(data_home: DataHome, on_error: str) -> BenchmarkSet:
     """Cut as many windows of 10 s of the rest, spread evenly, as there are of arithmetic."""
     folder = _find_eegmat(data_home)
     windows: dict[str, list[FloatArray]] = {name: [] for name in EEGMAT_CHANNELS}
-    target, groups, times = [], [], []
+    target, groups, times, skipped = [], [], [], []
     length = EEGMAT_SECONDS * EEGMAT_RATE
     for subject in range(EEGMAT_SUBJECTS):
-        parts = [read_recording(folder / f"Subject{subject:02d}_{part}.edf") for part in (1, 2)]
+        paths = [folder / f"Subject{subject:02d}_{part}.edf" for part in (1, 2)]
+        try:
+            parts = [read_recording(path) for path in paths]
+        except (OSError, ValueError) as error:
+            if on_error == "raise":
+                error.add_note(EEGMAT_HELP)
+                raise
+            skipped.append({"subject": subject, "path": str(folder), "reason": str(error)})
+            continue
         n_windows = [len(part["ECG ECG"].samples) // length for part in parts]
         offset = 0.0
         for label, part, n in zip(("rest", "arithmetic"), parts, n_windows, strict=True):
@@ -172,6 +185,8 @@ def _eegmat(data_home: DataHome, on_error: str) -> BenchmarkSet:
             groups += [subject] * len(starts)
             times += list(offset + starts / EEGMAT_RATE)
             offset += len(part["ECG ECG"].samples) / EEGMAT_RATE
+    if not target:
+        raise ValueError(f"No subject of EEGMAT in {folder} can be read. {EEGMAT_HELP}")
     return BenchmarkSet(
         {name: np.stack(each) for name, each in windows.items()},
         {name: (name, float(EEGMAT_RATE)) for name in EEGMAT_CHANNELS},
@@ -179,21 +194,18 @@ def _eegmat(data_home: DataHome, on_error: str) -> BenchmarkSet:
         np.array(groups),
         np.arange(len(target)),
         np.array(times),
+        skipped=pd.DataFrame(skipped, columns=["subject", "path", "reason"]),
     )
 
 
 def _find_eegmat(data_home: DataHome) -> Path:
     homes = [home for home in (data_home, os.environ.get("SKLEARN_BIOMOE_DATA")) if home]
-    folders = [Path(home, inside) for home in homes for inside in ("", "eegmat")]
+    folders = [Path(home, inside).expanduser() for home in homes for inside in ("", "eegmat")]
     for folder in folders:
-        if (folder / "Subject00_1.edf").is_file():
+        if any(folder.glob("Subject??_1.edf")):
             return folder
     searched = f" in {' or '.join(map(str, folders))}" if folders else ""
-    raise FileNotFoundError(
-        f"There is no Subject00_1.edf{searched}. Get the files Subject00_1.edf to "
-        "Subject07_2.edf from https://physionet.org/content/eegmat/1.0.0, and pass their folder "
-        "as data_home or in the environment variable SKLEARN_BIOMOE_DATA."
-    )
+    raise FileNotFoundError(f"There is no Subject00_1.edf{searched}. {EEGMAT_HELP}")
 
 
 def _bidmc(quantity: str, estimate: int) -> Callable[[DataHome, str], BenchmarkSet]:
@@ -201,6 +213,7 @@ def _bidmc(quantity: str, estimate: int) -> Callable[[DataHome, str], BenchmarkS
         found = fetch_bidmc(data_home=data_home, on_error=on_error)
         truth = found.target[quantity] if quantity in found.target else _breaths(found.target)
         rows = np.flatnonzero(truth.notna())
+        even = frozenset(each for each in found.groups.tolist() if each % 2 == 0)
         return BenchmarkSet(
             _stack(found.data, ["ppg"]),
             {"ppg": ("ppg", found.sampling_rates["ppg"])},
@@ -209,7 +222,8 @@ def _bidmc(quantity: str, estimate: int) -> Callable[[DataHome, str], BenchmarkS
             rows,
             found.elapsed_time,
             task="regression",
-            scored=frozenset(each for each in found.groups.tolist() if each % 2 == 0),
+            chosen_on=even,  # the preset of pulse was
+            scored=even,
             estimate=estimate,
             skipped=found.skipped,
         )

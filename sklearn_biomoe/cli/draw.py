@@ -26,7 +26,7 @@ BATCH_ROWS = 1000  # windows to choose from
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="A .png, .pdf or .svg file.")  # fmt: skip
 def draw(source: str, n_windows: int, output: Path, **options: Any) -> None:
-    """Draw windows of SOURCE on a contact sheet, with axes in seconds, hertz and units.
+    """Draw windows of SOURCE on a sheet, with axes in seconds, hertz and units.
 
     Above each image is the signal on its own scale. SOURCE is a recording (.csv, .parquet, .edf, or
     the .hea file of a WFDB record), a Parquet file with a column whose cells are windows, or what

@@ -18,7 +18,7 @@ from .._version import __version__
 COMMANDS = {
     "inspect": "List channels, rates, gaps and annotations of recordings.",
     "windows": "Cut recordings into windows, at events or at regular times.",
-    "draw": "Draw windows on a contact sheet.",
+    "draw": "Draw windows on a sheet.",
     "embed": "Embed windows into Parquet files.",
     "check": "Check units, rates, sensors and design of windows.",
     "study": "Evaluate embeddings on held-out subjects.",

@@ -1,4 +1,4 @@
-"""Folders of data sets that their authors hand out, read subject by subject."""
+"""Folders of data sets that their authors share on request, read subject by subject."""
 
 from __future__ import annotations
 

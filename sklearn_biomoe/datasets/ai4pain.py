@@ -52,7 +52,7 @@ seconds. Stimuli start at the beginning of a segment; only its first seconds are
 saturation is implausible in some subjects, and constant in many windows. The elapsed time counts
 the segments in the order of the file, without gaps between them. The loader was written from public
 code that reads the files, and compared with the names and lengths of the columns of a few files;
-the complete set was not at hand.
+the complete set was not available.
 """
 
 

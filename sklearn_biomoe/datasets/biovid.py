@@ -52,7 +52,7 @@ subjects or the 67 who reacted visibly. State which.
 Pitfalls: the number 67 was chosen by the reactions in the videos, so scores on these subjects are
 higher. Temperatures differ between subjects. Signals are the filtered ones of the authors. The
 loader was written from publications and public code that reads the files; the files themselves were
-not at hand.
+not available for testing.
 """
 
 

@@ -45,12 +45,13 @@ Licence: CC0 1.0. Cite: Nilsonne G. et al. 2017, "Effects of 25 mg oxazepam on e
 empathy for pain: a randomized controlled experiment", Royal Society Open Science 4:160607,
 doi:10.1098/rsos.160607; methods: doi:10.6084/m9.figshare.1558201.
 
-Pitfalls: the order of stimuli is one of two fixed orders in which classes are spread over time, so
-the time since the start does not predict the class, but the order is nearly the same within a
-treatment group: half of the subjects had taken 25 mg of oxazepam, the others a placebo. A raw
-electromyogram at 100 Hz lacks most of the muscle's frequencies, so the rectified values are the
-better measure. Skin conductance responses take longer than 6 s. The skin conductance of subject 25
-is not a measurement. Subject 36 is excluded, as in the publication.
+Pitfalls: the order of stimuli is one of two fixed orders in which classes are spread over time. A
+line through the time since the start hardly predicts the class; a spline, which can learn the two
+orders, does. The order is nearly the same within a treatment group: half of the subjects had taken
+25 mg of oxazepam, the others a placebo. A raw electromyogram at 100 Hz lacks most of the muscle's
+frequencies, so the rectified values are the better measure. Skin conductance responses take longer
+than 6 s. The skin conductance of subject 25 is not a measurement. Subject 36 is excluded, as in the
+publication.
 """
 
 

@@ -57,7 +57,7 @@ Pitfalls: temperatures differ between subjects, and classes are their ranks with
 window of baseline ends 5 s before a stimulus; the first eight of a subject that contain no other
 stimulus are taken, so they are earlier on average than the stimuli. Windows with missing samples
 are dropped, where the authors' code takes zeros. The clinical part (PMCD) is not read. The loader
-was written from the publication and the authors' code; the files themselves were not at hand.
+was written from the publication and the authors' code; the files were not available for testing.
 """
 
 

@@ -50,7 +50,7 @@ The authors aligned the devices by a gesture; here their clocks are assumed to a
 seconds, and 10 s at each end of a condition are left out. The synchronised files SX.pkl are not
 read, since pickles may run code. Meditation, reading and the chest signals are not read. The loader
 was compared with a public copy of the wrist recordings and times of all subjects, and the header of
-one; the chest recordings were not at hand.
+one; the chest recordings were not available.
 """
 
 

@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from .._typing import FloatArray
-from ..images.fitting import ImageParameters
+from ..images.parameters import ImageParameters
 from ..pipelines import describe_estimator, find_embedders
 from ..representations import REPRESENTATIONS
 from ..representations.scaling import DYNAMIC_RANGE
@@ -128,14 +128,16 @@ def _describe_axes(parameters: ImageParameters, modality: Modality, shown: tuple
     drawn = [REPRESENTATIONS[name] for name in shown]
     drawn += [REPRESENTATIONS[part] for each in drawn for part in each.parts]
     names = {*shown, *(part for each in drawn for part in each.parts)}
-    has_pieces = any(name.startswith("spectrogram") for name in names)
+    has_spectrogram = any(name.startswith("spectrogram") for name in names)
     parts = []
     if any(each.has_values for each in drawn):
         parts.append(_describe_values(parameters.value_range, modality))
-    if has_pieces:
-        piece = modality.spectrogram_window
-        parts.append(f"pieces of {'an eighth of the window' if piece is None else f'{piece:g} s'}")
-    if has_pieces or "scalogram" in names:
+    if has_spectrogram:
+        length = modality.spectrogram_window
+        parts.append(
+            f"segments of {'an eighth of the window' if length is None else f'{length:g} s'}"
+        )
+    if has_spectrogram or "scalogram" in names:
         limits = modality.frequency_range
         parts.append("all frequencies" if limits is None else f"{limits[0]:g} to {limits[1]:g} Hz")
     if any(REPRESENTATIONS[name].has_powers for name in shown):

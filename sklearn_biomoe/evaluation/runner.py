@@ -5,6 +5,7 @@ import json
 import re
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from .._progress import progress_bar
 from .._typing import Array
 from .._validation.subjects import groups_for, name_some
 from .._validation.targets import predict_probabilities
-from ..pipelines import find_embedders
+from ..pipelines import find_embedders, identify_estimator
 from .folds import Fold
 from .tasks import Target, read_predictions
 
@@ -144,6 +145,30 @@ def check_folder(folder: Path, signature: dict[str, Any]) -> None:
     replace_file(path, content.encode())
 
 
+def forget_changed(folder: Path, methods: Mapping[str, Any]) -> None:
+    """Delete the results of methods that have changed since they were computed."""
+    path = folder / "study.json"
+    if not path.is_file():
+        return
+    stored = _read_signature(path, {"methods": {}})["methods"]
+    changed = [
+        name
+        for name, method in methods.items()
+        if stored.get(name, hash_method(method)) != hash_method(method)
+    ]
+    for name in changed:
+        for file in folder.glob(f"{_stem(name)}_*.json"):
+            file.unlink()
+    content = json.loads(path.read_text())
+    content["methods"] = {name: one for name, one in stored.items() if name not in changed}
+    replace_file(path, json.dumps(content, indent=1).encode())
+
+
+def hash_method(method: Any, folds: str = "") -> str:
+    """Return a hash of a method, and of its folds if they are not those of the study."""
+    return hashlib.sha256((identify_estimator(method) + folds).encode()).hexdigest()
+
+
 def _read_signature(path: Path, signature: dict[str, Any]) -> dict[str, Any]:
     if not path.is_file():
         return signature
@@ -155,9 +180,13 @@ def _read_signature(path: Path, signature: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file_name(name: str, fold: Fold) -> str:
-    """Return the file name of a result; the hash separates names with equal readable parts."""
+    return f"{_stem(name)}_{fold.number:04d}.json"
+
+
+def _stem(name: str) -> str:
+    """Return the file name of a method; the hash separates names with equal readable parts."""
     readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
-    return f"{readable}_{hashlib.sha256(name.encode()).hexdigest()[:8]}_{fold.number:04d}.json"
+    return f"{readable}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _read(path: Path | None, fold: Fold) -> FoldResult | None:

@@ -19,7 +19,6 @@ from .._typing import Array, FloatArray
 from .._validation.subjects import column_names
 from .._version import __version__
 from ..images.stack import BiosignalImages
-from ..pipelines import identify_estimator
 from ..signals import WindowReport
 from ..signals.checks.report_page import render_report
 from .calibration import Calibration
@@ -41,7 +40,7 @@ from .leaks import (
 from .plan import Inputs, Plan, plan_study
 from .report import describe_study, write_report
 from .results import StudyResults
-from .runner import FoldResult, check_folder, run_folds
+from .runner import FoldResult, check_folder, hash_method, run_folds
 from .tasks import Target, read_target
 
 PACKAGES = ["sklearn-biomoe", "scikit-learn", "torch", "numpy", "scipy", "pandas"]
@@ -69,7 +68,7 @@ class Study(StudyResults):
     seconds : dict of str to float
         To fit and predict with each method in all folds.
     controls : tuple of str
-        Methods that `run_study` adds: baselines, and methods that use only the time of a window.
+        Methods that `run_study` adds, such as methods that use only the time of a window.
     random_state : int
         Seed of permutations and sign flips.
     checked : tuple of str
@@ -133,7 +132,7 @@ def run_study(
     progress: bool | str = "auto",
     random_state: int = 0,
 ) -> Study:
-    """Compare methods with baselines, and with each other, on the same held-out subjects.
+    """Compare methods with controls, and with each other, on the same held-out subjects.
 
     Each method is cloned and fitted in each fold. The training subjects are passed to `fit` as
     ``groups`` if it takes them: with metadata routing, of estimators that request groups; without
@@ -299,7 +298,7 @@ def _signature(
         "intervals": _hash(repr(None if times is None else times.tolist())),
         "folds": of_study,
         "methods": {
-            name: _hash(identify_estimator(method) + own_folds[name])
+            name: hash_method(method, own_folds[name])
             for name, (method, _, _) in plan.inputs.items()
         },
     }

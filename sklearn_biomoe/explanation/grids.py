@@ -87,7 +87,7 @@ def patch_weights(shown: ShownImage, grid: Grid, patch: Patch) -> FloatArray:
 def composite_columns(shown: ShownImage) -> Rows:
     """Return the column of a composite's curve at the time of each colour's columns: (W, 3).
 
-    Spectrograms extend from the first piece to the last, curves from the first sample to the last.
+    Spectrograms extend from the first segment to the last, curves over all samples.
     """
     size = shown.settings.image_size
     left, right = shown.axes.times

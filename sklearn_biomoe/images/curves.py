@@ -4,7 +4,7 @@ Strokes are computed in columns and steps finer than a pixel, which are then ave
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -151,7 +151,7 @@ def at_column_edges(heights: Tensor, n_columns: int) -> Tensor:
     return torch.lerp(heights[..., before], heights[..., after], position - before)
 
 
-@cache
+@lru_cache(maxsize=32)
 def column_samples(n_times: int, n_columns: int) -> Tensor:
     """Positions of the values that determine each column's extent: int64 (n_values, n_columns).
 

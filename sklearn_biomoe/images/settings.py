@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..representations import identify_representation
 from ..signals.modalities import Modality, ValueRange
 
 
@@ -73,7 +74,8 @@ class ImageSettings:
         """Return everything that determines a panel's images except the samples."""
         shown = [self.modalities[channel] for channel in panel.channels]
         frequencies = [(each.spectrogram_window, each.frequency_range) for each in shown]
-        look = (panel.representation, panel.limits, self.colormap, self.image_size)
+        drawing = identify_representation(panel.representation)
+        look = (drawing, panel.limits, self.colormap, self.image_size)
         rate = None if self.sampling_rate is None else float(self.sampling_rate)  # 4 is 4.0
         return (*look, rate, frequencies)
 

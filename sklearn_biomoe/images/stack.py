@@ -99,7 +99,7 @@ class BiosignalImages:
 
     def __getitem__(self, key: Any) -> BiosignalImages | Array:
         key = key if isinstance(key, tuple) else (key,)
-        if key[-1] is Ellipsis:  # scikit-learn selects rows by images[rows, ...]
+        if key and key[-1] is Ellipsis:  # scikit-learn selects rows by images[rows, ...]
             key = key[:-1]
         if any(part is Ellipsis or part is None for part in key):
             return np.asarray(self)[key]
@@ -183,12 +183,13 @@ class BiosignalImages:
 
     def contents(self) -> Iterator[bytes]:
         """Yield what determines each image, in order: its samples and how they are drawn."""
+        panels = [(panel, self.settings.identity(panel)) for panel in self.settings.panels]
         for row, window in enumerate(self.windows.values):
             n_tiles = len(self.settings.tile_slices(window.shape[1]))
-            for panel in self.settings.panels:
+            for panel, identity in panels:
                 for tile in range(n_tiles):
                     samples = self._samples(row, tile, panel)
-                    look = repr((self.settings.identity(panel), samples.shape)).encode()
+                    look = repr((identity, samples.shape)).encode()
                     yield look + samples.tobytes()
 
 

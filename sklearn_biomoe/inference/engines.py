@@ -108,7 +108,8 @@ def get_engine(
 ) -> Engine:
     """Return the process's one copy of a backbone on a device, loading it at first use.
 
-    Clones, modalities and threads share it; the last four are kept.
+    Clones, modalities and threads share it; the last four are kept. "cuda" and "cuda:0" have
+    copies of their own.
 
     Parameters
     ----------

@@ -1,7 +1,5 @@
 """Worker processes that make groups of images, which arrive in the order of their numbers."""
 
-import atexit
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from .image_groups import Group, ImageGroups
 
@@ -33,25 +31,27 @@ def open_groups(groups: ImageGroups, first: int, n_workers: int) -> Iterator[Ite
     Yields
     ------
     made : iterator of Group
-        It raises RuntimeError if a group cannot be made, or a worker was killed.
+        The memory of a group is used again once the next one is requested. It raises RuntimeError
+        if a group cannot be made, or a worker was killed.
     """
-    workers: dict[str, Any] = {
-        "multiprocessing_context": "spawn",
-        "prefetch_factor": AHEAD,
-        "worker_init_fn": _start_worker,
-    }
-    made: Any = iter(
+    if n_workers == 0:
+        yield map(groups.make, count(first))
+        return
+    shared = _SharedGroups(groups, AHEAD * n_workers + 1)  # and the one that is in use
+    numbers: Any = iter(
         DataLoader(
-            groups,
+            shared,
             batch_size=None,
             sampler=count(first),
             num_workers=n_workers,
+            prefetch_factor=AHEAD,
+            multiprocessing_context="spawn",
+            worker_init_fn=_ignore_interrupts,
             generator=torch.Generator(),  # torch's own random state is not changed
-            **(workers if n_workers else {}),
         )
     )
     try:
-        yield made
+        yield map(shared.read, numbers)
     except RuntimeError as error:
         if str(error).startswith("DataLoader worker (pid"):
             raise RuntimeError(
@@ -60,12 +60,30 @@ def open_groups(groups: ImageGroups, first: int, n_workers: int) -> Iterator[Ite
             ) from error
         raise
     finally:
-        if n_workers:
-            # Without this, they live as long as a traceback refers to the iterator.
-            made._shutdown_workers()
+        # Without this, workers live as long as a traceback refers to the iterator.
+        numbers._shutdown_workers()
 
 
-def _start_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    # Exit without ending threads: one of torch that is still sending a group aborts the process.
-    atexit.register(os._exit, 0)
+class _SharedGroups(Dataset[int]):
+    """Groups in memory that the processes share, so that only their numbers are sent."""
+
+    def __init__(self, groups: ImageGroups, n_places: int) -> None:
+        self.groups, self.n_places = groups, n_places
+        self.memory = Group.empty(n_places * groups.n_images, len(groups.targets))
+        for part in self.memory:
+            part.share_memory_()
+
+    def __getitem__(self, number: int) -> int:
+        """Make a group."""
+        self.read(number).fill(self.groups.make(number))
+        return number
+
+    def read(self, number: int) -> Group:
+        """Return a view of a group's place."""
+        start = number % self.n_places * self.groups.n_images
+        return self.memory.rows(slice(start, start + self.groups.n_images))
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Leave Ctrl-C, which all processes receive, to the parent, which stops its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

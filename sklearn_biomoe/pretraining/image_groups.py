@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from .._typing import FloatArray
 from ..transformers import BiosignalImageTransformer
@@ -79,7 +78,7 @@ class Group(NamedTuple):
             part.copy_(new)
 
 
-class ImageGroups(Dataset[Group]):
+class ImageGroups:
     """All groups of a training run; the seed and the number of a group determine it.
 
     Parameters
@@ -110,7 +109,7 @@ class ImageGroups(Dataset[Group]):
         """Number of images in a group."""
         return N_VIEWS * self.n_windows
 
-    def __getitem__(self, number: int) -> Group:
+    def make(self, number: int) -> Group:
         """Simulate or cut the windows of a group, and draw them.
 
         Raises

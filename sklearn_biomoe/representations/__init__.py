@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
+from .._function_code import describe_function, without_addresses
 from .._validation.parameters import check_option
 from ..signals.modalities import Modality, ValueRange
 from .axes import (
@@ -41,9 +42,9 @@ from .scaling import (
 )
 from .scalograms import scalogram
 from .spectrograms import (
+    segment_length,
     spectrogram_angle,
     spectrogram_phase,
-    spectrogram_piece,
     spectrogram_psd,
 )
 
@@ -126,7 +127,7 @@ def _spectrogram(to_map: Callable[..., Tensor], scale: Callable[..., Tensor]) ->
         to_map=to_map,
         scale=scale,
         needs_sampling_rate=True,
-        shortest=spectrogram_piece,
+        shortest=segment_length,
     )
 
 
@@ -157,9 +158,31 @@ REPRESENTATIONS = {
         curve_axes,
         parts=("waveform", "spectrogram_psd", "scalogram"),
         needs_sampling_rate=True,
-        shortest=spectrogram_piece,
+        shortest=segment_length,
     ),
 }
+
+_BUILT_IN = dict(REPRESENTATIONS)
+
+
+def own_representations() -> list[str]:
+    """List the entries that are not those of the package."""
+    return [name for name, each in REPRESENTATIONS.items() if each != _BUILT_IN.get(name)]
+
+
+def identify_representation(name: str) -> str:
+    """Return the name, with the code of the functions of an entry that is not the package's.
+
+    Examples
+    --------
+    >>> identify_representation("waveform")
+    'waveform'
+    """
+    parts = [name, *REPRESENTATIONS[name].parts]
+    own = [each for each in own_representations() if each in parts]
+    values = [value for each in own for value in vars(REPRESENTATIONS[each]).values()]
+    described = (describe_function(value) or repr(value) for value in values)
+    return without_addresses(" ".join([name, *described]))
 
 
 def image_axes(
@@ -191,7 +214,7 @@ def image_axes(
     Examples
     --------
     >>> from sklearn_biomoe.signals import MODALITIES
-    >>> image_axes("spectrogram_psd", 3840, 64.0, MODALITIES["bvp"])  # pieces of 8 s, 1 s apart
+    >>> image_axes("spectrogram_psd", 3840, 64.0, MODALITIES["bvp"])  # segments of 8 s, 1 s apart
     ImageAxes(vertical='frequency', times=(3.5, 56.5), frequencies=(0.4375, 5.0625),
               logarithmic=False)
     """

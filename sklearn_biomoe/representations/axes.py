@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from .._typing import FloatArray
 from ..signals.modalities import Modality
 from .scalograms import scalogram_frequencies
-from .spectrograms import spectrogram_bins, spectrogram_hop, spectrogram_piece
+from .spectrograms import segment_length, spectrogram_bins, spectrogram_hop
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def pair_axes(n_times: int, sampling_rate: float, modality: Modality) -> ImageAx
 
 
 def spectrogram_axes(n_times: int, sampling_rate: float, modality: Modality) -> ImageAxes:
-    """Axes of a spectrogram, whose pixels are pieces and frequency bins."""
-    piece = spectrogram_piece(n_times, sampling_rate, modality)
-    hop = spectrogram_hop(piece)
-    n_pieces = (n_times - piece) // hop + 1
-    start, stop = piece / 2 - hop / 2, piece / 2 + (n_pieces - 0.5) * hop  # in samples
-    n_fft, bins = spectrogram_bins(piece, sampling_rate, modality)
+    """Axes of a spectrogram, whose pixels are segments and frequency bins."""
+    segment = segment_length(n_times, sampling_rate, modality)
+    hop = spectrogram_hop(segment)
+    n_segments = (n_times - segment) // hop + 1
+    start, stop = segment / 2 - hop / 2, segment / 2 + (n_segments - 0.5) * hop  # in samples
+    n_fft, bins = spectrogram_bins(segment, sampling_rate, modality)
     low, high = ((edge - 0.5) * sampling_rate / n_fft for edge in (bins.start, bins.stop))
     return ImageAxes("frequency", (start / sampling_rate, stop / sampling_rate), (low, high))
 

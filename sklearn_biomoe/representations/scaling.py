@@ -28,7 +28,7 @@ def scale_power(maps: Tensor, size: int, limits: ValueRange | None) -> Tensor:
 
     Parameters
     ----------
-    maps : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+    maps : Tensor of shape (n_windows, n_frequencies, n_segments), float64
         Non-negative powers, lowest frequency first; it is drawn at the bottom.
     size : int
     limits : (float, float) or None

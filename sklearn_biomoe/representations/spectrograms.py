@@ -28,7 +28,7 @@ def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -
 
     Returns
     -------
-    power : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+    power : Tensor of shape (n_windows, n_frequencies, n_segments), float64
         Lowest frequency first.
     """
     transform, shown = short_time_fourier(signals, sampling_rate, modality)
@@ -40,7 +40,7 @@ def spectrogram_psd(signals: Tensor, sampling_rate: float, modality: Modality) -
 def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality) -> Tensor:
     """Compute the phase of the short-time Fourier transform, in radians from -pi to pi.
 
-    The phase of a piece is relative to its first sample. It is zero if the magnitude is at most
+    The phase of a segment is relative to its first sample. It is zero if the magnitude is at most
     1e-12 of the largest in the window.
 
     Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft, "constant",
@@ -48,7 +48,7 @@ def spectrogram_angle(signals: Tensor, sampling_rate: float, modality: Modality)
 
     Returns
     -------
-    angles : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+    angles : Tensor of shape (n_windows, n_frequencies, n_segments), float64
         Lowest frequency first.
     """
     transform, shown = short_time_fourier(signals, sampling_rate, modality)
@@ -59,15 +59,15 @@ def spectrogram_phase(signals: Tensor, sampling_rate: float, modality: Modality)
     """Compute the phase of the short-time Fourier transform, unwrapped along frequency, in radians.
 
     Whole turns are added to `spectrogram_angle` from 0 Hz upwards, so that no step between
-    neighbouring frequencies exceeds pi. The phase of a piece then decreases with frequency, faster
-    if its energy is later in the piece.
+    neighbouring frequencies exceeds pi. The phase of a segment then decreases with frequency,
+    faster if its energy is later in the segment.
 
     Matches ``scipy.signal.spectrogram(x, r, "hann", nperseg, noverlap, nfft, "constant",
     mode="phase")``.
 
     Returns
     -------
-    phases : Tensor of shape (n_windows, n_frequencies, n_pieces), float64
+    phases : Tensor of shape (n_windows, n_frequencies, n_segments), float64
         Lowest frequency first.
     """
     transform, shown = short_time_fourier(signals, sampling_rate, modality)
@@ -90,7 +90,7 @@ def transform_angle(transform: Tensor) -> Tensor:
 def short_time_fourier(
     signals: Tensor, sampling_rate: float, modality: Modality
 ) -> tuple[Tensor, slice]:
-    r"""Compute Fourier transforms of overlapping pieces of each window.
+    r"""Compute Fourier transforms of overlapping segments of each window.
 
     .. math:: Z(f, t) = \frac{1}{\sqrt{r \sum_i w_i^2}}
               \sum_i w_i \, (x_{t+i} - \bar x_t) \, e^{-2 \pi j f i / r}
@@ -101,25 +101,27 @@ def short_time_fourier(
 
     Returns
     -------
-    transform : Tensor of shape (n_windows, n_frequencies, n_pieces), complex128
+    transform : Tensor of shape (n_windows, n_frequencies, n_segments), complex128
         From 0 Hz to the Nyquist limit. Its squared magnitude is a two-sided power density. Constant
         windows have zeros.
     shown : slice
         Of the frequencies: those in ``modality.frequency_range``.
     """
-    piece = spectrogram_piece(signals.shape[1], sampling_rate, modality)
-    n_fft, shown = spectrogram_bins(piece, sampling_rate, modality)
+    segment = segment_length(signals.shape[1], sampling_rate, modality)
+    n_fft, shown = spectrogram_bins(segment, sampling_rate, modality)
     # Subtracting the first sample makes the spectra of constant windows exactly zero.
     signals = signals - signals[:, :1]
-    pieces = signals.unfold(1, piece, spectrogram_hop(piece))  # (n_windows, n_pieces, piece)
-    pieces = pieces - pieces.mean(dim=2, keepdim=True)
-    taper = torch.hann_window(piece, dtype=signals.dtype, device=signals.device)
+    segments = signals.unfold(
+        1, segment, spectrogram_hop(segment)
+    )  # (n_windows, n_segments, segment)
+    segments = segments - segments.mean(dim=2, keepdim=True)
+    taper = torch.hann_window(segment, dtype=signals.dtype, device=signals.device)
     taper = taper / (sampling_rate * taper.square().sum()).sqrt()
-    return torch.fft.rfft(pieces * taper, n=n_fft).transpose(1, 2), shown
+    return torch.fft.rfft(segments * taper, n=n_fft).transpose(1, 2), shown
 
 
-def spectrogram_bins(piece: int, sampling_rate: float, modality: Modality) -> tuple[int, slice]:
-    """Return the length n_fft of padded pieces, and which bins are shown.
+def spectrogram_bins(segment: int, sampling_rate: float, modality: Modality) -> tuple[int, slice]:
+    """Return the length n_fft of padded segments, and which bins are shown.
 
     Bin k is at k * sampling_rate / n_fft Hz. Bins are shown from the one nearest to the lowest
     frequency to the one nearest to the highest.
@@ -131,14 +133,14 @@ def spectrogram_bins(piece: int, sampling_rate: float, modality: Modality) -> tu
     (128, slice(0, 17, None))
     """
     low, high = modality.frequency_range or (0.0, sampling_rate / 2)
-    n_fft = 1 << (max(piece, round(16 * sampling_rate / (high - low))) - 1).bit_length()
+    n_fft = 1 << (max(segment, round(16 * sampling_rate / (high - low))) - 1).bit_length()
     first, last = (round(frequency * n_fft / sampling_rate) for frequency in (low, high))
     return n_fft, slice(first, last + 1)
 
 
-def spectrogram_hop(piece: int) -> int:
-    """Count the samples from the start of one piece to the next."""
-    return max(1, piece // 8)
+def spectrogram_hop(segment: int) -> int:
+    """Count the samples from the start of one segment to the next."""
+    return max(1, segment // 8)
 
 
 def squared_magnitude(values: Tensor) -> Tensor:
@@ -147,8 +149,8 @@ def squared_magnitude(values: Tensor) -> Tensor:
     return squares[..., 0] + squares[..., 1]
 
 
-def spectrogram_piece(n_times: int, sampling_rate: float, modality: Modality) -> int:
-    """Return the length of a spectrogram's pieces in samples, the least length of a window."""
+def segment_length(n_times: int, sampling_rate: float, modality: Modality) -> int:
+    """Return the length of a spectrogram's segments in samples, the least length of a window."""
     if modality.spectrogram_window is None:
         return max(1, n_times // 8)
     return max(1, round(modality.spectrogram_window * sampling_rate))

@@ -15,7 +15,7 @@ class Modality:
     Parameters
     ----------
     representations : tuple of str
-        Default images.
+        Images of the preset.
     band : (float or None, float or None) or None, default=None
         Lowest and highest frequency of physiological content, in Hz, for `SignalFilter`; None
         leaves a side open.

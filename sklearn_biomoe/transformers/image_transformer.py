@@ -11,15 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..images.fitting import (
-    ImageParameters,
-    check_lengths,
-    fit_settings,
-    refuse_meaningless,
-    warn_outside,
-)
+from ..images.fitting import check_lengths, fit_settings
+from ..images.parameters import ImageParameters
 from ..images.settings import ImageSettings
 from ..images.stack import BiosignalImages
+from ..images.value_ranges import refuse_meaningless, warn_outside
 from ..representations import REPRESENTATIONS
 from ..signals.modalities import ValueRange
 from ..signals.windows import validate_windows
@@ -86,7 +82,7 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         1 unit of power. "window": from 50 dB below each window's maximum up to it. "training": up
         to the 99th percentile of the maxima of windows seen in `fit`.
     spectrogram_window : "preset", float or None, default="preset"
-        Length of the pieces of a spectrogram, in seconds; None is an eighth of the window.
+        Length of spectrogram windows, in seconds; None is an eighth of the window.
     frequency_range : "preset", (float, float) or None, default="preset"
         Frequencies of spectrograms and scalograms in Hz; None shows all up to the Nyquist limit.
     colormap : str, default="viridis"
@@ -177,7 +173,7 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         ValueError
             For unknown representations, modalities and colormaps, a missing or non-positive
             sampling rate, and a frequency range above the Nyquist limit. If windows are shorter
-            than the pieces of a spectrogram or than a tile, a range cannot be learnt, the number
+            than a spectrogram window or than a tile, a range cannot be learnt, the number
             of labels differs from that of windows, all windows are missing, or `transform` would
             refuse them. If, of 10 windows or more, more than 95 % are entirely beyond the preset
             value range, or all of a modality other than "generic" are equal.
@@ -187,7 +183,6 @@ class BiosignalImageTransformer(  # type: ignore[call-arg]
         windows = validate_windows(self, X, modality=parameters.label, reset=True)
         _check_labels(y, len(windows), parameters.label)
         settings = fit_settings(parameters, windows)
-        check_lengths(settings, windows, parameters.label)
         refuse_meaningless(settings, parameters, windows.present)
         self.settings_ = settings
         return self

@@ -237,12 +237,12 @@ def find_rhythm(
     samples: FloatArray,
     rate: float,
     search: tuple[tuple[float, float], tuple[float, float]],
-    piece: float,
+    segment: float,
 ) -> Rhythm:
     """Return the frequency of the rhythm of each window, and its strength.
 
     The strength is the autocorrelation one period later, of the signal within a band: 1 for a
-    periodic signal, about 0 for noise. It is a mean over pieces of the window, each of which is
+    periodic signal, about 0 for noise. It is a mean over segments of the window, each of which is
     scaled to variance 1, so that a short artefact has little influence.
 
     Parameters
@@ -251,8 +251,8 @@ def find_rhythm(
     rate : float
     search : (float, float), (float, float)
         The band to keep, and the frequencies to search.
-    piece : float
-        Length of the pieces in seconds.
+    segment : float
+        Length of the segments in seconds.
 
     Returns
     -------
@@ -267,12 +267,12 @@ def find_rhythm(
     kept, searched = search
     n_windows, n_times = samples.shape
     nothing = np.zeros(n_windows), np.zeros(n_windows)
-    size = min(n_times, max(1, round(piece * rate)))
-    n_pieces = n_times // size
+    size = min(n_times, max(1, round(segment * rate)))
+    n_segments = n_times // size
     if size < 8 or min(kept[1], rate / 2) < 3 * kept[0]:
         return nothing
-    pieces = samples[:, : n_pieces * size].reshape(n_windows * n_pieces, size)
-    power = _power(pieces)
+    segments = samples[:, : n_segments * size].reshape(n_windows * n_segments, size)
+    power = _power(segments)
     start, stop = _bins(power, rate, kept)
     if stop - start < 3:
         return nothing
@@ -288,7 +288,7 @@ def find_rhythm(
     correlation = np.fft.irfft(banded, n_lags, axis=1)
     unbiased = 1 - lags * lag_seconds * rate / size
     correlation = _divide(correlation[:, lags], correlation[:, :1] * unbiased)
-    correlation = correlation.reshape(n_windows, n_pieces, len(lags)).mean(axis=1)
+    correlation = correlation.reshape(n_windows, n_segments, len(lags)).mean(axis=1)
     return _first_peak(correlation, lags * lag_seconds)
 
 
