@@ -190,6 +190,7 @@ def test_a_table_of_files_and_names_of_channels(study, execute):
         (["--around", "8", "-2"], 1, "--around (8.0, -2.0); expected seconds (start, stop)"),
         (["--start", "onset"], 2, "--start is for tables of windows"),
         (["--reading", "decimal"], 2, "'decimal'; expected NAME=VALUE with one of annotations"),
+        (["-o", "absent/w.parquet"], 2, "create it first"),
         (["-o", "w.csv"], 2, "--output w.csv: expected a file with the suffix .parquet"),
     ],
 )
@@ -295,6 +296,7 @@ def test_study_of_ratings_and_levels(arguments, execute, label, options, found):
         ("level", ["--task", "regression"], 1, "y holds 'None' in row 0; --task 'regression' pred"),
         ("level", ["--levels", "None,low"], 2, "but level also holds 'high'"),
         ("level", ["--levels", "None,low,high,top"], 2, "but no window is 'top'"),
+        ("level", ["--levels", "None,low,hihg"], 2, "is 'hihg' and level also holds 'high'"),
         ("level", ["--levels", "None,low,low,high"], 2, "a level is given twice"),
         ("level", ["--levels", "None,low,high", "--task", "regression"], 2, "not for --task regr"),
         ("nrs", ["--levels", "none,low"], 2, "--levels none,low, but nrs holds numbers"),

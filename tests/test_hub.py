@@ -190,7 +190,9 @@ def test_no_connection(remote, monkeypatch):
         raise errors.LocalEntryNotFoundError("no file") from ConnectionError("no route to host")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
-    with pytest.raises(OSError, match="tiny@main could not be downloaded: no route to host"):
+    with pytest.raises(
+        OSError, match=r"tiny@main could not be downloaded: no route to host\. .*copy the folder"
+    ):
         weights_sha256(ADDRESS)
 
 

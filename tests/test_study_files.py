@@ -175,6 +175,14 @@ def test_two_files_of_one_signal(tmp_path):
         read_study(tmp_path, "*/{subject}_{signal}.csv", sampling_rates=RATES)
 
 
+def test_the_only_channel_has_another_name_than_the_one_given(tmp_path):
+    write(tmp_path / "S1_wrist.csv", "EDA")
+    pattern, rates = "{subject}_{signal}.csv", {"wrist": 4}
+    with pytest.raises(RecordingError, match="'EDA', and none is called 'conductance'"):
+        read_study(tmp_path, pattern, signals={"wrist": "conductance"}, sampling_rates=rates)
+    assert list(read_study(tmp_path, pattern, sampling_rates=rates)["S1"].channels) == ["wrist"]
+
+
 def test_an_ambiguous_channel(tmp_path):
     write(tmp_path / "S1_wrist.csv", "EDA", "Temp")
     with pytest.raises(RecordingError, match="'EDA', 'Temp', and none is called 'wrist'"):

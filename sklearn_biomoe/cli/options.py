@@ -238,8 +238,10 @@ def parse_value_range(text: str) -> Any:
 
 def check_output(output: Path, *suffixes: str, option: str = "--output") -> None:
     """Raise UsageError for another suffix, and if the folder does not exist."""
-    if output.suffix not in suffixes or not output.absolute().parent.is_dir():
+    if output.suffix not in suffixes:
         raise click.UsageError(
-            f"{option} {output}: expected a file with the suffix {' or '.join(suffixes)} in an "
-            "existing folder."
+            f"{option} {output}: expected a file with the suffix {' or '.join(suffixes)}."
         )
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(f"{option} {output}: there is no folder {folder}; create it first.")

@@ -314,7 +314,8 @@ def _read_one(
     recording = read_recording(path, sampling_rate=rate, **options)
     channels = dict(recording.channels)
     name = (signals or {}).get(signal, signal)
-    if name not in channels and len(channels) != 1:
+    # The only channel of a file may have any name, unless the user gave its name.
+    if name not in channels and (len(channels) != 1 or name != signal):
         raise RecordingError(
             f"{path} has the channels {', '.join(map(repr, channels))}, and none is called "
             f"{name!r}; pass signals={{{signal!r}: channel}}."
