@@ -96,7 +96,7 @@ def test_biovid_baseline_against_highest_pain(two_of_biovid):
     np.testing.assert_allclose(windows.data["eda"][2], time + 4, atol=1e-6)
     np.testing.assert_allclose(windows.data["emg"][2], 3 * time, atol=1e-6)
     assert windows.events["sample"][2].startswith("071309_w_21-PA4")
-    assert "not at hand" in windows.DESCR.replace("\n", " ")
+    assert "not available" in windows.DESCR.replace("\n", " ")
 
 
 def test_biovid_other_classes(two_of_biovid):
@@ -295,7 +295,7 @@ def test_wesad_windows(two_of_wesad):
     first = [cell[0] for cell in windows.data["bvp"][:5]]
     np.testing.assert_allclose(first, [70, 100, 220, 438, 468])
     assert windows.events["duration"].tolist() == [105, 70, 100] * 2
-    assert "not at hand" in windows.DESCR.replace("\n", " ")
+    assert "not available" in windows.DESCR.replace("\n", " ")
 
 
 def test_wesad_zip_file(two_of_wesad):

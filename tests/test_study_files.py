@@ -75,6 +75,15 @@ def test_a_table_of_files(folder):
     assert list(read_study(table, sampling_rates=RATES)) == ["007", "07"]
 
 
+def test_a_table_of_files_of_another_country(folder):
+    text = "subject;signal;path\nJürgen;eda;P01_eda.csv\nNA;eda;P02_eda.csv\n"
+    (folder / "files.csv").write_bytes(text.encode("cp1252"))
+    found = read_study(folder / "files.csv", sampling_rates=RATES)
+    assert {name: each.source for name, each in found.items()} == {
+        "Jürgen": str(folder / "P01_eda.csv"), "NA": str(folder / "P02_eda.csv")
+    }  # fmt: skip
+
+
 def test_rows_of_a_table_may_be_filtered_and_in_any_order(tmp_path):
     rows = [(subject, write(tmp_path / f"{subject}.csv", *["x"] * at, "eda"))
             for at, subject in enumerate(["P0", "P1", "P2"])]  # fmt: skip

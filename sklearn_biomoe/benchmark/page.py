@@ -13,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from .._files import replace_file
+from .._files import check_path, replace_file
 from ..evaluation import Study
-from ..evaluation.report import check_path
 from ..evaluation.report.page import (
     MISSING,
     format_count,

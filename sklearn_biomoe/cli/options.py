@@ -169,6 +169,9 @@ EVENT_OPTIONS = [
     click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise",
                  show_default=True, help="Subjects whose files are missing or cannot be read."),
 ]
+WINDOW_SOURCE_OPTIONS = [
+    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO
+]
 # fmt: on
 
 

@@ -17,16 +17,9 @@ from ..evaluation.tasks import TASKS, read_target
 from ..signals import WindowReport, check_windows
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
-    DURATION,
-    EVENT_OPTIONS,
     IMAGE_OPTIONS,
-    LABEL,
-    RESAMPLE_TO,
-    SIGNAL,
-    START,
-    STEP,
-    SUBJECT,
     WEIGHTS_HELP,
+    WINDOW_SOURCE_OPTIONS,
     SignalCommand,
     add_options,
     check_output,
@@ -60,10 +53,7 @@ STUDY_OPTIONS = [
 
 @click.command(cls=SignalCommand)
 @click.argument("source", type=click.Path(path_type=Path))
-@add_options(
-    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO, *IMAGE_OPTIONS,
-    *STUDY_OPTIONS,
-)  # fmt: skip
+@add_options(*WINDOW_SOURCE_OPTIONS, *IMAGE_OPTIONS, *STUDY_OPTIONS)
 def study(
     source: Path,
     representation: tuple[str, ...],

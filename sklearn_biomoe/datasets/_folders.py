@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from sklearn.utils import Bunch
 
 from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
 from .._validation.parameters import check_option
@@ -208,3 +210,18 @@ def describe(text: str, skipped: pd.DataFrame) -> str:
     rows = zip(skipped["subject"], skipped["reason"], strict=True)
     lines = [f"- {subject}: {reason}" for subject, reason in rows]
     return "\n".join([text, 'Left out with on_error="skip":', "", *lines, ""])
+
+
+def make_bunch(windows: Bunch, skipped: pd.DataFrame, text: str, **own: Any) -> Bunch:
+    """Return the entries of a data set: those of `cut_windows`, unless ``own`` has others."""
+    entries = {
+        "data": windows.data,
+        "target": windows.target,
+        "groups": windows.groups,
+        "elapsed_time": windows.start_times,
+        "sampling_rates": windows.sampling_rates,
+        "dropped": windows.dropped,
+        "skipped": skipped,
+        "DESCR": describe(text, skipped),
+    }
+    return Bunch(**entries | own)

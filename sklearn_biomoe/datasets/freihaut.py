@@ -13,8 +13,8 @@ from .._typing import FloatArray, Rows
 from .._validation.parameters import check_number
 from ..recordings import Channel, Recording
 from ..signals.cutting import cut_windows
-from ..signals.events import read_events
-from ._folders import Source, describe, open_files
+from ..signals.event_tables import read_events
+from ._folders import Source, make_bunch, open_files
 
 _REPOSITORY = "https://github.com/Freihaut/Freihaut_Goeritz-2021-Study_Files-Mouse"
 _COMMIT = "b21812dc215de6cf1409c8d3b5b1c24547bc8a95"
@@ -151,18 +151,15 @@ def fetch_freihaut(
     )
     pairs = _pairs(windows.events)
     conditions = windows.events["condition"].to_numpy()
-    return Bunch(
-        data=windows.data,
+    return make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         target=(conditions[pairs[:, 1]] == "high").astype(int),
         groups=windows.groups[pairs[:, 0]],
         pairs=pairs,
-        elapsed_time=windows.start_times,
         events=windows.events[["subject", "condition", "block"]],
-        sampling_rates=windows.sampling_rates,
         target_names=list(CONDITIONS),
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )
 
 

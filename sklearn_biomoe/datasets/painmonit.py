@@ -15,7 +15,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_option
 from ..recordings import Recording, RecordingError, read_recording
 from ..signals.cutting import cut_windows
-from ._folders import describe
+from ._folders import make_bunch
 from ._subjects import find_folder, read_each
 
 SIGNALS = {
@@ -146,17 +146,12 @@ default=("baseline", "pain_4")
         around=(0.0, DURATION),
     )
     rows = events.loc[windows.events["event"]].reset_index(drop=True)
-    return Bunch(
-        data=windows.data,
-        target=windows.target,
-        groups=windows.groups,
-        elapsed_time=windows.start_times,
+    return make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         events=rows[["subject", "class", "temperature", "rating"]],
-        sampling_rates=windows.sampling_rates,
         target_names=list(classes),
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )
 
 
