@@ -68,6 +68,20 @@ class Source:
         return [path] if other == path else [path, other]
 
 
+def check_folder_type(name: str, folder: object, alternative: str = "") -> None:
+    """Raise TypeError if a parameter is no path.
+
+    Examples
+    --------
+    >>> check_folder_type("folder", 5)
+    Traceback (most recent call last):
+    ...
+    TypeError: folder=5; expected a path, as str or Path.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"{name}={folder!r:.80}; expected a path, as str or Path{alternative}.")
+
+
 def read_registry(name: str) -> dict[str, str]:
     """Return the sha256 of every file of a data set, not compressed, by path."""
     file = files("sklearn_biomoe.datasets") / f"registries/{name}.txt"
@@ -103,6 +117,8 @@ def open_files(
         Columns subject, path and reason.
     """
     check_option("on_error", on_error, ["raise", "skip"])
+    if data_home is not None:
+        check_folder_type("data_home", data_home, " or None")
     registry = read_registry(source.name)
     found = _find_files(source, registry, data_home, download_if_missing)
     skipped = []

@@ -132,7 +132,8 @@ default=("baseline", "pain_4")
         raise ValueError(f"classes={classes!r}; expected two or more of {list(CLASSES)}.")
     for name in classes:
         check_option("classes", name, CLASSES)
-    inside = ["raw-data", "dataset/raw-data", "PMED", "PMED/raw-data", "PMED/dataset/raw-data"]
+    parts = ["raw-data", "dataset/raw-data", "PMHDB/raw-data"]
+    inside = [*parts, "PMED", *(f"PMED/{part}" for part in parts)]
     root = find_folder(folder, [f"S_*{SUFFIX}"], inside, _GET)
     subjects = sorted(path.name.removesuffix(SUFFIX) for path in root.glob(f"S_*{SUFFIX}"))
     read, skipped = read_each(subjects, partial(_read_subject, root), N_SUBJECTS, on_error, _GET)

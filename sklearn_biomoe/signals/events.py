@@ -196,7 +196,7 @@ def _check_subjects(recordings: Mapping[Hashable, Any], subjects: pd.Series) -> 
     unknown = sorted({repr(each) for each in subjects.tolist() if each not in recordings})
     if unknown:
         names = {str(name) for name in recordings}
-        advice = "Drop their events."
+        advice = "Rename the subjects of one of them, or drop these events."
         if all(str(each) in names for each in subjects):
             advice = "Convert one of them: text and numbers differ."
         raise ValueError(
