@@ -34,7 +34,7 @@ from skimage.transform import resize
 
 from sklearn_biomoe import BiosignalImageTransformer
 from sklearn_biomoe.representations.scalograms import scalogram_frequencies
-from sklearn_biomoe.representations.spectrograms import spectrogram_piece
+from sklearn_biomoe.representations.spectrograms import segment_length
 from sklearn_biomoe.signals import MODALITIES
 
 SIZE = 224
@@ -89,7 +89,7 @@ def scipy_spectrogram(
     mode = "psd" if name == "spectrogram_psd" else "angle"
 
     def draw_one(signal: NDArray[np.float64]) -> object:
-        piece = spectrogram_piece(len(signal), rate, MODALITIES[modality])
+        piece = segment_length(len(signal), rate, MODALITIES[modality])
         n_fft = 1 << (max(piece, round(16 * rate / (high - low))) - 1).bit_length()
         frequencies, _, values = spectrogram(
             signal, rate, "hann", piece, piece - piece // 8, n_fft, mode=mode

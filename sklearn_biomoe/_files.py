@@ -59,3 +59,15 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file completely or not at all, as `new_file` does."""
     with new_file(path) as file:
         file.write(content)
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a page; raise ValueError if it is a folder or in none."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"path={str(path)!r}: the folder {path.parent} does not exist; create it first."
+        )
+    if path.is_dir():
+        raise ValueError(f"path={str(path)!r} is a folder; pass a file in it, such as report.html.")
+    return path

@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, check_is_fitted, has_fit_parameter
 
 from ._typing import Array, FloatArray
 from ._validation.predictors import check_predict_proba, check_predictor
 from ._validation.subjects import name_some
-from ._validation.targets import read_targets
+from ._validation.targets import read_classes
 
 __all__ = ["OrdinalClassifier"]
 
@@ -112,14 +111,13 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If levels are texts, which are ordered by the alphabet.
         """
         self._check_parameters()
-        y = read_targets(y, X, type(self).__name__)
-        check_classification_targets(y)
-        self.classes_, positions = np.unique(y, return_inverse=True)
-        self._check_levels()
+        self.classes_, positions = read_classes(y, X, type(self).__name__)
+        self._check_order()
         _check_feature_names(self, X, reset=True)
         weights = {}
         if self.class_weight is not None:
-            weights = {"sample_weight": compute_sample_weight(self.class_weight, y)}
+            levels = self.classes_[positions]
+            weights = {"sample_weight": compute_sample_weight(self.class_weight, levels)}
         self.estimators_ = [
             clone(self.estimator).fit(X, (positions > level).astype(int), **weights)
             for level in range(len(self.classes_) - 1)
@@ -137,6 +135,13 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n_windows, n_classes), float64
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If names of columns differ from those in `fit`, or ``estimator`` does not accept X.
         """
         check_is_fitted(self)
         _check_feature_names(self, X, reset=False)
@@ -155,6 +160,11 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         levels : ndarray of shape (n_windows,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]
@@ -183,12 +193,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "OrdinalClassifier, or pass class_weight=None."
             )
 
-    def _check_levels(self) -> None:
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"The training windows are of one class, {name_some(self.classes_) or 'none'}; add "
-                "windows of another class."
-            )
+    def _check_order(self) -> None:
         if self.classes_.dtype.kind not in "biuf" and len(self.classes_) > 2:
             warnings.warn(
                 f"Levels are ordered by the alphabet: {name_some(self.classes_)}. Encode them as "

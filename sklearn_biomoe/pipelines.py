@@ -1,4 +1,4 @@
-"""Constructors of the usual pipelines, and find_embedders, which searches a pipeline."""
+"""Constructors of the usual pipelines, and functions that search and identify estimators."""
 
 from __future__ import annotations
 
@@ -181,6 +181,12 @@ def find_embedders(model: Any) -> list[Any]:
         else:
             waiting += reversed(list(_parts(part)))
     return list(found.values())
+
+
+def find_parts(estimator: Any, kind: type) -> list[Any]:
+    """Return which of an estimator and its parameters, at any depth, are of a class."""
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    return [part for part in parts if isinstance(part, kind)]
 
 
 def _parts(part: Any) -> Iterator[Any]:

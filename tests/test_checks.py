@@ -566,6 +566,8 @@ class TestReport:
         assert "<title>A &lt; B</title>" in path.read_text("utf-8")
         with pytest.raises(ValueError, match="does not exist"):
             faulty.write(tmp_path / "missing" / "windows.html")
+        with pytest.raises(ValueError, match=r"is a folder; pass a file in it, such as report"):
+            faulty.write(tmp_path)
 
     def test_page_of_anything(self):
         for report in (

@@ -190,6 +190,7 @@ def test_a_table_of_files_and_names_of_channels(study, execute):
         (["--around", "8", "-2"], 1, "--around (8.0, -2.0); expected seconds (start, stop)"),
         (["--start", "onset"], 2, "--start is for tables of windows"),
         (["--reading", "decimal"], 2, "'decimal'; expected NAME=VALUE with one of annotations"),
+        (["-o", "absent/w.parquet"], 2, "create it first"),
         (["-o", "w.csv"], 2, "--output w.csv: expected a file with the suffix .parquet"),
     ],
 )
@@ -295,6 +296,7 @@ def test_study_of_ratings_and_levels(arguments, execute, label, options, found):
         ("level", ["--task", "regression"], 1, "y holds 'None' in row 0; --task 'regression' pred"),
         ("level", ["--levels", "None,low"], 2, "but level also holds 'high'"),
         ("level", ["--levels", "None,low,high,top"], 2, "but no window is 'top'"),
+        ("level", ["--levels", "None,low,hihg"], 2, "is 'hihg' and level also holds 'high'"),
         ("level", ["--levels", "None,low,low,high"], 2, "a level is given twice"),
         ("level", ["--levels", "None,low,high", "--task", "regression"], 2, "not for --task regr"),
         ("nrs", ["--levels", "none,low"], 2, "--levels none,low, but nrs holds numbers"),
@@ -542,6 +544,43 @@ def test_tables_of_samples_of_other_countries(samples, execute):
     table = pq.read_table("w.parquet").to_pandas()
     assert [cell[1] for cell in table["eda"]][:3] == [0.25, 10.25, 20.25]
     assert table["pain"].tolist() == 2 * [*3 * [0.5], *3 * [1.5]]
+
+
+@pytest.mark.parametrize(
+    ("separator", "quote", "encoding"), [(";", "", "latin-1"), ("\t", '"', "utf-16")]
+)
+def test_tables_of_windows_of_other_countries(tmp_path, execute, separator, quote, encoding):
+    """The first decimal comma is in row 121, and the first letter beyond ASCII in row 122."""
+    ratings = [*["5"] * 120, "5,5", "4,25"]
+    subjects = [*["Anna"] * 121, "Jürgen"]
+    rows = zip(subjects, ratings, strict=True)
+    lines = [separator.join([who, f"{quote}{nrs}{quote}", "0", "1"]) for who, nrs in rows]
+    text = "\r\n".join([separator.join(["subject", "nrs", "eda_0", "eda_1"]), *lines])
+    path, written = tmp_path / "wide.csv", tmp_path / "w.parquet"
+    path.write_bytes(text.encode(encoding))
+    command = ["windows", path, "--signal", "eda", "EDA", "4", "--label", "nrs", "-o", written]
+    code, _, errors = execute(*command)
+    assert code == 0, errors
+    table = pq.read_table(written).to_pandas()
+    assert table["subject"].tolist() == subjects
+    assert table["nrs"].tolist() == [*[5] * 120, 5.5, 4.25]
+    assert np.stack(table["eda"]).tolist() == [[0, 1]] * 122
+
+
+def test_commas_in_text_are_no_decimal_marks(tmp_path, execute):
+    path, written = tmp_path / "wide.csv", tmp_path / "w.parquet"
+    path.write_text("subject;task;eda_0;eda_1\nA;2,5 kg;0.5;1.5\nB;1,5-2;0.25;1\n")
+    command = ["windows", path, "--signal", "eda", "EDA", "4", "--label", "task", "-o", written]
+    assert execute(*command)[0] == 0
+    assert np.stack(pq.read_table(written).to_pandas()["eda"]).tolist() == [[0.5, 1.5], [0.25, 1]]
+
+
+def test_a_damaged_table(tmp_path, execute):
+    path = tmp_path / "wide.csv"
+    path.write_bytes(b"\xef\xbb\xbfsubject,eda_0\nA,1\nJ\xfcrgen,2\n")
+    command = ["windows", path, "--signal", "eda", "EDA", "4", "-o", tmp_path / "w.parquet"]
+    message = "Line 3 is not in utf-8-sig: invalid start byte; save the file as UTF-8."
+    assert_fails(1, execute(*command), f"{path} cannot be read as CSV: {message}")
 
 
 def test_a_table_of_events_in_the_folder_is_no_recording(study, execute):

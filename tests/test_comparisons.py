@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from sklearn_biomoe.evaluation import FixedSplit, comparisons, run_study, statistics
 
@@ -226,6 +227,38 @@ def test_limits_of_pairs_are_those_of_their_family():
     assert table["p_lowest"].tolist() == [2 / 32, 2 / 32, 1 / 32]
     sentence = comparisons.describe_limits(table, 6)
     assert "comparisons with c: with 6 subjects they cannot be below 0.0625" in sentence
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e14])
+@pytest.mark.filterwarnings("ignore::sklearn_biomoe.evaluation.LeakWarning")
+def test_a_study_does_not_depend_on_the_unit_of_ratings(data, unit):
+    """By powers of two, which change no digits: all scores are the same, and so are the tests."""
+    X, _, groups = data
+    unit = 2.0 ** np.round(np.log2(unit))
+    ratings = X[:, 0] + np.random.default_rng(1).normal(size=80)
+    methods = {name: make_pipeline(LinearRegression()) for name in ("first", "equal")}
+    methods["constant"] = DummyRegressor()
+    found, expected = (
+        run_study(methods, X, each, groups, task="regression") for each in (ratings * unit, ratings)
+    )
+    columns = ["p_value", "p_worse"]
+    summary = expected.summary()[columns]
+    pd.testing.assert_frame_equal(found.summary()[columns], summary)
+    assert summary.loc["first", "p_value"] < 0.05
+    assert summary.loc["constant", "p_value"] == 1
+    columns = ["method", "other", "p_value", "effect_size", "effect_low", "effect_high"]
+    tables = [study.comparisons("all")[columns] for study in (found, expected)]
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[0].iloc[0][["method", "other", "p_value"]].tolist() == ["first", "equal", 1]
+
+
+def test_rounding_errors_of_equal_scores_are_no_difference():
+    scores = pd.DataFrame({"a": np.full(8, 0.1 + 0.2), "b": np.full(8, 0.3), "large": 1e20})
+    options = {"cross_validated": True, "by_other": False}
+    for unit in (1e-14, 1.0, 1e14):
+        table = comparisons.compare_pairs(unit * scores, [("a", "b")], 0, **options)
+        assert table["p_value"].item() == 1
+        assert np.isnan(table["effect_size"].item())
 
 
 @pytest.mark.parametrize("unit", [1.0, 10.0, 1000.0, 1e6])

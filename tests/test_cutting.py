@@ -73,6 +73,15 @@ def test_channels_and_frames():
     assert list(windows.data.columns) == ["subject", "x"]
 
 
+def test_masked_samples_are_nan():
+    values = np.ma.masked_equal(np.arange(40), 7)
+    two = np.ma.masked_equal(np.arange(80.0).reshape(2, 40), 45)
+    cells = cut_windows({"a": {"x": values}, "b": {"x": two}}, {"x": 4}, duration=5).data["x"]
+    np.testing.assert_array_equal(cells[0], [*range(7), np.nan, *range(8, 20)])
+    np.testing.assert_array_equal(np.argwhere(np.isnan(cells[2])), [[1, 5]])
+    np.testing.assert_array_equal(cells[3], two.data[:, 20:])
+
+
 LABELS = {"a": [0] * 30 + [1] * 20 + [np.nan] * 10}  # one each second
 
 

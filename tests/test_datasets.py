@@ -453,6 +453,32 @@ def test_unknown_protocol():
 # Search and download
 
 
+def test_a_damaged_subject_is_left_out(tmp_path, monkeypatch):
+    write_files(tmp_path, "0" * 60)
+    others = [path.replace("S07", "S08") for path in FILES]
+    for path, other in zip(FILES, others, strict=True):
+        (tmp_path / other).parent.mkdir(exist_ok=True)
+        (tmp_path / other).write_bytes((tmp_path / path).read_bytes())
+    with (tmp_path / LABELS).open("a") as file:
+        file.writelines(f"\n8,,12.5,{second},0" for second in range(BEGIN + 10, BEGIN + 70))
+    paths = [LABELS, *FILES, *others]
+    hashes = {path: hashlib.sha256((tmp_path / path).read_bytes()).hexdigest() for path in paths}
+    monkeypatch.setattr(_folders, "read_registry", lambda name: hashes)
+    assert fetch_stress_predict(data_home=tmp_path).groups.tolist() == [7, 8]
+    (tmp_path / others[1]).write_text("changed")
+    with pytest.raises(ValueError, match=r"S08.EDA\.csv is not the published file"):
+        fetch_stress_predict(data_home=tmp_path)
+    windows = fetch_stress_predict(data_home=tmp_path, on_error="skip")
+    assert windows.groups.tolist() == [7]
+    assert windows.skipped["subject"].tolist() == ["S08"]
+    assert "- S08: " in windows.DESCR
+
+
+def test_data_home_that_is_no_path():
+    with pytest.raises(TypeError, match="data_home=5; expected a path, as str or Path or None"):
+        fetch_stress_predict(data_home=5)
+
+
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Create empty folders for data_home, the environment and the cache; downloads fail."""

@@ -24,6 +24,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    GroupShuffleSplit,
     KFold,
     LeaveOneGroupOut,
     cross_val_predict,
@@ -256,9 +257,10 @@ def test_worker_processes_predict_the_same_classes(data, classes):
 
 @pytest.mark.parametrize("routing", [False, True])
 @pytest.mark.parametrize("in_pipeline", [False, True])
-def test_searches_that_split_by_group_get_subjects(data, routing, in_pipeline):
+@pytest.mark.parametrize("cv", [GroupKFold(3), GroupShuffleSplit(3)], ids=str)
+def test_searches_that_split_by_group_get_subjects(data, routing, in_pipeline, cv):
     with sklearn.config_context(enable_metadata_routing=routing):
-        method = GridSearchCV(DummyClassifier(), {"strategy": ["prior"]}, cv=GroupKFold(3))
+        method = GridSearchCV(DummyClassifier(), {"strategy": ["prior"]}, cv=cv)
         if in_pipeline:
             method = make_pipeline(StandardScaler(), method)
         study = run_study({"search": method}, *data)
@@ -542,6 +544,23 @@ def test_wrong_input(data, change, message):
     arguments = {"methods": {"logistic": LOGISTIC}, "X": X, "y": y, "groups": groups} | change
     with pytest.raises((ValueError, TypeError), match=message):
         run_study(**arguments)
+
+
+@pytest.mark.parametrize("form", [list, lambda each: np.array(each, object), pd.Series], ids=str)
+def test_subjects_of_two_types(data, form):
+    """NumPy makes the same text of 1 and "1", and a subject of NaN among texts."""
+    X, y, _ = data
+    methods = {"dummy": DummyClassifier()}
+    with pytest.raises(TypeError, match=r"groups has 1 in row 0, but '1' in row 10; pass"):
+        run_study(methods, X, y, form([1] * 10 + ["1"] * 10 + [2] * 40))
+    for missing in (np.nan, None):
+        with pytest.raises(ValueError, match="The subject of row 20 is NaN, None"):
+            run_study(methods, X, y, form(["a"] * 10 + ["b"] * 10 + [missing] * 40))
+    with pytest.raises(ValueError, match="The subject of row 10 is NaN, None or infinite"):
+        run_study(methods, X, y, form([1] * 10 + [np.inf] * 50))
+    subjects = [1.0, 2.5] * 30  # numbers of several types
+    study = run_study(methods, X[:, :1], np.repeat(["a", "b"], 30), form([1, 2.5] * 30))
+    assert study.scores["subject"].unique().tolist() == subjects[:2]
 
 
 @pytest.mark.parametrize(

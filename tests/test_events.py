@@ -150,6 +150,41 @@ def test_timestamps_count_from_the_start_of_the_recording():
         cut_windows({"S1": naive}, events=table, duration=10)
 
 
+def test_timestamps_in_columns_of_objects():
+    """As of two seasons, whose offsets differ."""
+    winter, summer = timezone(timedelta(hours=1)), timezone(timedelta(hours=2))
+    onsets = [START.astimezone(winter), (START + timedelta(seconds=20)).astimezone(summer)]
+    table = events(*[("S1", onset, 10, "a") for onset in onsets])
+    assert table["onset"].dtype == object
+    windows = cut_windows({"S1": recording(start_time=START)}, events=table, duration=10)
+    assert windows.start_times.tolist() == [0, 20]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_missing_timestamps(zone):
+    onsets = pd.to_datetime(["2024-05-01 09:30:20", None]).tz_localize(zone)
+    table = events(("S1", 0, 10, "a"), ("S1", 0, 10, "b")).assign(onset=onsets)
+    with pytest.raises(ValueError, match="events, row 1: onset is 'NaT'; expected seconds"):
+        cut_windows({"S1": recording(start_time=START)}, events=table, duration=10)
+
+
+def test_timestamps_among_seconds():
+    table = events(("S1", 10, 10, "a"), ("S1", START, 10, "b"))
+    with pytest.raises(ValueError, match="events, row 1: onset is '2024-05-01 09:30:00"):
+        cut_windows({"S1": recording(start_time=START)}, events=table, duration=10)
+
+
+@pytest.mark.parametrize("categories", [["S2", "S1"], ["S1", "S2", "S3"]])
+def test_categories_of_subjects(categories):
+    table = events(("S2", 10, 10, "a"), ("S1", 20, 10, "b"))
+    recordings = {"S1": recording(), "S2": recording(90)}
+    expected = cut_windows(recordings, events=table, duration=10)
+    table["subject"] = pd.Categorical(table["subject"], categories)
+    windows = cut_windows(recordings, events=table, duration=10)
+    pd.testing.assert_frame_equal(windows.data, expected.data)
+    pd.testing.assert_frame_equal(windows.events, expected.events)
+
+
 def test_sampling_rates_of_recordings_have_to_agree():
     other = Recording({"eda": Channel(np.zeros(80), 5), "bvp": Channel(np.zeros(80), 8)})
     table = events(("S1", 0, 5, "a"))
@@ -249,7 +284,7 @@ def test_offsets_of_two_seasons_and_separators_at_the_end(tmp_path):
     assert table["subject"].tolist() == ["1", "2"]
     assert table["nrs"].tolist() == [3, 4]
     for text in ("subject,onset\n1,2,9\n2,3,8\n", "subject,onset\n1,2\n2,3,8\n"):
-        with pytest.raises(ValueError, match=r"c\.csv cannot be read: "):
+        with pytest.raises(ValueError, match=r"c\.csv cannot be read as CSV: "):
             read_events(write(tmp_path / "c.csv", text))
 
 

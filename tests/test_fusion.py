@@ -20,11 +20,13 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    GroupShuffleSplit,
     LeaveOneGroupOut,
     RepeatedKFold,
     StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_predict,
+    cross_val_score,
     cross_validate,
 )
 from sklearn.pipeline import make_pipeline
@@ -347,6 +349,34 @@ def test_inner_searches_are_given_the_subjects():
     search = GridSearchCV(LOGISTIC, {"C": [0.01, 1]}, cv=LeaveOneGroupOut())
     fitted = late("weighted", estimator=search).fit(X, Y, groups=SUBJECTS)
     assert fitted.estimators_["eda"].n_splits_ == 6
+
+
+@pytest.mark.parametrize("cv", [GroupKFold(3), GroupShuffleSplit(3, random_state=0)], ids=str)
+@pytest.mark.parametrize("calibration", [None, "sigmoid"])
+@pytest.mark.parametrize("routing", [False, True])
+def test_inner_searches_of_any_splitter_score_by_subject(cv, calibration, routing):
+    grid = {"C": [0.01, 1]}
+    search = make_pipeline("passthrough", GridSearchCV(LOGISTIC, grid, cv=cv))
+    expected = [
+        cross_val_score(clone(LOGISTIC).set_params(C=value), X[:, :2], Y, groups=SUBJECTS, cv=cv)
+        for value in grid["C"]
+    ]
+    with config_context(enable_metadata_routing=routing):
+        model = late(estimator=search, calibration=calibration)
+        fitted = model.fit(X, Y, groups=SUBJECTS).estimators_["eda"]
+    if calibration:
+        fitted = fitted.calibrated_classifiers_[0].estimator
+    found = fitted[-1].cv_results_["mean_test_score"]
+    np.testing.assert_allclose(found, np.mean(expected, axis=1))
+
+
+@pytest.mark.parametrize("model", [late, late_regressor])
+@pytest.mark.parametrize("fusions", [("weighted", "mean"), ("stacking", "weighted")])
+def test_refit_with_another_fusion_keeps_nothing_of_the_earlier_one(model, fusions):
+    target = Y if model is late else VALUES
+    first, second = fusions
+    refitted = model(first).fit(X, target).set_params(fusion=second).fit(X, target)
+    assert set(vars(refitted)) == set(vars(model(second).fit(X, target)))
 
 
 GRID = {"eda__C": [0.01, 1.0], "fusion": ["mean", "weighted"]}

@@ -190,7 +190,9 @@ def test_no_connection(remote, monkeypatch):
         raise errors.LocalEntryNotFoundError("no file") from ConnectionError("no route to host")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
-    with pytest.raises(OSError, match="tiny@main could not be downloaded: no route to host"):
+    with pytest.raises(
+        OSError, match=r"tiny@main could not be downloaded: no route to host\. .*copy the folder"
+    ):
         weights_sha256(ADDRESS)
 
 
@@ -361,6 +363,8 @@ def test_named_weights_are_exported_with_their_hash(tmp_path):
     card = (folder / "README.md").read_text()
     assert "license: bsd-3-clause" in card
     assert "simulated signals" in card
+    assert "MIT-BIH Arrhythmia Database (ODC-BY 1.0)" in card
+    assert "open_weights.html" in card
     export(folder / "model.safetensors", folder, "lab/tiny", licence="mit", description="the same")
     assert weights_sha256(folder / "model.safetensors") == weights_sha256("open")
 

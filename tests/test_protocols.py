@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 
 from sklearn_biomoe import SubjectScaler
@@ -271,6 +271,15 @@ def test_calibration_that_does_not_fit_the_data(data, intervals):
             run_study(**base | change)
     with pytest.raises(ValueError, match=r"intervals has shape .59, 2., but X has 60 rows"):
         Calibration(n_windows=1).mark(groups, intervals[1:])
+
+
+def test_folds_without_windows_to_score(data, intervals):
+    """Twelve folds of five windows: every other one has the first five of a subject."""
+    X, y, groups = data
+    options = {"calibration": Calibration(n_windows=5), "intervals": intervals, "cv": KFold(12)}
+    message = r"Fold 0 tests only rows 0, 1, 2, 3, 4, .* 'leave_one_subject_out'"
+    with pytest.raises(ValueError, match=message):
+        run_study({"dummy": DummyClassifier()}, X, y, groups, **options)
 
 
 def test_marks_that_differ_from_the_calibration(data, intervals):

@@ -464,6 +464,35 @@ def test_freihaut_subject_without_labels(freihaut):
     with pytest.raises(ValueError, match=r"events\.csv: the column 'block' is missing"):
         fetch_freihaut(data_home=folder.parent)
 
+    left = table[table["physio_file_id"] == "AAAAAA1"]
+    left.to_csv(folder / "events.csv", index=False)
+    pairs = fetch_freihaut(data_home=folder.parent, on_error="skip")
+    assert pairs.groups.tolist() == ["AAAAAA1"]
+    assert pairs.skipped["subject"].tolist() == ["BBBBBB2"]
+    assert "- BBBBBB2: " in pairs.DESCR
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("block", "", "block is nan in row 0; expected a number"),
+        ("block", "first", "block is 'first' in row 0; expected a number"),
+        ("block", 2, r"'AAAAAA1' has the blocks \[2, 2\] in the order of time; expected 1 and 2"),
+        ("core_end_ms", "late", "core_end_ms is 'late' in row 0"),
+        ("core_end_ms", 0, "expected milliseconds since 1970, the end after the start"),
+        ("core_start_ms", VISIT / 1000, "expected milliseconds since 1970"),
+    ],
+)
+def test_freihaut_events_that_their_user_made_wrong(freihaut, column, value, message):
+    folder, table = freihaut
+    table = table.astype(object)
+    table.loc[0, column] = value
+    table.to_csv(folder / "events.csv", index=False)
+    with pytest.raises(ValueError, match=message) as caught:
+        fetch_freihaut(data_home=folder.parent)
+    assert str(folder / "events.csv") in str(caught.value)
+    assert "github.com/Freihaut" in str(caught.value)
+
 
 @pytest.mark.slow
 def test_freihaut_published_files():

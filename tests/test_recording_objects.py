@@ -106,6 +106,24 @@ def test_frames_without_times():
     assert recording["EDA_Raw"].samples.tolist() == [1, 2]
 
 
+def test_rates_by_name_of_frames_with_times():
+    """A frame with times takes a rate by name as it takes one for all channels."""
+    one = pd.DataFrame({"eda": [0.5], "bvp": [1.0]}, index=TIMES[:1])
+    rates = {"eda": 4, "bvp": 4}
+    assert read_recording(one, sampling_rate=rates)["bvp"].sampling_rate == 4
+    assert read_recording(one, "eda", sampling_rate={"eda": 4})["eda"].samples.tolist() == [0.5]
+    rounded = pd.DataFrame({"eda": np.arange(40.0)}, index=np.round(np.arange(40) / 3.9, 2))
+    for rate in (3.9, {"eda": 3.9}):  # the times alone state 3.9003 Hz
+        read = read_recording(rounded, sampling_rate=rate)["eda"]
+        assert (read.sampling_rate, read.samples.tolist()) == (3.9, list(range(40)))
+
+
+def test_one_time_has_no_rate():
+    listed = list_channels(pd.DataFrame({"eda": [0.5]}, index=[7.0]))
+    assert listed["sampling_rate"].isna().all()
+    assert listed["n_samples"].tolist() == [1]
+
+
 def test_irregular_frames():
     with pytest.raises(RecordingError, match="pass irregular='interpolate'"):
         read_recording(pd.DataFrame({"eda": range(400)}, index=irregular(400)))

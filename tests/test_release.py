@@ -59,6 +59,11 @@ def test_recipe_has_the_dependencies_of_the_package():
     assert RECIPE["context"]["python_min"] == PROJECT["requires-python"].removeprefix(">=")
 
 
+def test_documentation_is_built_with_the_pinned_torch():
+    configuration = (ROOT / ".readthedocs.yaml").read_text("utf-8")
+    assert f"torch=={pinned('constraints.txt')['torch']} " in configuration
+
+
 def test_links():
     links = PROJECT["urls"]
     assert CITATION["repository-code"] == RECIPE["about"]["repository"] == links["Source"]

@@ -36,6 +36,13 @@ def test_a_folder_that_is_not_the_set(load, tmp_path):
     assert "https://" in str(caught.value)
 
 
+@pytest.mark.parametrize("load", [load_ai4pain, load_biovid, load_painmonit, load_wesad])
+@pytest.mark.parametrize("folder", [5, None, ["a"], b"x"])
+def test_a_folder_that_is_no_path(load, folder):
+    with pytest.raises(TypeError, match=r"folder=.*; expected a path, as str or Path\."):
+        load(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "folder", "n_subjects", "n_windows"),
@@ -96,7 +103,7 @@ def test_biovid_baseline_against_highest_pain(two_of_biovid):
     np.testing.assert_allclose(windows.data["eda"][2], time + 4, atol=1e-6)
     np.testing.assert_allclose(windows.data["emg"][2], 3 * time, atol=1e-6)
     assert windows.events["sample"][2].startswith("071309_w_21-PA4")
-    assert "not at hand" in windows.DESCR.replace("\n", " ")
+    assert "not available" in windows.DESCR.replace("\n", " ")
 
 
 def test_biovid_other_classes(two_of_biovid):
@@ -146,6 +153,13 @@ def test_biovid_subjects_are_missing(tmp_path):
     windows = load_biovid(root, on_error="skip")
     assert len(windows.data) == 8
     assert "expected 87" in windows.DESCR
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00binary", b"a\tb\n1\t2\t3\t4\n"])
+def test_biovid_list_of_samples_that_is_no_table(two_of_biovid, content):
+    (two_of_biovid / biovid.SAMPLES).write_bytes(content)
+    with pytest.raises(ValueError, match=r"samples\.csv .*https://"):
+        load_biovid(two_of_biovid)
 
 
 def test_biovid_subject_without_labels(two_of_biovid):
@@ -295,7 +309,7 @@ def test_wesad_windows(two_of_wesad):
     first = [cell[0] for cell in windows.data["bvp"][:5]]
     np.testing.assert_allclose(first, [70, 100, 220, 438, 468])
     assert windows.events["duration"].tolist() == [105, 70, 100] * 2
-    assert "not at hand" in windows.DESCR.replace("\n", " ")
+    assert "not available" in windows.DESCR.replace("\n", " ")
 
 
 def test_wesad_zip_file(two_of_wesad):

@@ -252,6 +252,17 @@ def test_masked_samples_are_nan():
         BiosignalImageTransformer(modality="eda").fit(list(values))
 
 
+def test_names_of_an_earlier_fit_are_forgotten():
+    cells = list(np.random.default_rng(0).normal(size=(3, 2, 60)))
+    frame = pd.DataFrame({"left": [cell[0] for cell in cells], "right": [c[1] for c in cells]})
+    transformer = BiosignalImageTransformer(sampling_rate=4, modality="eda").fit(frame)
+    assert transformer.feature_names_in_.tolist() == ["left", "right"]
+    again = transformer.fit(frame["left"])
+    fresh = BiosignalImageTransformer(sampling_rate=4, modality="eda").fit(frame["left"])
+    assert not hasattr(again, "feature_names_in_")
+    assert again.get_feature_names_out().tolist() == fresh.get_feature_names_out().tolist()
+
+
 def test_common_names_of_modalities():
     for name in ("GSR", "Skin conductance", "eda", "EDA"):
         images = BiosignalImageTransformer(modality=name).fit_transform(np.ones((2, 40)))

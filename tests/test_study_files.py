@@ -75,6 +75,15 @@ def test_a_table_of_files(folder):
     assert list(read_study(table, sampling_rates=RATES)) == ["007", "07"]
 
 
+def test_a_table_of_files_of_another_country(folder):
+    text = "subject;signal;path\nJürgen;eda;P01_eda.csv\nNA;eda;P02_eda.csv\n"
+    (folder / "files.csv").write_bytes(text.encode("cp1252"))
+    found = read_study(folder / "files.csv", sampling_rates=RATES)
+    assert {name: each.source for name, each in found.items()} == {
+        "Jürgen": str(folder / "P01_eda.csv"), "NA": str(folder / "P02_eda.csv")
+    }  # fmt: skip
+
+
 def test_rows_of_a_table_may_be_filtered_and_in_any_order(tmp_path):
     rows = [(subject, write(tmp_path / f"{subject}.csv", *["x"] * at, "eda"))
             for at, subject in enumerate(["P0", "P1", "P2"])]  # fmt: skip
@@ -164,6 +173,14 @@ def test_two_files_of_one_signal(tmp_path):
         write(tmp_path / part / "P01_eda.csv", "eda")
     with pytest.raises(RecordingError, match="have the signal 'eda' of subject 'P01'"):
         read_study(tmp_path, "*/{subject}_{signal}.csv", sampling_rates=RATES)
+
+
+def test_the_only_channel_has_another_name_than_the_one_given(tmp_path):
+    write(tmp_path / "S1_wrist.csv", "EDA")
+    pattern, rates = "{subject}_{signal}.csv", {"wrist": 4}
+    with pytest.raises(RecordingError, match="'EDA', and none is called 'conductance'"):
+        read_study(tmp_path, pattern, signals={"wrist": "conductance"}, sampling_rates=rates)
+    assert list(read_study(tmp_path, pattern, sampling_rates=rates)["S1"].channels) == ["wrist"]
 
 
 def test_an_ambiguous_channel(tmp_path):

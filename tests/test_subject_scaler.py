@@ -332,6 +332,14 @@ def test_clone_and_pickle():
             r"Row 0 of calibration is .*; expected True or False",
         ),
         (
+            {"unseen": "calibration"},
+            {
+                "groups": SUBJECTS,
+                "calibration": pd.array([True, None, *CALIBRATION[2:]], dtype="boolean"),
+            },
+            "Row 1 of calibration is <NA>; expected True or False",
+        ),
+        (
             {"unseen": "calibration", "calibration_column": "a"},
             {"groups": SUBJECTS, "calibration": CALIBRATION},
             "Both calibration_column='a' and calibration",

@@ -436,9 +436,10 @@ def test_unavailable_device():
         AttentionMILClassifier(device="cuda:99").fit(BAGS, Y)
 
 
-def test_single_class():
-    with pytest.raises(ValueError, match="All training bags are of one class, 'rest'"):
-        AttentionMILClassifier().fit(BAGS[::2], Y[::2])
+@pytest.mark.parametrize("model", [AttentionMILClassifier(), WindowVotingClassifier(LOGISTIC)])
+def test_single_class(model):
+    with pytest.raises(ValueError, match="All training bags are of one class, 'rest'; add bags"):
+        clone(model).fit(BAGS[::2], Y[::2])
 
 
 @pytest.mark.parametrize("kind", [AttentionMILClassifier, AttentionMILRegressor])
@@ -537,6 +538,21 @@ def test_a_constant_feature_is_not_scaled():
     assert model.mean_[-1] == 0.1
     moved = [bag + np.array([0.0, 1e-6]) for bag in bags]
     np.testing.assert_allclose(model.predict_proba(bags), model.predict_proba(moved), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [AttentionMILClassifier, AttentionMILRegressor])
+def test_a_feature_whose_deviation_underflows_is_not_scaled(kind):
+    """In float32, 1e-170 is 0: predictions are those of a feature that is 0."""
+    bags, y = bags_of_classes()
+    tiny, zero = ([bag * [1, size] for bag in bags] for size in (1e-169, 0))
+    for each, sign in zip(tiny, y, strict=True):
+        each[:, 1] *= 1 + sign
+    assert np.concatenate(tiny)[:, 1].std() == 0
+    found, expected = (
+        kind(max_epochs=2, random_state=0).fit(each, y).predict(each) for each in (tiny, zero)
+    )
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_fits_in_threads_are_equal():

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn import get_config
-from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
@@ -15,9 +14,16 @@ from .._typing import Array
 
 
 def check_subjects(subjects: Any, n_rows: int) -> Array:
-    """Return the subject of each row as a string or a number; raise ValueError for gaps."""
+    """Return the subject of each row as a string or a number.
+
+    Raise ValueError for gaps, and TypeError for other objects, or for both strings and numbers.
+    """
+    if not hasattr(subjects, "dtype"):  # as objects: NumPy would make the same string of 1 and "1"
+        subjects = np.array(subjects, dtype=object)
     subjects = check_length("groups", subjects, n_rows)
     missing = pd.isna(subjects)
+    if subjects.dtype.kind == "O" and not missing.any():
+        subjects = _strings_or_numbers(subjects)
     if subjects.dtype.kind == "f":
         missing |= np.isinf(subjects)
     if missing.any():
@@ -25,12 +31,22 @@ def check_subjects(subjects: Any, n_rows: int) -> Array:
             f"The subject of row {missing.argmax()} is NaN, None or infinite (as in "
             f"{missing.sum()} of {n_rows} rows); drop such rows."
         )
-    if subjects.dtype.kind != "O":
-        return subjects
-    subjects = np.array(subjects.tolist())  # strings, which can be sorted
-    if subjects.shape != (n_rows,) or subjects.dtype.kind == "O":
-        raise TypeError("Invalid type of subjects; each argument must be a string or a number.")
     return subjects
+
+
+def _strings_or_numbers(subjects: Array) -> Array:
+    """Return objects as an array of strings or of numbers, which can be sorted."""
+    is_string = np.array([isinstance(each, str) for each in subjects])
+    if is_string.any() and not is_string.all():
+        first, other = sorted((is_string.argmax(), is_string.argmin()))
+        raise TypeError(
+            f"groups has {subjects[first]!r} in row {first}, but {subjects[other]!r} in row "
+            f"{other}; pass all subjects as strings or all as numbers."
+        )
+    values = np.array(subjects.tolist())
+    if values.shape != subjects.shape or values.dtype.kind == "O":
+        raise TypeError("Invalid type of subjects; each argument must be a string or a number.")
+    return values
 
 
 def check_length(name: str, values: Any, n_rows: int) -> Array:
@@ -110,8 +126,6 @@ def groups_for(estimator: Any, groups: Array) -> dict[str, Array]:
         last, step = estimator.steps[-1]
         return {f"{last}__{key}": value for key, value in groups_for(step, groups).items()}
     if hasattr(estimator, "cv") and hasattr(estimator, "estimator"):  # a search
-        splits_groups = isinstance(estimator.cv, BaseCrossValidator) and get_routing_for_object(
-            estimator.cv
-        ).consumes("split", ["groups"])
+        splits_groups = get_routing_for_object(estimator.cv).consumes("split", ["groups"])
         return {"groups": groups} if splits_groups else {}
     return {"groups": groups} if has_fit_parameter(estimator, "groups") else {}

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, column_or_1d
 
-from .._typing import Array, FloatArray
+from .._typing import Array, FloatArray, Rows
+from .subjects import name_some
 
 MOST_NUMERIC_CLASSES = 5  # more distinct numbers are ratings, such as those from 0 to 10
 
@@ -53,6 +55,31 @@ def read_targets(y: Any, X: Any, name: str) -> Array:
             f"{row}; drop such rows, or correct y."
         )
     return targets
+
+
+def read_classes(y: Any, X: Any, name: str, rows: str = "windows") -> tuple[Array, Rows]:
+    """Return the sorted classes, two or more, and the position in them of each row's class.
+
+    Parameters and further errors are those of `read_targets`; ``rows`` are named in the message.
+
+    Examples
+    --------
+    >>> read_classes(["b", "a", "b"], [[0], [1], [2]], "Classifier")
+    (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
+    >>> read_classes(["b", "b"], [[0], [1]], "Classifier")
+    Traceback (most recent call last):
+    ...
+    ValueError: All training windows are of one class, 'b'; add windows of another class.
+    """
+    targets = read_targets(y, X, name)
+    check_classification_targets(targets)
+    classes, codes = np.unique(targets, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"All training {rows} are of one class, {name_some(classes) or 'none'}; add {rows} of "
+            "another class."
+        )
+    return classes, codes
 
 
 def read_values(y: Any, X: Any, name: str) -> FloatArray:

@@ -13,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from .._files import replace_file
+from .._files import check_path, replace_file
 from ..evaluation import Study
-from ..evaluation.report import check_path
 from ..evaluation.report.page import (
     MISSING,
     format_count,
@@ -28,10 +27,10 @@ from ..evaluation.report.page import (
     render_table,
 )
 from ..evaluation.report.strips import render_strips
+from ..evaluation.statistics import LEVEL
 from .results import BenchmarkResults
 
 FEWEST = 3  # sets and methods of a critical-difference diagram
-LEVEL = 0.05
 
 
 def write_page(benchmark: BenchmarkResults, path: str | os.PathLike[str]) -> Path:

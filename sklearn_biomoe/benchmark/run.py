@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
@@ -23,6 +23,7 @@ from .._typing import Array, FloatArray
 from .._validation.parameters import check_integer, check_option
 from ..evaluation import FixedSplit, LeakWarning, Study, run_study
 from ..evaluation.runner import forget_changed
+from ..signals.checks.study_design import CLASSIFIER
 from .features import (
     AsPredicted,
     FeatureFile,
@@ -38,7 +39,7 @@ from .sets import SETS, TRANSFER_SETS, BenchmarkSet
 
 # Of features of any kind: up to thousands of columns, which are correlated.
 PREDICTORS = {
-    "classification": LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000),
+    "classification": CLASSIFIER,
     "regression": RidgeCV(np.logspace(0, 5, 11)),
 }
 TIME = {"time, linear": None, "time, spline": SplineTransformer(n_knots=20)}

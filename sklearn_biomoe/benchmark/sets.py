@@ -100,7 +100,7 @@ def _stack(data: pd.DataFrame, names: list[str]) -> dict[str, FloatArray]:
 
 
 def _stress_predict(data_home: DataHome, on_error: str) -> BenchmarkSet:
-    found = fetch_stress_predict(data_home=data_home, protocol="transitions")
+    found = fetch_stress_predict(data_home=data_home, protocol="transitions", on_error=on_error)
     return BenchmarkSet(
         _stack(found.data, ["eda", "bvp"]),
         {name: (name, found.sampling_rates[name]) for name in ("eda", "bvp")},
@@ -110,6 +110,7 @@ def _stress_predict(data_home: DataHome, on_error: str) -> BenchmarkSet:
         found.elapsed_time,
         "transitions",
         chosen_on=frozenset(range(2, 19)),
+        skipped=found.skipped,
     )
 
 

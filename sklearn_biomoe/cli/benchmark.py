@@ -15,6 +15,7 @@ from .options import WEIGHTS_HELP, check_output
 
 PEERS = {"catch22": "aeon", "minirocket": "aeon", "embeddings_all_catch22": "aeon"}
 PEERS["neurokit"] = "neurokit2"
+INSTALL = "install them by: pip install 'sklearn-biomoe[benchmark]'"
 
 
 @click.command()
@@ -84,6 +85,9 @@ def benchmark(
         _check("SETS", name, list(SETS))
     available = make_methods(weights)
     chosen = {name: _find_method(name, available) for name in methods} or available
+    absent = [name for name in PEERS if name not in available]
+    if absent and not methods:
+        click.echo(f"note: left out {', '.join(absent)}; {INSTALL}", err=True)
     found = run_benchmark(sets or None, chosen, **options)
     found.scores.to_csv(output.with_suffix(".csv"), index=False)
     transfer = output.with_name(f"{output.stem}_transfer.csv")
@@ -100,7 +104,9 @@ def _find_method(name: str, available: dict[str, Any]) -> Any:
     module, colon, attribute = name.partition(":")
     if not colon:
         if name in PEERS and name not in available:
-            raise click.UsageError(f"--methods {name} needs {PEERS[name]}, which is not installed.")
+            raise click.UsageError(
+                f"--methods {name} needs {PEERS[name]}: pip install 'sklearn-biomoe[benchmark]'."
+            )
         _check("--methods", name, [*available, "MODULE:OBJECT"])
         return available[name]
     if "" not in sys.path:

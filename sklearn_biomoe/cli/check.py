@@ -5,27 +5,14 @@ from typing import Any
 
 import click
 
-from .options import (
-    DURATION,
-    EVENT_OPTIONS,
-    LABEL,
-    RESAMPLE_TO,
-    SIGNAL,
-    START,
-    STEP,
-    SUBJECT,
-    SignalCommand,
-    add_options,
-    check_output,
-    pick,
-)
+from .options import WINDOW_SOURCE_OPTIONS, SignalCommand, add_options, check_output, pick
 from .sources import SourceOptions, read_source
 from .study import check_study_windows
 
 
 @click.command(cls=SignalCommand)
 @click.argument("source", type=click.Path(path_type=Path))
-@add_options(SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO)
+@add_options(*WINDOW_SOURCE_OPTIONS)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path),
               help="The report, an .html file.")  # fmt: skip
 def check(source: Path, output: Path | None, **options: Any) -> None:

@@ -6,26 +6,13 @@ from typing import Any
 import click
 
 from .._files import new_file
-from .options import (
-    DURATION,
-    EVENT_OPTIONS,
-    LABEL,
-    RESAMPLE_TO,
-    SIGNAL,
-    START,
-    STEP,
-    SUBJECT,
-    SignalCommand,
-    add_options,
-    check_output,
-    pick,
-)
+from .options import WINDOW_SOURCE_OPTIONS, SignalCommand, add_options, check_output, pick
 from .sources import SourceOptions, read_source
 
 
 @click.command(cls=SignalCommand)
 @click.argument("source", type=click.Path(path_type=Path))
-@add_options(SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO)
+@add_options(*WINDOW_SOURCE_OPTIONS)
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="A .parquet file.")  # fmt: skip
 @click.option("--dropped", type=click.Path(dir_okay=False, path_type=Path),

@@ -169,6 +169,9 @@ EVENT_OPTIONS = [
     click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise",
                  show_default=True, help="Subjects whose files are missing or cannot be read."),
 ]
+WINDOW_SOURCE_OPTIONS = [
+    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO
+]
 # fmt: on
 
 
@@ -235,8 +238,10 @@ def parse_value_range(text: str) -> Any:
 
 def check_output(output: Path, *suffixes: str, option: str = "--output") -> None:
     """Raise UsageError for another suffix, and if the folder does not exist."""
-    if output.suffix not in suffixes or not output.absolute().parent.is_dir():
+    if output.suffix not in suffixes:
         raise click.UsageError(
-            f"{option} {output}: expected a file with the suffix {' or '.join(suffixes)} in an "
-            "existing folder."
+            f"{option} {output}: expected a file with the suffix {' or '.join(suffixes)}."
         )
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(f"{option} {output}: there is no folder {folder}; create it first.")

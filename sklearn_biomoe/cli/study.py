@@ -17,16 +17,9 @@ from ..evaluation.tasks import TASKS, read_target
 from ..signals import WindowReport, check_windows
 from ..transformers import BiosignalImageTransformer, TinyBioMoEEmbedder
 from .options import (
-    DURATION,
-    EVENT_OPTIONS,
     IMAGE_OPTIONS,
-    LABEL,
-    RESAMPLE_TO,
-    SIGNAL,
-    START,
-    STEP,
-    SUBJECT,
     WEIGHTS_HELP,
+    WINDOW_SOURCE_OPTIONS,
     SignalCommand,
     add_options,
     check_output,
@@ -60,10 +53,7 @@ STUDY_OPTIONS = [
 
 @click.command(cls=SignalCommand)
 @click.argument("source", type=click.Path(path_type=Path))
-@add_options(
-    SIGNAL, *EVENT_OPTIONS, SUBJECT, LABEL, START, DURATION, STEP, RESAMPLE_TO, *IMAGE_OPTIONS,
-    *STUDY_OPTIONS,
-)  # fmt: skip
+@add_options(*WINDOW_SOURCE_OPTIONS, *IMAGE_OPTIONS, *STUDY_OPTIONS)
 def study(
     source: Path,
     representation: tuple[str, ...],
@@ -115,6 +105,9 @@ def study(
     methods = make_methods(
         signals, images, weights, decided, scale_by_calibration=protocol.scales_by_calibration
     )
+    names = ", ".join(signal.name for signal in signals)
+    counts = f"{len(X)} windows of {len(np.unique(subjects))} subjects"
+    click.echo(f"note: study of {counts}, with the signals {names}", err=True)
     result = run_study(
         methods,
         X,
@@ -184,15 +177,18 @@ def order_levels(labels: pd.Series, levels: str, task: str) -> pd.Series:
             names = pd.to_numeric(pd.Series(names)).tolist()
         except ValueError:
             raise click.UsageError(f"--levels {levels}, but {labels.name} holds numbers.") from None
-    known = labels.isin(names)
-    if not known.all():
-        raise click.UsageError(
-            f"--levels {levels}, but {labels.name} also holds {name_some(labels[~known].unique())}."
-        )
     if len(set(names)) < len(names):
         raise click.UsageError(f"--levels {levels}: a level is given twice.")
+    problems = []
     if unused := [name for name in names if name not in set(labels)]:
-        raise click.UsageError(f"--levels {levels}, but no window is {name_some(unused)}.")
+        problems.append(f"no window is {name_some(unused)}")
+    if not (known := labels.isin(names)).all():
+        problems.append(f"{labels.name} also holds {name_some(labels[~known].unique())}")
+    if problems:
+        raise click.UsageError(
+            f"--levels {levels}, but {' and '.join(problems)}. Expected all levels, with commas "
+            "between them, such as none,low,high."
+        )
     return labels.astype(pd.CategoricalDtype(names, ordered=True))
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .._typing import Array, Mask
-from ..ordinal import OrdinalClassifier
+from ..evaluation import baselines
 from ..pipelines import make_multimodal_embedder
 from ..signals import SubjectScaler
 from ..transformers import TinyBioMoEEmbedder
@@ -18,11 +18,7 @@ from .options import ImageParameters, Signal
 
 # Of embeddings: hundreds of columns, which are correlated. The penalty of ridge regression has the
 # lowest error on simulated windows of 6 and 16 subjects.
-PREDICTORS = {
-    "classification": LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000),
-    "ordinal": OrdinalClassifier(LogisticRegression(C=0.1, max_iter=1000), class_weight="balanced"),
-    "regression": Ridge(alpha=300.0),
-}
+PREDICTORS = baselines.PREDICTORS | {"regression": Ridge(alpha=300.0)}
 SUBJECT_CODE, CALIBRATION_MARK = "_subject", "_calibration"  # columns of X
 
 

@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ..signals.events import text_or_numbers
+from ..recordings.text_dialects import find_dialect, read_cells, read_csv
+from ..signals.event_tables import text_or_numbers
 from .options import Signal
-
-N_ROWS = 100  # of a file, to find its decimal mark
 
 
 def read_windows_table(
@@ -49,8 +47,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     columns = list(dict.fromkeys(columns))
     if path.suffix.lower() == ".parquet":
         return _read(path, columns)
-    frame = _read(path, columns, dtype=str, keep_default_na=False, na_values=[""])
-    _, decimal = _find_dialect(path)
+    _check_columns(path, columns)
+    frame, decimal = read_cells(path, usecols=columns)[columns], find_dialect(path).decimal
     return frame.assign(**{name: text_or_numbers(frame[name], decimal) for name in columns[1:]})
 
 
@@ -64,7 +62,7 @@ def check_numbers(path: Path, frame: pd.DataFrame) -> None:
 def column_names(path: Path) -> list[str]:
     """Return the names of the columns of a table."""
     if path.suffix.lower() == ".csv":
-        return list(_read_csv(path, nrows=0).columns)
+        return list(read_csv(path, nrows=0).columns)
     if path.suffix.lower() != ".parquet":
         raise ValueError(f"{path}: expected a .csv or a .parquet file.")
     try:
@@ -73,33 +71,19 @@ def column_names(path: Path) -> list[str]:
         raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
 
 
-def _read(path: Path, columns: list[str], **options: Any) -> pd.DataFrame:
+def _check_columns(path: Path, columns: list[str]) -> None:
     names = column_names(path)
     for column in columns:
         if column not in names:
             raise ValueError(f"{path} has no column {column!r}; its columns are {names}.")
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    _check_columns(path, columns)
     if path.suffix.lower() == ".parquet":
         return pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
     # pandas' default parser is off by a last bit.
-    precision = {} if options else {"float_precision": "round_trip"}
-    return _read_csv(path, usecols=columns, low_memory=False, **options, **precision)[columns]
-
-
-def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
-    separator, decimal = _find_dialect(path)
-    try:
-        return pd.read_csv(path, sep=separator, decimal=decimal, index_col=False, **options)
-    except ValueError as error:  # of pandas' parser or of the text encoding
-        raise ValueError(f"{path} cannot be read as CSV: {error}") from error
-
-
-def _find_dialect(path: Path) -> tuple[str, str]:
-    """Return the separator that the header has most of, and the decimal mark of the first rows."""
-    with path.open("rb") as file:
-        lines = [line.decode("latin-1") for line in islice(file, N_ROWS)]
-    separator = max("\t;|,", key="".join(lines[:1]).count)
-    number = re.compile(rf"(^|{re.escape(separator)})-?\d*,\d")
-    return separator, "," if separator != "," and any(map(number.search, lines[1:])) else "."
+    return read_csv(path, usecols=columns, low_memory=False, float_precision="round_trip")[columns]
 
 
 def _sample_columns(column: str, names: list[str]) -> list[str]:

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from sklearn.utils import Bunch
 
 from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
 from .._validation.parameters import check_option
+from ..signals.windows_bunch import WindowsBunch
 
 DATA_VARIABLE = "SKLEARN_BIOMOE_DATA"
 SKIPPED = ["subject", "path", "reason"]  # columns, as those of `StudyRecordings.skipped`
@@ -66,6 +69,20 @@ class Source:
         return [path] if other == path else [path, other]
 
 
+def check_folder_type(name: str, folder: object, alternative: str = "") -> None:
+    """Raise TypeError if a parameter is no path.
+
+    Examples
+    --------
+    >>> check_folder_type("folder", 5)
+    Traceback (most recent call last):
+    ...
+    TypeError: folder=5; expected a path, as str or Path.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"{name}={folder!r:.80}; expected a path, as str or Path{alternative}.")
+
+
 def read_registry(name: str) -> dict[str, str]:
     """Return the sha256 of every file of a data set, not compressed, by path."""
     file = files("sklearn_biomoe.datasets") / f"registries/{name}.txt"
@@ -101,6 +118,8 @@ def open_files(
         Columns subject, path and reason.
     """
     check_option("on_error", on_error, ["raise", "skip"])
+    if data_home is not None:
+        check_folder_type("data_home", data_home, " or None")
     registry = read_registry(source.name)
     found = _find_files(source, registry, data_home, download_if_missing)
     skipped = []
@@ -208,3 +227,18 @@ def describe(text: str, skipped: pd.DataFrame) -> str:
     rows = zip(skipped["subject"], skipped["reason"], strict=True)
     lines = [f"- {subject}: {reason}" for subject, reason in rows]
     return "\n".join([text, 'Left out with on_error="skip":', "", *lines, ""])
+
+
+def make_bunch(windows: Bunch, skipped: pd.DataFrame, text: str, **own: Any) -> Bunch:
+    """Return the entries of a data set: those of `cut_windows`, unless ``own`` has others."""
+    entries = {
+        "data": windows.data,
+        "target": windows.target,
+        "groups": windows.groups,
+        "elapsed_time": windows.start_times,
+        "sampling_rates": windows.sampling_rates,
+        "dropped": windows.dropped,
+        "skipped": skipped,
+        "DESCR": describe(text, skipped),
+    }
+    return WindowsBunch(**entries | own)

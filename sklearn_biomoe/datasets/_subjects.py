@@ -10,7 +10,7 @@ from typing import TypeVar
 import pandas as pd
 
 from .._validation.parameters import check_option
-from ._folders import SKIPPED
+from ._folders import SKIPPED, check_folder_type
 
 Read = TypeVar("Read")
 
@@ -32,9 +32,12 @@ def find_folder(
 
     Raises
     ------
+    TypeError
+        If the folder is not a path.
     FileNotFoundError
-        If the folder does not exist, or is not the one of the data set.
+        If it does not exist, or is not the one of the data set.
     """
+    check_folder_type("folder", folder)
     given = Path(folder).expanduser()
     if not given.is_dir():
         raise FileNotFoundError(f"There is no folder {given}. {get}")

@@ -16,8 +16,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_number, check_option
 from ..recordings import read_recording
 from ..signals.cutting import cut_windows
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import describe
+from ._folders import make_bunch
 from ._subjects import find_folder, read_each
 
 SIGNALS = {"bvp": "Bvp", "eda": "Eda", "resp": "Resp", "spo2": "SpO2"}  # and their folders
@@ -146,17 +145,16 @@ def load_ai4pain(
     rows = rows.astype({"subject": int, "number": int})
     is_validation = [where[str(subject)].name == "validation" for subject in rows["subject"]]
     begins = pd.concat([_begins(each) for each in segments.values()])
-    return WindowsBunch(
+    return make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         data=windows.data.assign(subject=rows["subject"]),
         target=rows["part"].map(TARGETS).to_numpy(),
         groups=rows["subject"].to_numpy(),
         test_fold=np.where(is_validation, 0, -1),
         elapsed_time=begins[windows.groups].to_numpy() + windows.start_times,
         events=rows,
-        sampling_rates=windows.sampling_rates,
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )
 
 

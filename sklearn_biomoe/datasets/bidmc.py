@@ -10,9 +10,9 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from .._typing import FloatArray
-from .._validation.parameters import check_number
 from ..recordings import read_study
 from ..signals.cutting import cut_windows
+from ..signals.events import EventSettings
 from ..signals.windows_bunch import WindowsBunch
 from ._folders import Source, describe, open_files
 
@@ -129,9 +129,7 @@ def fetch_bidmc(
     >>> windows.data.shape, windows.target.shape  # doctest: +SKIP
     ((424, 4), (424, 6))
     """
-    check_number("duration", duration, above=0, unit="seconds")
-    if step is not None:
-        check_number("step", step, above=0, unit="seconds", alternative="None")
+    EventSettings(duration, step, None, None, None, "drop").check()
     files, skipped = open_files(
         SOURCE,
         data_home,

@@ -153,7 +153,10 @@ def load_biovid(
 
 def _read_samples(path: Path, classes: Sequence[str]) -> pd.DataFrame:
     """Return subject, sample and class of the windows of some classes."""
-    table = pd.read_csv(path, sep="\t", dtype=str)
+    try:
+        table = pd.read_csv(path, sep="\t", dtype=str)
+    except ValueError as error:  # empty, not text, or with rows of different lengths
+        raise ValueError(f"{path} cannot be read as a table: {error}. {_GET}") from error
     for column in COLUMNS:
         if column not in table.columns:
             raise ValueError(

@@ -16,8 +16,7 @@ from .._typing import Rows
 from .._validation.parameters import check_option
 from ..recordings import Channel, Recording, read_study
 from ..signals.cutting import cut_windows
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import Source, describe, open_files
+from ._folders import Source, make_bunch, open_files
 from ._spans import common_span, whole_recordings
 
 SOURCE = Source(
@@ -153,17 +152,16 @@ def fetch_cogwear(
     keys = pd.Series(windows.groups)
     events = keys.str.split("/", expand=True).set_axis(["subject", "session", "part"], axis=1)
     events = events.astype({"subject": int}).replace({"part": PARTS})
-    bunch = WindowsBunch(
+    bunch = make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         data=windows.data.assign(subject=events["subject"]),
         target=(events["part"] == "stroop").to_numpy(int),
         groups=events["subject"].to_numpy(),
         elapsed_time=windows.start_times + keys.map(_delays(recordings)).to_numpy(),
         events=events,
-        sampling_rates=windows.sampling_rates,
         target_names=["rest", "stroop"],
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )
     if protocol == "transitions":
         bunch.pairs = _pairs(events)

@@ -8,11 +8,10 @@ from pathlib import PurePosixPath
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._validation.parameters import check_number
 from ..recordings import read_study
 from ..signals.cutting import cut_windows
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import Source, describe, open_files
+from ..signals.events import EventSettings
+from ._folders import Source, make_bunch, open_files
 from ._spans import whole_recordings
 
 SOURCE = Source(
@@ -117,9 +116,7 @@ def fetch_exam_stress(
     >>> windows.data.shape  # doctest: +SKIP
     (7370, 4)
     """
-    check_number("duration", duration, above=0, unit="seconds")
-    if step is not None:
-        check_number("step", step, above=0, unit="seconds", alternative="None")
+    EventSettings(duration, step, None, None, None, "drop").check()
     files, skipped = open_files(
         SOURCE,
         data_home,
@@ -138,14 +135,12 @@ def fetch_exam_stress(
     )
     keys = pd.Series(windows.groups).str.extract(r"S(?P<subject>\d+)/(?P<exam>.*)")
     events = keys.astype({"subject": int})
-    return WindowsBunch(
+    return make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         data=windows.data.assign(subject=events["subject"])[["subject", *SIGNALS]],
         target=None,
         groups=events["subject"].to_numpy(),
-        elapsed_time=windows.start_times,
         events=events,
-        sampling_rates=windows.sampling_rates,
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )

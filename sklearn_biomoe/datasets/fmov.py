@@ -12,8 +12,7 @@ from sklearn.utils import Bunch
 from ..recordings import Recording, read_study
 from ..signals.cutting import cut_windows
 from ..signals.events import EventSettings
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import Source, describe, open_files
+from ._folders import Source, make_bunch, open_files
 
 _REPOSITORY = "GNilsonne/Data-and-analysis-code-Oxazepam-and-emotion-2"
 _COMMIT = "f02337bd0b563f59cb9d128a2312d2ddc1716b90"
@@ -152,17 +151,7 @@ def fetch_fmov(
         events=events,
         around=around,
     )
-    return WindowsBunch(
-        data=windows.data,
-        target=windows.target,
-        groups=windows.groups,
-        elapsed_time=windows.start_times,
-        events=events,
-        sampling_rates=windows.sampling_rates,
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
-    )
+    return make_bunch(windows, skipped, _DESCR, events=events)
 
 
 def _read_events(recordings: Mapping[int, Recording]) -> pd.DataFrame:

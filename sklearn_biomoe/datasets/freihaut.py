@@ -13,9 +13,7 @@ from .._typing import FloatArray, Rows
 from .._validation.parameters import check_number
 from ..recordings import Channel, Recording
 from ..signals.cutting import cut_windows
-from ..signals.events import read_events
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import Source, describe, open_files
+from ._folders import SKIPPED, Source, make_bunch, open_files
 
 _REPOSITORY = "https://github.com/Freihaut/Freihaut_Goeritz-2021-Study_Files-Mouse"
 _COMMIT = "b21812dc215de6cf1409c8d3b5b1c24547bc8a95"
@@ -34,6 +32,7 @@ RATE = 4  # Hz of the skin conductance
 TICKS_1970 = 621_355_968_000_000_000  # of 100 ns since the year 1
 KILOOHM = 1000.0  # µS for 1 kΩ
 CONDITIONS = ("low", "high")
+EARLIEST = 1e12  # ms since 1970, in 2001; times in seconds are smaller
 
 _DESCR = """\
 Freihaut and Göritz: skin conductance (4 Hz, in microsiemens) and intervals between heart beats (in
@@ -135,7 +134,9 @@ def fetch_freihaut(
         SOURCE, data_home, download_if_missing=False, on_error=on_error, subject_of=_subject
     )
     subjects = sorted({_subject(path) for path in files} - {"", DUPLICATE})
-    events = _read_events(files[EVENTS], subjects, duration)
+    events, unlabelled = _read_events(files[EVENTS], subjects, duration, on_error)
+    skipped = pd.concat([skipped, unlabelled], ignore_index=True)
+    subjects = list(dict.fromkeys(events["subject"]))
     recordings = {subject: _read_eda(files[EDA.format(subject)]) for subject in subjects}
     windows = cut_windows(
         recordings, events=events, label="condition", around=(0.0, float(duration))
@@ -152,18 +153,15 @@ def fetch_freihaut(
     )
     pairs = _pairs(windows.events)
     conditions = windows.events["condition"].to_numpy()
-    return WindowsBunch(
-        data=windows.data,
+    return make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         target=(conditions[pairs[:, 1]] == "high").astype(int),
         groups=windows.groups[pairs[:, 0]],
         pairs=pairs,
-        elapsed_time=windows.start_times,
         events=windows.events[["subject", "condition", "block"]],
-        sampling_rates=windows.sampling_rates,
         target_names=list(CONDITIONS),
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )
 
 
@@ -171,26 +169,69 @@ def _subject(path: str) -> str:
     return "" if path == EVENTS else PurePosixPath(path).stem
 
 
-def _read_events(path: Path, subjects: list[str], duration: float) -> pd.DataFrame:
-    """Return subject, onset of the window, condition and block; the earlier block first."""
-    names = {"subject": "physio_file_id", "onset": "core_start_ms"}
-    table = read_events(path, columns=names)
-    for column in ("core_end_ms", "condition", "block"):
-        if column not in table.columns:
-            raise ValueError(f"{path}: the column {column!r} is missing. {SOURCE.by_hand}")
+def _read_events(
+    path: Path, subjects: list[str], duration: float, on_error: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return subject, onset of the window, condition and block; and subjects left out."""
+    table = _read_numbers(path).rename(columns={"physio_file_id": "subject"})
+    kept, skipped = [], []
     for subject in subjects:
-        rows = table[table["subject"] == subject]
-        if sorted(rows["condition"]) != sorted(CONDITIONS):
-            raise ValueError(
-                f"{path}: subject {subject!r} has the conditions {rows['condition'].tolist()}; "
-                f"expected one row for each of {list(CONDITIONS)}. {SOURCE.by_hand}"
-            )
-    middle = (table["onset"] + table["core_end_ms"]) / 2
+        rows = table[table["subject"] == subject].sort_values("core_start_ms")
+        if problem := _find_problem(rows):
+            reason = f"{path}: subject {subject!r} {problem}. {SOURCE.by_hand}"
+            if on_error == "raise":
+                raise ValueError(reason)
+            skipped.append((subject, str(path), reason))
+        else:
+            kept.append(rows)
+    if not kept:
+        raise ValueError(f"No subject has events: {skipped[0][2]}")
+    events = pd.concat(kept, ignore_index=True)
+    middle = (events["core_start_ms"] + events["core_end_ms"]) / 2
     onset = pd.to_datetime(middle - 500 * duration, unit="ms", utc=True)
-    table = table.assign(onset=onset, duration=duration, block=table["block"].astype(int))
-    table = table[table["subject"].isin(subjects)].sort_values(["subject", "block"])
+    events = events.assign(onset=onset, duration=duration, block=events["block"].astype(int))
     columns = ["subject", "onset", "duration", "condition", "block"]
-    return table[columns].reset_index(drop=True)
+    return events[columns], pd.DataFrame(skipped, columns=SKIPPED)
+
+
+def _read_numbers(path: Path) -> pd.DataFrame:
+    """Read the table of events, whose users made it; text among its numbers is an error."""
+    table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+    numbers = ["block", "core_start_ms", "core_end_ms"]
+    for column in ("physio_file_id", "condition", *numbers):
+        if column not in table.columns:
+            raise ValueError(
+                f"{path}: the column {column!r} is missing; the columns are "
+                f"{', '.join(map(repr, table.columns))}. {SOURCE.by_hand}"
+            )
+    for column in numbers:
+        values = pd.to_numeric(table[column], errors="coerce")
+        if values.isna().any():
+            row = int(values.isna().argmax())
+            raise ValueError(
+                f"{path}: {column} is {table[column].iloc[row]!r} in row {row}; expected a number. "
+                f"{SOURCE.by_hand}"
+            )
+        table[column] = values
+    return table
+
+
+def _find_problem(rows: pd.DataFrame) -> str:
+    """Return what is wrong with the events of a subject, in the order of their times; or ""."""
+    if sorted(rows["condition"]) != sorted(CONDITIONS):
+        return (
+            f"has the conditions {rows['condition'].tolist()}; expected one row for each of "
+            f"{list(CONDITIONS)}"
+        )
+    if rows["block"].tolist() != [1, 2]:
+        return f"has the blocks {rows['block'].tolist()} in the order of time; expected 1 and 2"
+    starts, ends = rows["core_start_ms"], rows["core_end_ms"]
+    if (starts < EARLIEST).any() or (ends <= starts).any():
+        return (
+            f"has a task from {starts.tolist()} to {ends.tolist()}; expected milliseconds since "
+            "1970, the end after the start"
+        )
+    return ""
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, pd.DatetimeIndex]:

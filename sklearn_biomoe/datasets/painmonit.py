@@ -15,8 +15,7 @@ from .._typing import FloatArray
 from .._validation.parameters import check_option
 from ..recordings import Recording, RecordingError, read_recording
 from ..signals.cutting import cut_windows
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import describe
+from ._folders import make_bunch
 from ._subjects import find_folder, read_each
 
 SIGNALS = {
@@ -133,7 +132,8 @@ default=("baseline", "pain_4")
         raise ValueError(f"classes={classes!r}; expected two or more of {list(CLASSES)}.")
     for name in classes:
         check_option("classes", name, CLASSES)
-    inside = ["raw-data", "dataset/raw-data", "PMED", "PMED/raw-data", "PMED/dataset/raw-data"]
+    parts = ["raw-data", "dataset/raw-data", "PMHDB/raw-data"]
+    inside = [*parts, "PMED", *(f"PMED/{part}" for part in parts)]
     root = find_folder(folder, [f"S_*{SUFFIX}"], inside, _GET)
     subjects = sorted(path.name.removesuffix(SUFFIX) for path in root.glob(f"S_*{SUFFIX}"))
     read, skipped = read_each(subjects, partial(_read_subject, root), N_SUBJECTS, on_error, _GET)
@@ -147,17 +147,12 @@ default=("baseline", "pain_4")
         around=(0.0, DURATION),
     )
     rows = events.loc[windows.events["event"]].reset_index(drop=True)
-    return WindowsBunch(
-        data=windows.data,
-        target=windows.target,
-        groups=windows.groups,
-        elapsed_time=windows.start_times,
+    return make_bunch(
+        windows,
+        skipped,
+        _DESCR,
         events=rows[["subject", "class", "temperature", "rating"]],
-        sampling_rates=windows.sampling_rates,
         target_names=list(classes),
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
     )
 
 

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from .._typing import FloatArray, Rows
 from .._validation.parameters import check_option
 from ..signals.windows_bunch import WindowsBunch
-from ._folders import Source, open_files
+from ._folders import Source, describe, open_files
 
 _REPOSITORY = "https://github.com/italha-d/Stress-Predict-Dataset"
 _COMMIT = "f49d2eae603f90c3f0140fbbbae7c0480d651023"
@@ -49,6 +49,7 @@ def fetch_stress_predict(
     data_home: str | os.PathLike[str] | None = None,
     protocol: str = "grid",
     download_if_missing: bool = True,
+    on_error: str = "raise",
 ) -> Bunch:
     """Load windows of rest and stress from the Stress-Predict data set.
 
@@ -76,6 +77,9 @@ def fetch_stress_predict(
           baseline.
     download_if_missing : bool, default=True
         If False, raise OSError if the files are not found.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a damaged file raises an error, or its subject is left out and listed in
+        ``skipped`` and ``DESCR``.
 
     Returns
     -------
@@ -99,6 +103,8 @@ def fetch_stress_predict(
             In Hz, by modality.
         target_names : list of str
             "rest" and "stress".
+        skipped : DataFrame
+            Columns subject, path and reason.
         DESCR : str
             Licence, citation and pitfalls.
 
@@ -124,7 +130,13 @@ def fetch_stress_predict(
     (3291, 3)
     """
     check_option("protocol", protocol, ["grid", "transitions"])
-    files, _ = open_files(SOURCE, data_home, download_if_missing=download_if_missing)
+    files, skipped = open_files(
+        SOURCE,
+        data_home,
+        download_if_missing=download_if_missing,
+        on_error=on_error,
+        subject_of=_subject,
+    )
     select = _select_grid if protocol == "grid" else _select_transitions
     tables, targets, groups, pairs, elapsed_time = [], [], [], [], []
     n_windows = 0
@@ -144,8 +156,13 @@ def fetch_stress_predict(
         elapsed_time=np.concatenate(elapsed_time).astype(float),
         sampling_rates={"bvp": 64.0, "eda": 4.0},
         target_names=["rest", "stress"],
-        DESCR=_DESCR,
+        skipped=skipped,
+        DESCR=describe(_DESCR, skipped),
     )
+
+
+def _subject(path: str) -> str:
+    return "" if path == _LABELS_FILE else Path(path).parent.name
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._validation.parameters import check_number
 from ..recordings import Recording, RecordingError, read_recording
 from ..signals.cutting import cut_windows
-from ..signals.windows_bunch import WindowsBunch
-from ._folders import describe
+from ..signals.events import EventSettings
+from ._folders import make_bunch
 from ._subjects import find_folder, read_each
 
 SIGNALS = {"bvp": "BVP", "eda": "EDA", "temp": "TEMP"}
@@ -119,9 +118,7 @@ def load_wesad(
     >>> from sklearn_biomoe.datasets import load_wesad
     >>> windows = load_wesad("WESAD")  # doctest: +SKIP
     """
-    check_number("duration", duration, above=0, unit="seconds")
-    if step is not None:
-        check_number("step", step, above=0, unit="seconds", alternative="None")
+    EventSettings(duration, step, None, None, None, "drop").check()
     root = find_folder(folder, ["S*/S*_quest.csv"], ["WESAD"], _GET)
     read, skipped = read_each(SUBJECTS, partial(_read_subject, root), len(SUBJECTS), on_error, _GET)
     recordings = {int(subject[1:]): recording for subject, (recording, _) in read.items()}
@@ -132,17 +129,7 @@ def load_wesad(
     windows = cut_windows(
         recordings, events=events, label="condition", duration=duration, step=step
     )
-    return WindowsBunch(
-        data=windows.data,
-        target=windows.target,
-        groups=windows.groups,
-        elapsed_time=windows.start_times,
-        events=events,
-        sampling_rates=windows.sampling_rates,
-        dropped=windows.dropped,
-        skipped=skipped,
-        DESCR=describe(_DESCR, skipped),
-    )
+    return make_bunch(windows, skipped, _DESCR, events=events)
 
 
 def _read_subject(root: Path, subject: str) -> tuple[Recording, pd.DataFrame]:

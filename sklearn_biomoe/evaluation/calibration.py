@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._typing import Array, FloatArray, Mask
 from .._validation.parameters import check_integer, check_number
 from .._validation.subjects import check_subjects, column_names, column_values, name_some
+from ..pipelines import find_parts
 from ..signals import SubjectScaler
 from .folds import Fold
 from .inputs import check_intervals
@@ -128,7 +129,17 @@ def _assign_windows_of_subject(calibration: Calibration, intervals: FloatArray) 
 
 
 def move_windows(calibration: Calibration, folds: list[Fold], uses: Array) -> list[Fold]:
-    """Return folds whose test windows are the scored ones, with the calibration windows apart."""
+    """Return folds whose test windows are the scored ones, with the calibration windows apart.
+
+    Raise ValueError for a fold without windows to score, which tests only a part of a subject.
+    """
+    for fold in folds:
+        if not (uses[fold.test] == SCORED).any():
+            raise ValueError(
+                f"Fold {fold.number} tests only rows {name_some(fold.test)}, none of which is "
+                f"scored with calibration={calibration}; pass a cv that tests all windows of a "
+                "subject together, such as 'leave_one_subject_out'."
+            )
     return [
         replace(
             fold,
@@ -204,7 +215,4 @@ def find_calibrated(calibration: Calibration, methods: Mapping[str, Any]) -> tup
 
 def calibrated_scalers(method: Any) -> list[SubjectScaler]:
     """Return the parts of a method that scale subjects by calibration windows."""
-    parts = [method, *method.get_params(deep=True).values()]
-    return [
-        part for part in parts if isinstance(part, SubjectScaler) and part.unseen == "calibration"
-    ]
+    return [part for part in find_parts(method, SubjectScaler) if part.unseen == "calibration"]

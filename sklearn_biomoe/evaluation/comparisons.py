@@ -11,6 +11,7 @@ from .statistics import (
     LEVEL,
     effect_size,
     holm,
+    largest_size,
     lowest_p_value,
     mean_interval,
     sign_flip_p_values,
@@ -70,12 +71,14 @@ def compare_pairs(
     table = pd.DataFrame(pairs, columns=["method", "other"])
     if table.empty:
         return table.reindex(columns=COLUMNS)
-    differences = scores[table["method"]].to_numpy() - scores[table["other"]].to_numpy()
+    own, other = (scores[table[column]].to_numpy() for column in ("method", "other"))
+    differences = own - other
     low, high = mean_interval(differences, cross_validated=cross_validated)
-    effects = effect_size(differences, cross_validated=cross_validated)
+    relative = differences / largest_size(own, other)
+    effects = effect_size(relative, cross_validated=cross_validated)
     table = table.assign(difference=differences.mean(axis=0), low=low, high=high)
     table[["effect_size", "effect_low", "effect_high"]] = np.column_stack(effects)
-    table["p_value"] = paired_p_values(differences, random_state, cross_validated=cross_validated)
+    table["p_value"] = paired_p_values(relative, random_state, cross_validated=cross_validated)
     family = table["other"] if by_other else np.zeros(len(table))
     grouped = table["p_value"].groupby(family)
     table["p_corrected"] = grouped.transform(lambda own: holm(own.to_numpy()))
@@ -89,8 +92,8 @@ def compare_pairs(
 def paired_p_values(differences: FloatArray, random_state: int, *, cross_validated: bool) -> Any:
     """Return two-sided p-values, the larger ones of a sign-flip test and of a t-test.
 
-    Differences have the shape (n_subjects, n_pairs). The sign-flip test assumes no distribution,
-    the t-test has the corrected error of `standard_error`.
+    Differences of scores, divided by `largest_size`, have the shape (n_subjects, n_pairs). The
+    sign-flip test assumes no distribution, the t-test has the corrected error of `standard_error`.
     """
     by_flips = sign_flip_p_values(differences, np.random.default_rng(random_state))
     one_sided = [

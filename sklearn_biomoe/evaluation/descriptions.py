@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from .._typing import FloatArray
 from ..images.parameters import ImageParameters
-from ..pipelines import _mark_missing, describe_estimator, find_embedders
+from ..pipelines import _mark_missing, describe_estimator, find_embedders, find_parts
 from ..representations import REPRESENTATIONS
 from ..representations.scaling import DYNAMIC_RANGE
 from ..signals.modalities import Modality
@@ -100,9 +100,7 @@ def _name_images(methods: Mapping[str, Any]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for method in methods.values():
-        for part in [method, *method.get_params(deep=True).values()]:
-            if not isinstance(part, BiosignalImageTransformer):
-                continue
+        for part in find_parts(method, BiosignalImageTransformer):
             base = f"images of {part._parameters().label}"
             number = sum(name.split(",")[0] == base for name in names.values()) + 1
             names.setdefault(

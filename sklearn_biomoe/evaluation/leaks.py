@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from .._typing import Array, FloatArray
 from .._validation.subjects import name_some
 from ..fusion.modality_ensemble import ModalityEnsemble
+from ..pipelines import find_parts
 from ..signals import (
     EDADecomposer,
     SignalFilter,
@@ -113,11 +114,7 @@ def describe_unchecked(methods: Mapping[str, Any]) -> list[str]:
     names = [
         name
         for name, method in methods.items()
-        if not dict(_drawn_columns(method))
-        and any(
-            isinstance(part, BiosignalImageTransformer)
-            for part in (method, *method.get_params(deep=True).values())
-        )
+        if not dict(_drawn_columns(method)) and find_parts(method, BiosignalImageTransformer)
     ]
     if not names:
         return []
@@ -172,8 +169,7 @@ def _drawn_columns(
 def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterator[Alarm]:
     """Yield alarms about methods that use the test subject."""
     for name, method in methods.items():
-        parts = [method, *method.get_params(deep=True).values()]
-        if any(isinstance(part, SubjectScaler) and part.unseen == "own" for part in parts):
+        if any(part.unseen == "own" for part in find_parts(method, SubjectScaler)):
             message = (
                 "scales the test subject by all windows of that subject: its scores apply only "
                 "after a recording has ended."
@@ -185,7 +181,7 @@ def method_alarms(methods: Mapping[str, Any], *, is_calibrated: bool) -> Iterato
                 "calibration= to run_study."
             )
             yield Alarm("scaling over test subjects", name, message)
-        if any(isinstance(part, FrozenEstimator) for part in parts):
+        if find_parts(method, FrozenEstimator):
             message = (
                 "contains a FrozenEstimator, which was fitted before the study, possibly on the "
                 "test subjects."

@@ -12,7 +12,7 @@ N_PERMUTATIONS = 1_000
 N_FLIPS = 100_000  # p-values stay below 0.05 after correction for a thousand pairs
 FLIPS_PER_BATCH = 1_000
 LEVEL = 0.05
-EQUAL = 1e-12  # rounding errors of equal scores
+EQUAL = 1e-12  # rounding errors of equal scores of a size around 1
 
 
 def standard_error(values: FloatArray, *, cross_validated: bool) -> Any:
@@ -69,11 +69,20 @@ def mean_interval(values: FloatArray, *, cross_validated: bool) -> tuple[Any, An
     return values.mean(axis=0) - half, values.mean(axis=0) + half
 
 
+def largest_size(*scores: FloatArray) -> Any:
+    """Return the largest absolute score, by which rounding errors do not depend on a unit.
+
+    Scores have the shape (n, ...), the size (...). 1 if all scores are 0.
+    """
+    largest = np.abs(np.concatenate(scores)).max(axis=0)
+    return np.where(largest > 0, largest, 1.0)
+
+
 def upper_t_p_values(values: FloatArray, *, cross_validated: bool) -> Any:
     """Return one-sided p-values of means above 0, by a t-test with the error of `standard_error`.
 
-    Values have the shape (n_subjects, ...), p-values (...). 1 for a single subject, or if all
-    values are 0.
+    Values are differences of scores divided by `largest_size`, of shape (n_subjects, ...), p-values
+    (...). 1 for a single subject, or if all values are 0.
     """
     if len(values) == 1:
         return np.ones(values.shape[1:])
@@ -116,10 +125,11 @@ def compare_with_chance(
     """
     sign = 1 if greater_is_better else -1
     means = permuted.mean(axis=1)
-    excess = scores - permuted.mean(axis=0)
+    size = largest_size(scores, permuted.ravel())
+    excess = (scores - permuted.mean(axis=0)) / size
 
     def p_value(direction: int) -> float:
-        n_as_far = (direction * means >= direction * scores.mean() - 1e-12).sum()
+        n_as_far = (direction * means >= direction * scores.mean() - EQUAL * size).sum()
         by_windows = (1 + n_as_far) / (1 + len(means))
         by_subjects = upper_t_p_values(direction * excess, cross_validated=cross_validated)
         return float(max(by_windows, by_subjects, 0.5 ** len(scores)))
@@ -164,8 +174,7 @@ def sign_flip_p_values(differences: FloatArray, random: np.random.Generator) -> 
     exact = _is_exact(n_subjects)
     n_flips = 2**n_subjects if exact else N_FLIPS
     # Of a size around 1 and rounded, so that equal sums compare as equal.
-    largest = np.abs(differences).max(axis=0)
-    differences = differences / np.where(largest > 0, largest, 1.0)
+    differences = differences / largest_size(differences)
     observed = np.abs(differences.sum(axis=0)).round(12)
     n_as_large = np.zeros(differences.shape[1], dtype=np.int64)
     for start in range(0, n_flips, FLIPS_PER_BATCH):
@@ -220,6 +229,7 @@ def effect_size(differences: FloatArray, *, cross_validated: bool) -> tuple[Any,
     Parameters
     ----------
     differences : ndarray of shape (n_subjects, ...)
+        Divided by `largest_size` of the scores.
     cross_validated : bool
         As in `standard_error`.
 

@@ -161,6 +161,8 @@ def run_study(
         fractions or of more than five values are ratings (regression), and all else is classes.
         ``Study.decisions`` reports what was decided. In an ordinal study, methods are fitted to the
         positions of levels, 0 for the lowest; what a regressor predicts is rounded to a level.
+        The task decides the metrics: comparisons and tests use balanced accuracy of classes,
+        macro-averaged MAE of ordered levels, and MAE of ratings.
     cv : "leave_one_subject_out" or splitter, default="leave_one_subject_out"
         Such as `RepeatedGroupKFold`, or `FixedSplit` for lists of subjects of a challenge.
     calibration : Calibration, default=None
@@ -194,10 +196,12 @@ def run_study(
     ValueError
         If y, groups or intervals differ from X in length or contain missing values; if y does not
         fit the task, such as text for ratings, or levels without an order; if there is a single
-        class, rating or subject, a subject with a single class, or a fold whose training windows
-        have a single class; if there are no methods; or if the folder belongs to another study.
+        class, rating or subject, a subject with a single class, a fold whose training windows have
+        a single class, or one without windows to score; if there are no methods; or if the folder
+        belongs to another study.
     TypeError
-        If a method does not fit the task, such as a regressor for classes.
+        If a method does not fit the task, such as a regressor for classes, or groups has both
+        strings and numbers.
 
     Warns
     -----

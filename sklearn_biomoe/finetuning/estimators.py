@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._typing import Array, FloatArray, Rows
 from .._validation.subjects import name_some
-from .._validation.targets import read_targets, read_values
+from .._validation.targets import read_classes, read_values
 from ..images.stack import BiosignalImages
 from ._base import BaseFineTuned, Targets
 
@@ -196,14 +195,8 @@ class TinyBioMoEClassifier(ClassifierMixin, BaseFineTuned):
         self.class_weight = class_weight
 
     def _read_y(self, y: Any, X: Any) -> Array:
-        labels = read_targets(y, X, type(self).__name__)
-        check_classification_targets(labels)
-        if len(classes := np.unique(labels)) < 2:
-            raise ValueError(
-                f"All training windows are of one class, {name_some(classes)}. Add windows of "
-                "another class."
-            )
-        return labels
+        classes, codes = read_classes(y, X, type(self).__name__)
+        return classes[codes]
 
     def _make_targets(self, y: Array, training: Rows) -> Targets:
         self.classes_, codes = np.unique(y, return_inverse=True)

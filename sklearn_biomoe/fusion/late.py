@@ -9,12 +9,11 @@ from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import r2_score, recall_score
-from sklearn.utils.multiclass import check_classification_targets
 
 from .._typing import Array, FloatArray
 from .._validation.parameters import check_option
 from .._validation.predictors import check_predict_proba
-from .._validation.targets import predict_probabilities, read_targets, read_values
+from .._validation.targets import predict_probabilities, read_classes, read_values
 from .combination_rules import fit_class_weights, fit_value_weights
 from .modality_ensemble import ModalityEnsemble
 
@@ -141,6 +140,18 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
         -------
         probabilities : ndarray of shape (n_windows, n_classes), float64
             In the order of ``classes_``. With fusion="vote" the share of the votes.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If the columns of X differ from those in `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If windows lack every modality.
         """
         return self._fuse(X)
 
@@ -154,6 +165,16 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
         Returns
         -------
         classes : ndarray of shape (n_windows,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
+
+        Warns
+        -----
+        UserWarning
+            As `predict_proba`.
         """
         most_likely = self._fuse(X).argmax(axis=1)
         return self.classes_[most_likely]
@@ -169,16 +190,9 @@ class LateFusionClassifier(ClassifierMixin, ModalityEnsemble):
             check_predict_proba(name, estimator, "pass calibration='sigmoid'")
 
     def _read_targets(self, y: Any, X: Any) -> Array:
-        y = read_targets(y, X, type(self).__name__)
-        check_classification_targets(y)
-        self.classes_, counts = np.unique(y, return_counts=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"All training windows are of one class, {self.classes_.tolist()[0]!r}; add "
-                "windows of another class."
-            )
-        self.prior_ = counts / counts.sum()
-        return y
+        self.classes_, codes = read_classes(y, X, type(self).__name__)
+        self.prior_ = np.bincount(codes) / len(codes)
+        return self.classes_[codes]
 
     def _can_fit(self, y: Array) -> bool:
         return len(np.unique(y)) > 1
@@ -277,6 +291,18 @@ class LateFusionRegressor(RegressorMixin, ModalityEnsemble):
         Returns
         -------
         values : ndarray of shape (n_windows,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If the columns of X differ from those in `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If windows lack every modality.
         """
         return self._fuse(X)[:, 0]
 

@@ -117,6 +117,8 @@ class ModalityEnsemble(_BaseComposition):
             estimated from the other folds.
         """
         self._check_parameters()
+        for name in ("estimators_", "weights_", "final_estimator_", "modality_scores_", "_means"):
+            self.__dict__.pop(name, None)  # of an earlier fit, perhaps with another fusion
         X = _read_table(X)
         validate_data(self, X, reset=True, skip_check_array=True)
         y = self._read_targets(y, X)
@@ -196,9 +198,10 @@ class ModalityEnsemble(_BaseComposition):
 
     def _fit_one(self, name: str, part: Any, rows: Rows, y: Array, subjects: Any) -> Any:
         groups = None if subjects is None else subjects[rows]
-        estimator = self._prepare(dict(self._named_estimators)[name], y[rows], groups)
+        estimator = dict(self._named_estimators)[name]
         passed = {} if groups is None else groups_for(estimator, groups)
-        return estimator.fit(_safe_indexing(part, rows), y[rows], **passed)
+        prepared = self._prepare(estimator, y[rows], groups)  # passes them on, if calibrated
+        return prepared.fit(_safe_indexing(part, rows), y[rows], **passed)
 
     def _fit_combination(
         self, parts: dict[str, Any], present: dict[str, Rows], y: Array, subjects: Any

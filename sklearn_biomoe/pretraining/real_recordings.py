@@ -6,6 +6,7 @@ patients of BIDMC: only the even-numbered ones are scored.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.signal import resample_poly
 
 from .._typing import FloatArray
 from .._validation.parameters import check_option
 from ..datasets import fetch_bidmc, fetch_exam_stress
+from ..recordings.resampling import resample_by
 from .simulation import Draw, Simulated, add_artefacts
 from .simulators import KINDS
 
@@ -139,7 +140,7 @@ def read_recordings(folder: Path | None = None, data_sets: Sequence[str] = ()) -
         for modality, signal, own_rate in read():
             for rate in KINDS[modality].sampling_rates:
                 if rate <= own_rate:
-                    resampled = _resample(signal, own_rate, round(rate))
+                    resampled = resample_by(signal, Fraction(round(rate), own_rate))
                     signals.setdefault((modality, rate), []).append(resampled)
     return Recordings(signals, (*(SHORT if folder else ()), *data_sets))
 
@@ -192,9 +193,3 @@ def _read(path: Path, column: str) -> FloatArray:
         (device,) = file.values()
         counts: Any = device["raw"][column][:, 0]
     return np.asarray(counts, dtype=np.float64)
-
-
-def _resample(signal: FloatArray, own_rate: int, rate: int) -> FloatArray:
-    """Resample, padded with a line, so that values do not fall to zero at either end."""
-    shared = int(np.gcd(own_rate, rate))
-    return np.asarray(resample_poly(signal, rate // shared, own_rate // shared, padtype="line"))

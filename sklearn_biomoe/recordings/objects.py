@@ -21,6 +21,7 @@ from .formats import (
     select_channels,
 )
 from .recording import Channel, Recording, make_annotations
+from .time_columns import scalar_rate
 from .timelines import read_timeline, start_at
 
 MNE_UNITS = {107: "V", 112: "T", 201: "T/m"}  # codes of the FIFF format
@@ -63,11 +64,14 @@ def read(
 
 def list_channels(source: Any) -> list[ChannelHeader]:
     """List the channels of an object; the rate is NaN if it does not have one."""
-    recording = read(source, None, sampling_rate=1.0)
+    if isinstance(source, pd.DataFrame) and _has_times(source) and len(source) < 2:
+        source = source.reset_index(drop=True)  # one time has no rate
+    has_times = isinstance(source, pd.DataFrame) and _has_times(source)
+    recording = read(source, None, sampling_rate=None if has_times else 1.0)
     headers = []
     for name, channel in recording.channels.items():
         rate = channel.sampling_rate
-        if isinstance(source, pd.DataFrame) and not _has_times(source):
+        if isinstance(source, pd.DataFrame) and not has_times:
             rate = np.nan
         if isinstance(source, Mapping) and not isinstance(source[name], Channel):
             rate = np.nan
@@ -161,7 +165,7 @@ def _read_frame(
         start_time = index[0].to_pydatetime(warn=False)
     if index.dtype.kind == "f":
         notes.append("The index is taken as seconds.")
-    given = sampling_rate if not isinstance(sampling_rate, Mapping) else None
+    given = scalar_rate({name: rate_of(sampling_rate, name) for name in values})
     seconds = _seconds(index)  # from the first time, if it has a date
     timeline = read_timeline(seconds, given, irregular=irregular)
     first = float(seconds[0]) if len(seconds) else 0.0

@@ -121,7 +121,7 @@ def read_recording(
     _check_rates(sampling_rate)
     if resample_to is not None:
         check_number("resample_to", resample_to, above=0, unit="Hz", alternative="None")
-    source, place, format_ = _find_format(source)
+    source, place, format_ = find_format(source)
     _check_options(format_, options)
     recording = _call_reader(
         format_, place, lambda: format_.read(source, names, sampling_rate=sampling_rate, **options)
@@ -168,7 +168,7 @@ def list_channels(source: Any) -> pd.DataFrame:
     0  eda            NaN            NaN          3
     1  bvp            NaN            NaN          3
     """
-    source, place, format_ = _find_format(source)
+    source, place, format_ = find_format(source)
     headers = _call_reader(format_, place, lambda: format_.list_channels(source))
     frame = pd.DataFrame(
         [asdict(header) for header in headers],
@@ -178,7 +178,7 @@ def list_channels(source: Any) -> pd.DataFrame:
     return frame
 
 
-def _find_format(source: Any) -> tuple[Any, str, Format]:
+def find_format(source: Any) -> tuple[Any, str, Format]:
     """Return a path or object, its name in messages, and its format."""
     if not isinstance(source, str | PathLike):
         return source, type(source).__name__, objects.FORMAT

@@ -43,8 +43,8 @@ def resample(samples: FloatArray, sampling_rate: float, resample_to: float) -> F
         return np.full(n_resampled, np.nan)
     positions = np.arange(len(samples))
     filled = np.interp(positions, positions[~missing], samples[~missing])
-    ratio = max(Fraction(resample_to / sampling_rate).limit_denominator(1000), Fraction(1, 1000))
-    resampled = _resample_by(filled, ratio)
+    ratio = resampling_ratio(sampling_rate, resample_to)
+    resampled = resample_by(filled, ratio)
     reached = sampling_rate * float(ratio)
     if n_resampled * abs(reached / resample_to - 1) >= 0.5:
         resampled = _correct(resampled, reached, resample_to, n_resampled)
@@ -58,7 +58,13 @@ def resample(samples: FloatArray, sampling_rate: float, resample_to: float) -> F
     return resampled
 
 
-def _resample_by(samples: FloatArray, ratio: Fraction) -> FloatArray:
+def resampling_ratio(sampling_rate: float, resample_to: float) -> Fraction:
+    """Return the nearest fraction of two rates whose denominator is 1000 or less; above 0."""
+    return max(Fraction(resample_to / sampling_rate).limit_denominator(1000), Fraction(1, 1000))
+
+
+def resample_by(samples: FloatArray, ratio: Fraction) -> FloatArray:
+    """Resample, padded with a line, so that values do not fall to zero at either end."""
     if ratio == 1:
         return samples.copy()
     if len(samples) == 1:  # which has no line to continue
@@ -68,7 +74,7 @@ def _resample_by(samples: FloatArray, ratio: Fraction) -> FloatArray:
 
 def _correct(samples: FloatArray, rate: float, resample_to: float, n_resampled: int) -> FloatArray:
     """Interpolate between four times as many samples, by the cubic through the four nearest."""
-    fine = np.pad(_resample_by(samples, Fraction(OVERSAMPLING)), (1, 2), mode="edge")
+    fine = np.pad(resample_by(samples, Fraction(OVERSAMPLING)), (1, 2), mode="edge")
     at = np.arange(n_resampled) * (OVERSAMPLING * rate / resample_to)
     at = np.minimum(at, len(fine) - 4)
     first = at.astype(np.int64)

@@ -15,8 +15,9 @@ import pandas as pd
 from .._validation.parameters import check_option
 from . import text_tables
 from .formats import RecordingError, join_segments
-from .reading import _find_format, read_recording
+from .reading import find_format, read_recording
 from .recording import Channel, Recording
+from .text_dialects import read_cells
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}|(\*)")
 NAMES = ("subject", "signal")
@@ -157,7 +158,7 @@ def _list_table(source: str | PathLike[str] | pd.DataFrame) -> pd.DataFrame:
         folder, name = Path(), "The table of files"
     else:
         path = Path(source)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = read_cells(path).fillna("")
         folder, name = path.parent, str(path)
     for column in ("subject", "path"):
         if column not in table.columns:
@@ -207,7 +208,7 @@ def _list_folder(source: str | PathLike[str] | pd.DataFrame, pattern: str | None
 def is_recording(path: Path) -> bool:
     """Return whether a reader takes a file or a folder, judged by its name and first bytes."""
     try:
-        _find_format(path)
+        find_format(path)
     except RecordingError:
         return False
     return True
@@ -217,7 +218,7 @@ def is_listed(path: Path) -> bool:
     """Return whether a file in a folder is taken as a recording; text such as notes.txt is not."""
     if not is_recording(path):
         return False
-    is_text = _find_format(path)[2] is text_tables.FORMAT
+    is_text = find_format(path)[2] is text_tables.FORMAT
     return not is_text or path.suffix.lower() in text_tables.SUFFIXES
 
 
@@ -313,7 +314,8 @@ def _read_one(
     recording = read_recording(path, sampling_rate=rate, **options)
     channels = dict(recording.channels)
     name = (signals or {}).get(signal, signal)
-    if name not in channels and len(channels) != 1:
+    # The only channel of a file may have any name, unless the user gave its name.
+    if name not in channels and (len(channels) != 1 or name != signal):
         raise RecordingError(
             f"{path} has the channels {', '.join(map(repr, channels))}, and none is called "
             f"{name!r}; pass signals={{{signal!r}: channel}}."

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import re
+import warnings
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from .._typing import Rows
 from .formats import RecordingError
@@ -58,7 +62,7 @@ def decode_text(content: bytes, encoding: str | None = None) -> tuple[str, str]:
     try:
         text = content.decode(found)
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         raise RecordingError(
             f"Line {line} is not in {found}: {error.reason}; pass encoding."
         ) from error
@@ -182,3 +186,65 @@ def is_number_or_missing(cell: str) -> bool:
     """Return whether a cell is a number, with a point or a comma, or marked as missing."""
     cell = cell.strip()
     return cell in MISSING or NUMBER.fullmatch(cell) is not None
+
+
+class Dialect(NamedTuple):
+    """How a table is written whose first line has the names of columns."""
+
+    encoding: str
+    separator: str
+    decimal: str
+
+
+def find_dialect(path: Path, separator: str | None = None) -> Dialect:
+    """Find the encoding, the separator that the first line has most of, and the decimal mark.
+
+    The mark is a comma if any cell is a number with one, unless commas separate cells.
+
+    Raises
+    ------
+    RecordingError
+        If the file is not text.
+    """
+    try:
+        text, encoding = decode_text(path.read_bytes())
+    except RecordingError as error:
+        message = str(error).replace("pass encoding", "save the file as UTF-8")
+        raise RecordingError(f"{path} cannot be read as CSV: {message}") from error
+    names, _, rows = text.partition("\n")
+    separator = separator or max(SEPARATORS, key=names.count)
+    end = re.escape(separator)
+    number = rf'(?:^|{end}) *"?[+-]?\d*,\d+(?:[eE][+-]?\d+)?"? *(?=\r?$|{end})'
+    may_have_commas = separator != "," and "," in rows  # which takes less time than the search
+    has_commas = may_have_commas and re.search(number, rows, re.ASCII | re.MULTILINE)
+    return Dialect(encoding, separator, "," if has_commas else ".")
+
+
+def read_csv(path: Path, separator: str | None = None, **options: Any) -> pd.DataFrame:
+    """Read a table whose first line has the names of columns; options of `pandas.read_csv`.
+
+    Raises
+    ------
+    RecordingError
+        If the file is not such a table, as when rows have more cells than there are names.
+    """
+    encoding, separator, decimal = find_dialect(path, separator)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells beyond the header
+            return pd.read_csv(
+                path,
+                encoding=encoding,
+                sep=separator,
+                decimal=decimal,
+                index_col=False,
+                compression=None,
+                **options,
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
+        raise RecordingError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def read_cells(path: Path, separator: str | None = None, **options: Any) -> pd.DataFrame:
+    """Read a table as `read_csv` does, whose cells stay text; only empty ones are missing."""
+    return read_csv(path, separator, dtype=str, keep_default_na=False, na_values=[""], **options)

@@ -6,7 +6,7 @@ from .checks.windows_check import check_windows
 from .containers import missing_windows
 from .cutting import cut_windows
 from .eda_decomposer import EDADecomposer
-from .events import read_events
+from .event_tables import read_events
 from .modalities import MODALITIES, Modality, ValueRange
 from .signal_filter import SignalFilter
 from .subject_scaler import SubjectScaler

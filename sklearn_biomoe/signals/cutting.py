@@ -95,6 +95,7 @@ def cut_windows(
             recordings, of shape (n_times,) or (n_channels, n_times).
         target : ndarray of shape (n_windows,) or None
             The labels, if given; a `pandas.Categorical` if ``label`` is a column of ordered levels.
+            A `pandas.Categorical` in ``labels`` loses its order.
         groups : ndarray of shape (n_windows,)
             The subjects.
         start_times : ndarray of shape (n_windows,), float64

@@ -1,12 +1,9 @@
 """Events: intervals of recordings with labels or ratings, and windows at them."""
 
-import re
 import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
-from os import PathLike
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,7 @@ from sklearn.utils import Bunch
 from .._typing import Array
 from .._validation.parameters import check_number, check_option, is_number
 from ..recordings.recording import Recording
-from ..recordings.text_dialects import GROUPED, decode_text
+from .event_tables import TIMES, check_columns
 from .intervals import (
     SubjectSignals,
     check_rates,
@@ -27,10 +24,7 @@ from .intervals import (
     read_signals,
 )
 
-PLAIN_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")  # not "007" and not "1E3", which are names
-TIMES = ("onset", "duration")
 EARLY = 40  # minutes taken as seconds end in the first 60th of a recording
-COMMA = re.compile(r"[+-]?\d*,\d+")
 WINDOW_COLUMNS = ("event", "start_time", "reason")  # of windows, beside those of events
 
 
@@ -72,159 +66,6 @@ class EventSettings:
             return self.around[1] - self.around[0]
         assert self.duration is not None
         return self.duration
-
-
-def read_events(
-    path: str | PathLike[str],
-    *,
-    columns: Mapping[str, str] | None = None,
-    separator: str | None = None,
-    decimal: str | None = None,
-) -> pd.DataFrame:
-    r"""Read a table of events.
-
-    All cells are text, and only an empty cell is missing: a class "None" or "NA" stays a class, and
-    the subjects "007" and "07" stay different. Onsets, durations, and columns whose cells are all
-    plain decimal numbers, such as ratings, become numbers.
-
-    Parameters
-    ----------
-    path : path
-        A CSV or TSV file with a header.
-    columns : dict of str to str, default=None
-        Names in the file of the columns "subject", "onset" and "duration", if they differ.
-    separator : str, default=None
-        Between cells; None takes the tab, semicolon, bar or comma that the header has most of.
-    decimal : {".", ","}, default=None
-        Decimal mark; None finds it in the times. The encoding is found as well.
-
-    Returns
-    -------
-    events : DataFrame
-        Columns subject (text), onset, duration (seconds, NaN if missing; absent if the file has
-        none) and all others. Onsets that are not numbers become timestamps.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, an onset or a duration is not a time, or a comma in a time may
-        divide thousands. The message names the line.
-    FileNotFoundError
-        If the file does not exist.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp(), "events.csv")
-    >>> _ = path.write_text("subject,onset,duration,level,nrs\n007,20,8,None,0\n07,55,8,low,2\n")
-    >>> read_events(path)
-      subject  onset  duration level  nrs
-    0     007     20         8  None    0
-    1      07     55         8   low    2
-    """
-    path = Path(path)
-    table = _read_cells(path, separator)
-    if len(table.columns) == 1:
-        raise ValueError(
-            f"{path}: there is one column, {table.columns[0]!r}; pass separator=, such as '/'."
-        )
-    named = {name: standard for standard, name in (columns or {}).items()}
-    for standard in ("subject", "onset", "duration"):
-        if standard in named.values() and standard in table.columns:
-            raise ValueError(f"{path}: there is a column {standard!r} beside the one named for it.")
-    _check_columns(table, [*named], path)
-    events = table.rename(columns=named)
-    _check_columns(events, ["subject", "onset"], path)
-    times = [name for name in TIMES if name in events.columns]
-    decimal = decimal or _find_decimal(events[times], path)
-    for name in events.columns.difference(["subject"]):
-        if name in TIMES:
-            events[name] = _times(_with_points(events[name], decimal), name, path)
-        else:
-            events[name] = text_or_numbers(events[name], decimal)
-    return events
-
-
-def _read_cells(path: Path, separator: str | None) -> pd.DataFrame:
-    """Read a CSV or TSV file of any encoding, whose cells stay text; empty ones are missing."""
-    try:
-        text, _ = decode_text(path.read_bytes())
-        separator = separator or max("\t;|,", key=text.partition("\n")[0].count)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells beyond the header
-            return pd.read_csv(
-                StringIO(text),
-                sep=separator,
-                index_col=False,
-                dtype=str,
-                keep_default_na=False,
-                na_values=[""],
-            )
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-
-
-def _find_decimal(times: pd.DataFrame, path: Path) -> str:
-    """Return the decimal mark of times."""
-    for name, cells in times.items():
-        given = [(row, cell.strip()) for row, cell in enumerate(cells) if isinstance(cell, str)]
-        commas = [(row, cell) for row, cell in given if COMMA.fullmatch(cell)]
-        if commas and all(GROUPED.fullmatch(cell) for _, cell in commas):
-            row, cell = commas[0]
-            raise ValueError(
-                f"{path}, line {row + 2}: {name} is {cell!r}, in which the comma may be a decimal "
-                "mark or divide thousands; pass decimal=',', or remove commas from the file."
-            )
-        if commas:
-            return ","
-    return "."
-
-
-def _with_points(cells: pd.Series, decimal: str) -> pd.Series:
-    return cells.map(lambda cell: cell.replace(decimal, "."), na_action="ignore")
-
-
-def _check_columns(table: pd.DataFrame, names: list[str], source: Any) -> None:
-    for name in names:
-        if name not in table.columns:
-            raise ValueError(
-                f"{source}: the column {name!r} is missing; the columns are "
-                f"{', '.join(map(repr, table.columns))}."
-            )
-
-
-def text_or_numbers(cells: pd.Series, decimal: str = ".") -> pd.Series:
-    """Convert text to numbers if all cells that are not missing are plain decimal numbers.
-
-    Examples
-    --------
-    >>> text_or_numbers(pd.Series(["0", "3.5"])).tolist()
-    [0.0, 3.5]
-    >>> text_or_numbers(pd.Series(["007", "3"])).tolist()
-    ['007', '3']
-    """
-    with_points = _with_points(cells, decimal)
-    given = with_points.dropna()
-    if len(given) and all(PLAIN_NUMBER.fullmatch(cell.strip()) for cell in given):
-        return pd.to_numeric(with_points)
-    return cells
-
-
-def _times(cells: pd.Series, name: str, path: Path) -> pd.Series:
-    """Convert cells to numbers, or onsets to timestamps."""
-    numbers = pd.to_numeric(cells, errors="coerce")
-    wrong = cells.notna() & ~np.isfinite(numbers)
-    if not wrong.any():
-        return numbers
-    if name == "onset" and wrong[cells.notna()].all():
-        has_zone = cells.dropna().str.contains(r"(?:Z|[+-]\d\d:?\d\d)\s*$").all()
-        times = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=bool(has_zone))
-        wrong = cells.notna() & times.isna()
-        if not wrong.any():
-            return times
-    row = int(wrong.to_numpy().argmax())
-    expected = "seconds, or ISO timestamps in all rows" if name == "onset" else "seconds"
-    raise ValueError(f"{path}, line {row + 2}: {name} is {cells.iloc[row]!r}; expected {expected}.")
 
 
 def cut_events(
@@ -292,7 +133,7 @@ def _warn_of_events(
             stacklevel=4,
         )
     lengths = {subject: length_of(each, sampling_rates) for subject, each in signals.items()}
-    of_events = events["subject"].map(lengths)
+    of_events = events["subject"].map(lengths).astype(np.float64)  # also of categories
     last, longest = events["onset"].max(), max(lengths.values(), default=0.0)
     if (events["onset"] >= of_events).mean() > 0.5 or (
         len(events) > len(signals) and last < longest / EARLY and longest > 60
@@ -310,41 +151,18 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
     """Return events with onsets in seconds from the start of each recording, by subject."""
     if isinstance(events, str):
         check_option("events", events, ["annotations"])
-        others = [
-            repr(subject)
-            for subject, recording in recordings.items()
-            if not isinstance(recording, Recording)
-        ]
-        if others:
-            raise ValueError(
-                f"events='annotations' needs Recording objects, but the recordings of subjects "
-                f"{', '.join(others)} are not; pass a table of events."
-            )
-        tables = [
-            recording.annotations.assign(subject=subject)
-            for subject, recording in recordings.items()
-        ]
-        return pd.concat(tables)
-    _check_columns(events, ["subject", "onset"], "events")
+        return _read_annotations(recordings)
+    check_columns(events, ["subject", "onset"], "events")
     if own := [name for name in WINDOW_COLUMNS if name in events.columns]:
         raise ValueError(
             f"events have the column {own[0]!r}, a name that the table of windows uses; rename or "
             "remove this column."
         )
-    unknown = sorted({repr(each) for each in events["subject"].tolist() if each not in recordings})
-    if unknown:
-        names = {str(name) for name in recordings}
-        advice = "Drop their events."
-        if all(str(each) in names for each in events["subject"]):
-            advice = "Convert one of them: text and numbers differ."
-        raise ValueError(
-            f"events have subjects without a recording: {', '.join(unknown)}; the subjects of the "
-            f"recordings are {', '.join(map(repr, recordings))}. {advice}"
-        )
+    _check_subjects(recordings, events["subject"])
     events = events.copy()
     if "duration" not in events.columns:
         events["duration"] = np.nan
-    if events["onset"].dtype.kind == "M":
+    if events["onset"].notna().all() and all(isinstance(at, datetime) for at in events["onset"]):
         starts = {
             subject: getattr(each, "start_time", None) for subject, each in recordings.items()
         }
@@ -353,22 +171,58 @@ def _read_table(recordings: Mapping[Hashable, Any], events: pd.DataFrame | str) 
             for onset, subject in zip(events["onset"], events["subject"], strict=True)
         ]
     for name in TIMES:
-        numbers = pd.to_numeric(events[name], errors="coerce").astype(np.float64)
-        given = events[name].notna().to_numpy() | (name == "onset")
-        bad = ~np.isfinite(numbers.to_numpy()) & given
-        if bad.any():
-            row = int(bad.argmax())
-            raise ValueError(
-                f"events, row {row}: {name} is {str(events[name].iloc[row])!r}; expected seconds."
-            )
-        events[name] = numbers
-    if (events["duration"] < 0).any():
-        row = int((events["duration"] < 0).to_numpy().argmax())
-        raise ValueError(
-            f"events, row {row}: duration is {events['duration'].iloc[row]:g}; expected seconds of "
-            "0 or more."
-        )
+        events[name] = _read_seconds(events[name], name)
     return events
+
+
+def _read_annotations(recordings: Mapping[Hashable, Any]) -> pd.DataFrame:
+    others = [
+        repr(subject)
+        for subject, recording in recordings.items()
+        if not isinstance(recording, Recording)
+    ]
+    if others:
+        raise ValueError(
+            f"events='annotations' needs Recording objects, but the recordings of subjects "
+            f"{', '.join(others)} are not; pass a table of events."
+        )
+    tables = [
+        recording.annotations.assign(subject=subject) for subject, recording in recordings.items()
+    ]
+    return pd.concat(tables)
+
+
+def _check_subjects(recordings: Mapping[Hashable, Any], subjects: pd.Series) -> None:
+    unknown = sorted({repr(each) for each in subjects.tolist() if each not in recordings})
+    if unknown:
+        names = {str(name) for name in recordings}
+        advice = "Rename the subjects of one of them, or drop these events."
+        if all(str(each) in names for each in subjects):
+            advice = "Convert one of them: text and numbers differ."
+        raise ValueError(
+            f"events have subjects without a recording: {', '.join(unknown)}; the subjects of the "
+            f"recordings are {', '.join(map(repr, recordings))}. {advice}"
+        )
+
+
+def _read_seconds(cells: pd.Series, name: str) -> pd.Series:
+    """Convert onsets, or durations, which may be missing, to numbers."""
+    numbers = pd.to_numeric(cells, errors="coerce").astype(np.float64)
+    missing, finite = cells.isna().to_numpy(), np.isfinite(numbers.to_numpy())
+    is_onset = name == "onset"
+    bad = missing | ~finite if is_onset else ~(missing | finite)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"events, row {row}: {name} is {str(cells.iloc[row])!r}; expected seconds"
+            f"{', or timestamps in all rows' if is_onset else ''}."
+        )
+    if not is_onset and (numbers < 0).any():
+        row = int((numbers < 0).to_numpy().argmax())
+        raise ValueError(
+            f"events, row {row}: {name} is {numbers.iloc[row]:g}; expected seconds of 0 or more."
+        )
+    return numbers
 
 
 def _seconds_from_start(onset: pd.Timestamp, subject: Hashable, start: Any) -> float:

@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 from .._typing import Array, FloatArray, Rows
 from .._validation.parameters import check_number
 from ..recordings.recording import Recording
+from .windows import fill_masked
 from .windows_bunch import WindowsBunch
 
 SubjectSignals = Mapping[str, Array]  # of one subject, by modality
@@ -75,7 +76,7 @@ def read_signals(
                 f"{sorted(recording.keys())}; remove {name!r} from sampling_rates or drop the "
                 "subject."
             )
-        signal = np.asarray(recording[name]).view()
+        signal = np.asarray(fill_masked(recording[name])).view()
         if signal.ndim not in (1, 2) or signal.dtype.kind not in "fiub":
             raise ValueError(
                 f"Signal {name!r} of subject {subject!r} has shape {signal.shape} and dtype "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import ceil
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array
 from .._validation.parameters import check_integer, check_number, check_option
+from ..recordings.resampling import resampling_ratio
 from .containers import cell_columns
 from .modalities import MODALITIES, find_modality
 from .windows import Windows, label_windows, validate_windows
@@ -208,7 +208,7 @@ class SignalFilter(  # type: ignore[call-arg]
         names = super().get_feature_names_out(input_features)
         if self._n_times_in is None or self.resample_to is None:
             return names
-        n_times = ceil(self._n_times_in * self._resampling_ratio())
+        n_times = ceil(self._n_times_in * resampling_ratio(self.sampling_rate, self.resample_to))
         return np.asarray([f"{self.modality}_{i}" for i in range(n_times)], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
@@ -280,17 +280,13 @@ class SignalFilter(  # type: ignore[call-arg]
 
     def _check_resample_to(self) -> None:
         check_number("resample_to", self.resample_to, above=0, unit="Hz")
-        nearest = float(self.sampling_rate * self._resampling_ratio())
+        nearest = float(self.sampling_rate * resampling_ratio(self.sampling_rate, self.resample_to))
         if abs(nearest - self.resample_to) > 1e-9 * self.resample_to:
             raise ValueError(
                 f"resample_to={self.resample_to!r} divided by sampling_rate={self.sampling_rate!r} "
                 "is not a fraction with a denominator of at most 1000; the nearest possible rate "
                 f"is {nearest!r} Hz."
             )
-
-    def _resampling_ratio(self) -> Fraction:
-        ratio = Fraction(self.resample_to / self.sampling_rate).limit_denominator(1000)
-        return max(ratio, Fraction(1, 1000))
 
     def _butterworth(self) -> Array:
         """Return the second-order sections of the filter for ``band``."""
@@ -338,7 +334,7 @@ class SignalFilter(  # type: ignore[call-arg]
             notch = scipy.signal.iirnotch(self.notch, self.notch_quality, fs=self.sampling_rate)
             signals = scipy.signal.filtfilt(*notch, signals)
         if self.resample_to is not None:
-            up, down = self._resampling_ratio().as_integer_ratio()
+            up, down = resampling_ratio(self.sampling_rate, self.resample_to).as_integer_ratio()
             signals = scipy.signal.resample_poly(signals, up, down, axis=-1, padtype="line")
         return signals
 
@@ -355,18 +351,12 @@ def check_shortest(windows: Windows, needed: dict[str, int], modality: str) -> N
 
 
 def _fill_gaps(signals: Array) -> Array:
-    """Interpolate NaN linearly, and fill the ends with the nearest sample, like `numpy.interp`."""
-    n_times = signals.shape[-1]
-    position = np.arange(n_times)
-    known = ~np.isnan(signals)
-    before = np.maximum.accumulate(np.where(known, position, -1), axis=-1)
-    after = np.where(known, position, n_times)[..., ::-1]
-    after = np.minimum.accumulate(after, axis=-1)[..., ::-1]
-    before = np.where(before < 0, after, before)
-    after = np.where(after == n_times, before, after)
-    left, right = (np.take_along_axis(signals, index, axis=-1) for index in (before, after))
-    fraction = (position - before) / np.maximum(after - before, 1)
-    return left + fraction * (right - left)
+    """Interpolate NaN in each row, and fill the ends with the nearest sample; changes signals."""
+    times = np.arange(signals.shape[-1])
+    for row in signals:
+        known = ~np.isnan(row)
+        row[:] = np.interp(times, times[known], row[known])
+    return signals
 
 
 def _sections_padding(sections: Array) -> int:

@@ -349,7 +349,7 @@ def _check_calibration(calibration: Any, n_rows: int) -> Mask:
             "of X>, or calibration with metadata routing."
         )
     calibration = check_length("calibration", calibration, n_rows)
-    invalid = ~np.isin(calibration, [False, True])
+    invalid = ~pd.Series(calibration, dtype=object).isin([False, True]).to_numpy()  # also of pd.NA
     if invalid.any():
         row = int(invalid.argmax())
         raise ValueError(

@@ -151,7 +151,7 @@ def read_windows(X: Any, *, modality: str, allow_nan: bool = False) -> Windows:
     >>> read_windows(np.zeros((5, 240)), modality="eda").values.shape
     (5, 1, 240)
     """
-    X = _fill_masked(X)
+    X = fill_masked(X)
     columns = _columns(X, modality)
     values = _from_numbers(check_array(X, **NUMERIC)) if columns is None else None
     return _checked(X, values, columns, modality, allow_nan)
@@ -197,7 +197,7 @@ def validate_windows(
     >>> estimator.n_features_in_, estimator.n_channels_
     (240, 1)
     """
-    X = _fill_masked(X)
+    X = fill_masked(X)
     columns = _columns(X, modality)
     values = None
     if columns is None:
@@ -206,6 +206,7 @@ def validate_windows(
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     elif reset:
         estimator.n_features_in_ = 1
+        vars(estimator).pop("feature_names_in_", None)  # of an earlier fit
     windows = _checked(X, values, columns, modality, allow_nan)
     if windows.missing.all():
         return _all_missing(estimator, windows, modality, reset)
@@ -227,7 +228,7 @@ def label_windows(windows: list[Array], X: pd.DataFrame | pd.Series, *, modality
     return pd.Series(windows, index=X.index, name=name, dtype=object)
 
 
-def _fill_masked(samples: Any) -> Any:
+def fill_masked(samples: Any) -> Any:
     """Replace masked values of a masked array by NaN."""
     if not isinstance(samples, np.ma.MaskedArray):
         return samples
@@ -363,7 +364,7 @@ def _from_columns(columns: list[Any], modality: str) -> Array:
 
 def _read_cell(row: int, cell: Any, modality: str) -> Array | None:
     """Return one window as float (n_channels, n_times); None if it is missing."""
-    cell = _fill_masked(cell)
+    cell = fill_masked(cell)
     if is_missing(cell):
         return None
     samples = np.asarray(cell)

@@ -16,12 +16,11 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array, FloatArray
 from .._validation.parameters import check_integer, check_number
-from .._validation.targets import read_targets, read_values
+from .._validation.targets import read_classes, read_values
 from ..inference import resolve_device
 from .attention_network import AttentionMIL, pad, train
 from .bags import Bags, validate_bags
@@ -93,8 +92,9 @@ class _AttentionPooling(BaseEstimator, ABC):
         targets, n_outputs, class_weights = self._encode_targets(y, bags)
         windows = bags.without_missing().windows.astype(np.float64)
         is_constant = windows.max(axis=0) == windows.min(axis=0)  # std is a rounding error
+        deviation = windows.std(axis=0)
         self.mean_ = np.where(is_constant, windows[0], windows.mean(axis=0))
-        self.scale_ = np.where(is_constant, 1.0, windows.std(axis=0))
+        self.scale_ = np.where(is_constant | (deviation == 0), 1.0, deviation)  # 0 by underflow
         network, losses = self._train(self._standardised(bags), targets, n_outputs, class_weights)
         # NumPy arrays, so that a model trained on a GPU can be loaded without one.
         self.weights_: dict[str, Array] = {
@@ -300,6 +300,14 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         -------
         probabilities : ndarray of shape (n_bags, n_classes), float64
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, windows have another number of features than
+            in `fit`, or ``device`` is not available.
         """
         probabilities: FloatArray = softmax(np.stack(self._run(self._read(X), "forward")), axis=1)
         return probabilities
@@ -314,21 +322,20 @@ class AttentionMILClassifier(ClassifierMixin, _AttentionPooling):
         Returns
         -------
         classes : ndarray of shape (n_bags,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]
 
     def _encode_targets(self, y: ArrayLike, bags: Bags) -> tuple[Array, int, FloatArray | None]:
-        labels = read_targets(y, bags, type(self).__name__)
-        check_classification_targets(labels)
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"All training bags are of one class, {self.classes_.tolist()[0]!r}; add bags of "
-                "another class."
-            )
+        self.classes_, targets = read_classes(y, bags, type(self).__name__, "bags")
         weights = None
         if self.class_weight is not None:
+            labels = self.classes_[targets]
             weights = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
         return targets.astype(np.int64), len(self.classes_), weights
 
@@ -403,6 +410,14 @@ class AttentionMILRegressor(RegressorMixin, _AttentionPooling):
         Returns
         -------
         values : ndarray of shape (n_bags,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, windows have another number of features than
+            in `fit`, or ``device`` is not available.
         """
         outputs = np.concatenate(self._run(self._read(X), "forward"))
         return outputs * self.target_scale_ + self.target_mean_

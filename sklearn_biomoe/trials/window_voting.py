@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Array, FloatArray
 from .._validation.parameters import check_option
 from .._validation.predictors import check_predict_proba, check_predictor
-from .._validation.targets import read_targets, read_values
+from .._validation.targets import read_classes, read_values
 from .bags import AGGREGATIONS, Bags, validate_bags
 
 
@@ -47,7 +46,7 @@ class _WindowVoting(MetaEstimatorMixin, BaseEstimator, ABC):
         ------
         ValueError
             If ``how`` is unknown, `TrialAggregator` would refuse the bags, or y has another length
-            than X or gaps.
+            than X, gaps or a single class.
         TypeError
             If ``estimator`` is not a classifier (a regressor), or a classifier has no
             ``predict_proba``.
@@ -148,6 +147,14 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         -------
         probabilities : ndarray of shape (n_bags, n_classes), float64
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, or windows have another number of features
+            than in `fit`.
         """
         votes = self._combine(X, "predict_proba")
         return votes / votes.sum(axis=1, keepdims=True)
@@ -162,6 +169,11 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         Returns
         -------
         classes : ndarray of shape (n_bags,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]
@@ -172,9 +184,8 @@ class WindowVotingClassifier(ClassifierMixin, _WindowVoting):
         check_predict_proba("estimator", self.estimator, wrapper)
 
     def _read_targets(self, y: ArrayLike, bags: Bags) -> Array:
-        labels = read_targets(y, bags, type(self).__name__)
-        check_classification_targets(labels)
-        return labels
+        classes, codes = read_classes(y, bags, type(self).__name__, "bags")
+        return classes[codes]
 
 
 class WindowVotingRegressor(RegressorMixin, _WindowVoting):
@@ -230,6 +241,14 @@ class WindowVotingRegressor(RegressorMixin, _WindowVoting):
         Returns
         -------
         values : ndarray of shape (n_bags,), float64
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        ValueError
+            If `TrialAggregator` would refuse the bags, or windows have another number of features
+            than in `fit`.
         """
         return self._combine(X, "predict")[:, 0]
 

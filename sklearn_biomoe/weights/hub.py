@@ -18,6 +18,10 @@ from .state_dict import fit_to_backbone, parse_state_dict, read_content
 PREFIX = "hf://"
 FILE = "model.safetensors"  # the hub's name for weights that are not split
 DEFAULT_REVISION = "main"
+COPY = (
+    "Use the address once on a machine with network access and copy the folder {folder} from it, "
+    "or pass the path of the file."
+)
 REPOSITORY = r"[\w-][\w.-]*/[\w-][\w.-]*"
 
 
@@ -146,7 +150,10 @@ def _fetch(address: HubAddress, revision: str) -> Path:
         )
         if reason is None:
             cause = error.__cause__ or error
-            raise OSError(f"{address} could not be downloaded: {cause}") from error
+            raise OSError(
+                f"{address} could not be downloaded: {cause}. Check the connection. "
+                + COPY.format(folder=constants.HF_HUB_CACHE)
+            ) from error
         raise FileNotFoundError(f"{address}: {reason}") from error
     return Path(path)
 
@@ -159,8 +166,7 @@ def _missing_locally(error: Exception, revision: str) -> str | None:
     variable = OFFLINE_VARIABLE if is_offline() else "HF_HUB_OFFLINE"
     return (
         f"revision {revision} of {FILE} is not in {constants.HF_HUB_CACHE}, and {variable} "
-        "disables downloads. Use the address once on a machine with network access and copy that "
-        "folder, or pass the path of the file."
+        f"disables downloads. {COPY.format(folder=constants.HF_HUB_CACHE)}"
     )
 
 

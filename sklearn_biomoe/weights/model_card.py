@@ -11,13 +11,17 @@ from .named_weights import NAMED, find_weights
 from .state_dict import read_content
 
 TAGS = ["biosignals", "physiology", "eda", "ecg", "emg", "eeg", "ppg", "respiration"]
+OPEN_DETAILS = (
+    " [Open weights](https://sklearn-biomoe.readthedocs.io/en/latest/open_weights.html) describes "
+    "data, training and evaluation."
+)
 CARD = """---
 {metadata}
 ---
 
 # {repository}
 
-Weights of the Tiny-BioMoE backbone: {description}.
+Weights of the Tiny-BioMoE backbone: {description}.{details}
 
 The backbone embeds an image of a biosignal as a 192-dimensional vector. It has {n_parameters:,}
 parameters. `{file}` has the SHA-256 `{sha256}`.
@@ -121,6 +125,7 @@ def export(
         n_parameters=sum(parameter.numel() for parameter in parameters),
         file=FILE,
         sha256=weights_sha256(folder / FILE),
+        details=OPEN_DETAILS if fspath(source) == "open" else "",
         address=f"{PREFIX}{repository}",
     )
     replace_file(folder / "README.md", card.encode())

@@ -44,7 +44,10 @@ class NamedWeights:
 PACKAGED = Path(__file__).parent
 NAMED = {
     "open": NamedWeights(
-        description="the package's own, pretrained on simulated signals of eight modalities",
+        description="the package's own, pretrained on simulated signals of seven modalities and "
+        "generic ones (three quarters of the images) and on recordings (one quarter): examples of "
+        "NeuroKit2 and biosignalsnotebooks (MIT), and five minutes of record 208 of the MIT-BIH "
+        "Arrhythmia Database (ODC-BY 1.0)",
         licence="BSD-3-Clause",
         citation="sklearn_biomoe, docs/open_weights.md",
         file="open.safetensors",

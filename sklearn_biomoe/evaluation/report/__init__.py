@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ..._files import replace_file
+from ..._files import check_path, replace_file
 from ..._typing import FloatArray
 from ...images.stack import BiosignalImages
 from ..results import StudyResults
@@ -126,18 +126,6 @@ def _render_body(
     }
     sections = {name: content for name, content in sections.items() if content}
     return "\n".join([render_facts(study, title), render_alarms(study), render_sections(sections)])
-
-
-def check_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a page; raise ValueError if it is a folder or in none."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"path={str(path)!r}: the folder {path.parent} does not exist; create it first."
-        )
-    if path.is_dir():
-        raise ValueError(f"path={str(path)!r} is a folder; pass a file in it, such as study.html.")
-    return path
 
 
 def _check_images(images: Any, n_rows: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..._files import replace_file
+from ..._files import check_path, replace_file
 from ..._validation.parameters import check_integer
 from .beat_quality import NEEDED_CORRELATION, rate_beats
 from .check_results import CheckResults
@@ -44,12 +44,13 @@ class WindowReport(CheckResults):
         Returns
         -------
         path : pathlib.Path
+
+        Raises
+        ------
+        ValueError
+            If ``path`` is a folder, or its folder does not exist.
         """
-        path = Path(path)
-        if not path.parent.is_dir():
-            raise ValueError(
-                f"path={str(path)!r}: the folder {path.parent} does not exist; create it first."
-            )
+        path = check_path(path)
         replace_file(path, render_page_of_report(self, title).encode())
         return path
 
