@@ -546,7 +546,7 @@ def test_wrong_input(data, change, message):
         run_study(**arguments)
 
 
-@pytest.mark.parametrize("form", [list, lambda each: np.array(each, object), pd.Series], ids=str)
+@pytest.mark.parametrize("form", [list, lambda each: np.array(each, object), pd.Series])
 def test_subjects_of_two_types(data, form):
     """NumPy makes the same text of 1 and "1", and a subject of NaN among texts."""
     X, y, _ = data
