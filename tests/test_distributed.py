@@ -512,7 +512,7 @@ def kill_once(steps, client, tmp_path):
     def make(at_call=1):
         marker = tmp_path / "killed"
         marker.touch()
-        client.run(lambda: setattr(__import__("worker_steps").KillOnce, "n_calls", 0))
+        client.run(lambda: __import__("worker_steps").KillOnce.calls.clear())
         return steps.KillOnce(str(marker), at_call), marker
 
     return make
