@@ -68,7 +68,7 @@ def _describe_function(value: Any, seen: set[int]) -> str:
 
 def _describe_used(value: Any, by: Any, seen: set[int]) -> str:
     if isinstance(value, Constant):
-        return repr(value)
+        return _describe_constant(value)
     if getattr(value, "__module__", None) != by.__module__:
         return ""
     return _describe_class(value, seen) if isclass(value) else _describe_function(value, seen)
@@ -90,7 +90,7 @@ def _describe_class(value: type, seen: set[int]) -> str:
 
 def _describe_member(member: Any, seen: set[int]) -> str:
     if isinstance(member, Constant):
-        return repr(member)
+        return _describe_constant(member)
     return _describe_function(getattr(member, "fget", None) or member, seen)  # of a property
 
 

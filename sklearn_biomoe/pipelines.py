@@ -132,13 +132,13 @@ def make_multimodal_embedder(
             branch.steps.append(("impute", SimpleImputer()))
         branches.append((column, branch, column))
     if impute:
-        indicator = FunctionTransformer(_mark_missing, feature_names_out=_missing_names)
+        indicator = FunctionTransformer(mark_missing, feature_names_out=_missing_names)
         branches.append(("missing", indicator, list(sampling_rates)))
     same = len(set(modalities)) < len(modalities)  # and so are the names of their features
     return ColumnTransformer(branches, verbose_feature_names_out=same)
 
 
-def _mark_missing(X: Any) -> NDArray[np.float32]:
+def mark_missing(X: Any) -> NDArray[np.float32]:
     """Return 1 for missing windows and 0 for others, (n_windows, n_columns)."""
     return np.column_stack([missing_windows(X[name]) for name in X.columns]).astype(np.float32)
 

@@ -123,7 +123,7 @@ def models(rates):
             {
                 *EMBEDDING,
                 f"{PACKAGE}pipelines._missing_names",
-                f"{PACKAGE}pipelines._mark_missing",
+                f"{PACKAGE}pipelines.mark_missing",
                 "numpy.dtype",
             },
         ),

@@ -123,9 +123,11 @@ from functools import partial
 from sklearn.preprocessing import FunctionTransformer
 from sklearn_biomoe.pipelines import identify_estimator
 
+KINDS = frozenset({"eda", "bvp", "ecg", "resp"})
+
 def make(scale, marks=object()):
     def function(x, *, names=None):
-        return function if x in {"eda", "bvp", "ecg", "resp"} else x * scale
+        return function if x in {"eda", "bvp", "ecg", "resp"} | KINDS else x * scale
     return function
 
 for each in (make(2), make(3), partial(make(2), marks=make)):

@@ -19,6 +19,7 @@ from ..datasets import (
     fetch_freihaut,
     fetch_stress_predict,
 )
+from ..datasets._folders import DATA_VARIABLE, SKIPPED, check_folder_type
 from ..recordings import read_recording
 
 DataHome = str | os.PathLike[str] | None
@@ -33,7 +34,7 @@ AGREED = 2.0  # 1/min between two annotators of the same breaths
 
 
 def _no_subjects() -> pd.DataFrame:
-    return pd.DataFrame(columns=["subject", "path", "reason"])
+    return pd.DataFrame(columns=SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -195,12 +196,14 @@ def _eegmat(data_home: DataHome, on_error: str) -> BenchmarkSet:
         np.array(groups),
         np.arange(len(target)),
         np.array(times),
-        skipped=pd.DataFrame(skipped, columns=["subject", "path", "reason"]),
+        skipped=pd.DataFrame(skipped, columns=SKIPPED),
     )
 
 
 def _find_eegmat(data_home: DataHome) -> Path:
-    homes = [home for home in (data_home, os.environ.get("SKLEARN_BIOMOE_DATA")) if home]
+    if data_home is not None:
+        check_folder_type("data_home", data_home, " or None")
+    homes = [home for home in (data_home, os.environ.get(DATA_VARIABLE)) if home]
     folders = [Path(home, inside).expanduser() for home in homes for inside in ("", "eegmat")]
     for folder in folders:
         if any(folder.glob("Subject??_1.edf")):

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from .._typing import FloatArray, Rows
 from .._validation.parameters import check_number
 from ..recordings import Channel, Recording
+from ..recordings.text_dialects import read_cells
 from ..signals.cutting import cut_windows
 from ._folders import SKIPPED, Source, make_bunch, open_files
 
@@ -196,7 +197,7 @@ def _read_events(
 
 def _read_numbers(path: Path) -> pd.DataFrame:
     """Read the table of events, whose users made it; text among its numbers is an error."""
-    table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+    table = read_cells(path)
     numbers = ["block", "core_start_ms", "core_end_ms"]
     for column in ("physio_file_id", "condition", *numbers):
         if column not in table.columns:

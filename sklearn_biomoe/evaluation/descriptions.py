@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from .._typing import FloatArray
 from ..images.parameters import ImageParameters
-from ..pipelines import _mark_missing, describe_estimator, find_embedders, find_parts
+from ..pipelines import describe_estimator, find_embedders, find_parts, mark_missing
 from ..representations import REPRESENTATIONS
 from ..representations.scaling import DYNAMIC_RANGE
 from ..signals.modalities import Modality
@@ -216,7 +216,7 @@ def _describe(estimator: Any, names: Mapping[str, str]) -> str:
         return f"[{'; '.join(_describe(part, names) for _, part in estimator.transformer_list)}]"
     if isinstance(estimator, str | None):
         return repr(estimator)
-    if isinstance(estimator, FunctionTransformer) and estimator.func is _mark_missing:
+    if isinstance(estimator, FunctionTransformer) and estimator.func is mark_missing:
         return "1 for a missing window, else 0"
     text = re.sub(r"\n *", " ", describe_estimator(estimator, changed_only=True))
     return re.sub(r"<function ([^>]+)>", r"\1", text)

@@ -151,11 +151,8 @@ def forget_changed(folder: Path, methods: Mapping[str, Any]) -> None:
     if not path.is_file():
         return
     stored = _read_signature(path, {"methods": {}})["methods"]
-    changed = [
-        name
-        for name, method in methods.items()
-        if stored.get(name, hash_method(method)) != hash_method(method)
-    ]
+    now = {name: hash_method(method) for name, method in methods.items() if name in stored}
+    changed = [name for name, one in now.items() if stored[name] != one]
     for name in changed:
         for file in folder.glob(f"{_stem(name)}_*.json"):
             file.unlink()

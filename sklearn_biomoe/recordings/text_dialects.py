@@ -7,6 +7,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -206,6 +207,12 @@ def find_dialect(path: Path, separator: str | None = None) -> Dialect:
     RecordingError
         If the file is not text.
     """
+    status = path.stat()
+    return _find_dialect(path, separator, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)  # of a file that is read by parts: its header, its labels, its samples
+def _find_dialect(path: Path, separator: str | None, mtime: int, size: int) -> Dialect:
     try:
         text, encoding = decode_text(path.read_bytes())
     except RecordingError as error:
