@@ -366,7 +366,15 @@ def test_command_on_a_few_subjects(tmp_path, monkeypatch, capsys):
         "from sklearn.preprocessing import FunctionTransformer\n"
         "def make(): return FunctionTransformer(mean)\n"
         "def mean(windows): return windows.mean(axis=-1)\n"
+        "first = FunctionTransformer(lambda windows: windows[:1, 0])\n"
     )
+    assert (
+        run_program(["benchmark", "freihaut", "-m", "own_features:first", "-o", "page.html"]) == 1
+    )
+    message = capsys.readouterr().err
+    assert "shape (1, 240) for 103 windows; expected" in message
+    assert "Method 'own_features:first', signal 'eda' of set 'freihaut'." in message
+    assert not Path("page.html").exists()
     arguments = ["-m", "simple_statistics", "-m", "own_features:make", "--n-subjects", "6"]
     assert run_program(["benchmark", "freihaut", *arguments, "-o", "page.html"]) == 0
     assert "own_features:make" in capsys.readouterr().out

@@ -194,8 +194,8 @@ def _recorded_interrupts() -> Iterator[list[int]]:
 
 
 def _describe(error: Exception) -> str:
-    """Return the message of an error, with its type if the message alone is not meant for users."""
-    message = _in_one_line(str(error))
+    """Return the message and notes of an error, with its type if they are not meant for users."""
+    message = _in_one_line(" ".join([str(error), *getattr(error, "__notes__", [])]))
     if message and isinstance(error, ValueError | OSError | ImportError):
         return message
     return f"{type(error).__name__}: {message} (sklearn-biomoe --debug ... shows the traceback)"
