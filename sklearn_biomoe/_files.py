@@ -71,3 +71,17 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     if path.is_dir():
         raise ValueError(f"path={str(path)!r} is a folder; pass a file in it, such as report.html.")
     return path
+
+
+def check_folder_type(name: str, folder: object, alternative: str = "") -> None:
+    """Raise TypeError if a parameter is no path.
+
+    Examples
+    --------
+    >>> check_folder_type("folder", 5)
+    Traceback (most recent call last):
+    ...
+    TypeError: folder=5; expected a path, as str or Path.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"{name}={folder!r:.80}; expected a path, as str or Path{alternative}.")

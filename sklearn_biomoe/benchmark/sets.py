@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._files import check_folder_type
 from .._typing import Array, FloatArray, Rows
 from ..datasets import (
     fetch_bidmc,
@@ -19,9 +20,9 @@ from ..datasets import (
     fetch_freihaut,
     fetch_stress_predict,
 )
-from ..datasets._folders import DATA_VARIABLE, SKIPPED, check_folder_type
 from ..recordings import read_recording
 
+SKIPPED = ["subject", "path", "reason"]  # columns
 DataHome = str | os.PathLike[str] | None
 EEGMAT_CHANNELS = {"eeg": ["EEG F3", "EEG F4", "EEG P3", "EEG P4"], "ecg": ["ECG ECG"]}
 EEGMAT_SECONDS, EEGMAT_RATE, EEGMAT_SUBJECTS = 10, 500, 8
@@ -203,7 +204,7 @@ def _eegmat(data_home: DataHome, on_error: str) -> BenchmarkSet:
 def _find_eegmat(data_home: DataHome) -> Path:
     if data_home is not None:
         check_folder_type("data_home", data_home, " or None")
-    homes = [home for home in (data_home, os.environ.get(DATA_VARIABLE)) if home]
+    homes = [home for home in (data_home, os.environ.get("SKLEARN_BIOMOE_DATA")) if home]
     folders = [Path(home, inside).expanduser() for home in homes for inside in ("", "eegmat")]
     for folder in folders:
         if any(folder.glob("Subject??_1.edf")):

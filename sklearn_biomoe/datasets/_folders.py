@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from sklearn.utils import Bunch
 
-from .._files import OFFLINE_VARIABLE, cache_folder, is_offline
+from .._files import OFFLINE_VARIABLE, cache_folder, check_folder_type, is_offline
 from .._validation.parameters import check_option
 from ..signals.windows_bunch import WindowsBunch
 
@@ -67,20 +67,6 @@ class Source:
         for published, renamed in self.renamed:
             other = other.replace(published, renamed)
         return [path] if other == path else [path, other]
-
-
-def check_folder_type(name: str, folder: object, alternative: str = "") -> None:
-    """Raise TypeError if a parameter is no path.
-
-    Examples
-    --------
-    >>> check_folder_type("folder", 5)
-    Traceback (most recent call last):
-    ...
-    TypeError: folder=5; expected a path, as str or Path.
-    """
-    if not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"{name}={folder!r:.80}; expected a path, as str or Path{alternative}.")
 
 
 def read_registry(name: str) -> dict[str, str]:

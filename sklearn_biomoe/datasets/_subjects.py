@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import pandas as pd
 
+from .._files import check_folder_type
 from .._validation.parameters import check_option
-from ._folders import SKIPPED, check_folder_type
+from ._folders import SKIPPED
 
 Read = TypeVar("Read")
 
